@@ -1,0 +1,137 @@
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+/// Time: what it is now, corrected by what AWS says, and bounded waits.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Milliseconds to add to the machine's clock to get AWS's.
+    skew: AtomicI64,
+    manual: Option<Manual>,
+}
+
+#[derive(Debug, Default)]
+struct Manual {
+    millis: AtomicU64,
+    sleeps: Mutex<Vec<Duration>>,
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn real() -> Self {
+        Self(Arc::new(Inner { skew: AtomicI64::new(0), manual: None }))
+    }
+
+    /// A clock that stands still at `now` until told otherwise. A sleep moves it on at once, so no
+    /// test ever waits.
+    pub fn manual(now: SystemTime) -> Self {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let manual = Manual { millis: AtomicU64::new(millis(since)), sleeps: Mutex::default() };
+        Self(Arc::new(Inner { skew: AtomicI64::new(0), manual: Some(manual) }))
+    }
+
+    /// Now, in AWS's time as far as it is known.
+    pub fn now(&self) -> SystemTime {
+        let skew = self.0.skew.load(Ordering::Relaxed);
+        let local = self.local_now();
+        let step = Duration::from_millis(skew.unsigned_abs());
+        let corrected = if skew < 0 { local.checked_sub(step) } else { local.checked_add(step) };
+        corrected.unwrap_or(local)
+    }
+
+    /// Now, by this machine's own clock.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn local_now(&self) -> SystemTime {
+        match &self.0.manual {
+            None => SystemTime::now(),
+            Some(manual) => {
+                SystemTime::UNIX_EPOCH + Duration::from_millis(manual.millis.load(Ordering::SeqCst))
+            }
+        }
+    }
+
+    /// Takes `aws_now`, the `Date` of an answer, as the time from here on.
+    pub fn correct(&self, aws_now: SystemTime) {
+        let local = self.local_now();
+        let skew = match aws_now.duration_since(local) {
+            Ok(ahead) => i64::try_from(ahead.as_millis()),
+            Err(behind) => i64::try_from(behind.duration().as_millis()).map(|skew| -skew),
+        };
+        self.0.skew.store(skew.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// How far AWS's time is from the machine's, in milliseconds; positive if AWS is ahead.
+    pub fn skew_millis(&self) -> i64 {
+        self.0.skew.load(Ordering::Relaxed)
+    }
+
+    /// Moves a manual clock forward.
+    pub fn advance(&self, by: Duration) {
+        if let Some(manual) = &self.0.manual {
+            manual.millis.fetch_add(millis(by), Ordering::SeqCst);
+        }
+    }
+
+    /// The sleeps a manual clock was asked for.
+    pub fn sleeps(&self) -> Vec<Duration> {
+        let manual = self.0.manual.as_ref();
+        manual.and_then(|m| m.sleeps.lock().ok().map(|s| s.clone())).unwrap_or_default()
+    }
+
+    /// Waits.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn sleep(&self, duration: Duration) {
+        match &self.0.manual {
+            None => tokio::time::sleep(duration).await,
+            Some(manual) => {
+                if let Ok(mut sleeps) = manual.sleeps.lock() {
+                    sleeps.push(duration);
+                }
+                self.advance(duration);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Waits for `future`, at most `limit`. `None`: time is up, and the future is dropped.
+    ///
+    /// The limit is real time on a manual clock too, so that a test cannot hang.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn timeout<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(limit, future).await.ok()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_moves_only_when_told() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let clock = Clock::manual(start);
+        assert_eq!(clock.now(), start);
+        clock.sleep(Duration::from_secs(5)).await;
+        assert_eq!(clock.now(), start + Duration::from_secs(5));
+        assert_eq!(clock.sleeps(), [Duration::from_secs(5)]);
+    }
+
+    #[test]
+    fn skew_goes_both_ways_and_is_shared_by_clones() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
+        let clock = Clock::manual(start);
+        for aws in [start + Duration::from_secs(600), start - Duration::from_secs(600)] {
+            clock.clone().correct(aws);
+            assert_eq!(clock.now(), aws);
+            assert_eq!(clock.local_now(), start);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zeroize::Zeroizing;
+
+use super::Random;
+
+/// Files: the machine's, or those below one folder.
+///
+/// Calls block: the files of this field are small and local.
+#[derive(Clone)]
+pub struct Fs {
+    root: Option<Arc<Path>>,
+    /// How many more calls to the file system succeed: a test's way to kill us at each of them.
+    calls_left: Option<Arc<AtomicU64>>,
+    random: Random,
+}
+
+/// A lock that other processes see too. Ends when dropped, and with the process however it ends.
+#[derive(Debug)]
+pub struct FileLock(#[expect(dead_code, reason = "held, never read")] File);
+
+impl Fs {
+    /// The files of this machine.
+    pub fn real() -> Self {
+        Self { root: None, calls_left: None, random: Random::real() }
+    }
+
+    /// The files below `root`: `/home/.aws` is `root/home/.aws`.
+    pub fn rooted(root: impl Into<PathBuf>) -> Self {
+        Self { root: Some(root.into().into()), ..Self::real() }
+    }
+
+    /// The same files, as a process sees them that dies after `calls` more calls: each later call
+    /// fails and changes nothing.
+    #[must_use]
+    pub fn dying_after(mut self, calls: u64) -> Self {
+        self.calls_left = Some(Arc::new(AtomicU64::new(calls)));
+        self
+    }
+
+    /// Whether a process of [`Self::dying_after`] has died.
+    pub fn is_dead(&self) -> bool {
+        self.calls_left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) == 0)
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As the system says; `FileTooLarge` past the limit.
+    pub fn read(&self, path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut file = self.call(|| OpenOptions::new().read(true).open(self.place(path)))?;
+        let metadata = self.call(|| file.metadata())?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        // Room for all of it at once: a buffer that grows leaves copies of secrets behind.
+        let room = usize::try_from(metadata.len().min(limit) + 1).unwrap_or(usize::MAX);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        self.call(|| Read::take(&mut file, limit + 1).read_to_end(&mut bytes))?;
+        if bytes.len() as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
+    /// Replaces a file as a whole, readable by its owner alone: a reader sees the old bytes or the
+    /// new ones, also after a crash. A symbolic link keeps pointing where it does.
+    ///
+    /// # Errors
+    /// As the system says; the old file is then untouched.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let place = self.place(path);
+        let target = self.call(|| match place.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(place.clone()),
+            found => found,
+        })?;
+        let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+        let temporary = folder.join(format!(".{name}.{:016x}.tmp", self.random.bits()));
+        let written = self.write_through(&temporary, &target, folder, bytes);
+        if written.is_err() {
+            // Best effort: what could not be written may not be removable either.
+            let _ = self.call(|| remove(&temporary));
+        }
+        written
+    }
+
+    fn write_through(
+        &self,
+        temporary: &Path,
+        target: &Path,
+        folder: &Path,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        let mut file = self.call(|| {
+            private(OpenOptions::new().write(true).create_new(true)).open(temporary)
+        })?;
+        self.call(|| file.write_all(bytes))?;
+        self.call(|| file.sync_all())?;
+        self.call(|| rename(temporary, target))?;
+        self.call(|| open_folder(folder).and_then(|folder| folder.sync_all()))
+    }
+
+    /// Makes a folder and those above it, open to its owner alone.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn create_folder(&self, path: &Path) -> io::Result<()> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        self.call(|| builder.create(self.place(path)))
+    }
+
+    /// The names in a folder, sorted; empty if there is no such folder.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        let entries = match self.call(|| std::fs::read_dir(self.place(path))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let names = entries.map(|e| Ok(e?.file_name().to_string_lossy().into_owned()));
+        let mut names = names.collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes a file; no such file is fine.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        match self.call(|| remove(&self.place(path))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Takes the lock file `path` if no other process and no one else in this one has it. Lock
+    /// files stay: removing one that somebody waits for would give two the lock.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
+        let open = || {
+            private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
+                .open(self.place(path))
+        };
+        let file = match self.call(open) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.create_folder(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+                self.call(open)?
+            }
+            file => file?,
+        };
+        match self.call(|| Ok(file.try_lock()))? {
+            Ok(()) => Ok(Some(FileLock(file))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn place(&self, path: &Path) -> PathBuf {
+        match &self.root {
+            None => path.to_owned(),
+            Some(root) => root.join(
+                path.components()
+                    .filter(|part| matches!(part, Component::Normal(_)))
+                    .collect::<PathBuf>(),
+            ),
+        }
+    }
+
+    fn call<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        if let Some(left) = &self.calls_left {
+            let spend = |left: u64| left.checked_sub(1);
+            if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
+                return Err(io::Error::other("the process was killed here"));
+            }
+        }
+        call()
+    }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn remove(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn open_folder(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+impl fmt::Debug for Fs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fs").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn folder() -> (tempfile::TempDir, Fs) {
+        let folder = tempfile::tempdir().unwrap();
+        let fs = Fs::rooted(folder.path());
+        (folder, fs)
+    }
+
+    #[test]
+    fn files_and_folders_are_their_owners_alone() {
+        let (folder, fs) = folder();
+        fs.create_folder(Path::new("/a/b")).unwrap();
+        fs.write(Path::new("/a/b/c"), b"x").unwrap();
+        let mode = |path| folder.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("a/b"), mode("a/b/c")), (0o700, 0o600));
+        assert_eq!(fs.list(Path::new("/a/b")).unwrap(), ["c"]);
+    }
+
+    #[test]
+    fn a_death_at_any_call_leaves_the_old_bytes_or_the_new() {
+        let (_folder, fs) = folder();
+        let path = Path::new("/file");
+        fs.write(path, b"old").unwrap();
+        let mut deaths = 0;
+        for calls in 0.. {
+            let dying = fs.clone().dying_after(calls);
+            let written = dying.write(path, b"new");
+            let found = fs.read(path, 100).unwrap();
+            assert!(matches!(found.as_slice(), b"old" | b"new"), "after {calls} calls");
+            if written.is_ok() {
+                assert_eq!(found.as_slice(), b"new");
+                break;
+            }
+            deaths += 1;
+        }
+        assert!(deaths >= 6, "every step of the write must go through the seam: {deaths}");
+    }
+
+    #[test]
+    fn a_symbolic_link_stays_one() {
+        let (folder, fs) = folder();
+        fs.write(Path::new("/real"), b"old").unwrap();
+        std::os::unix::fs::symlink("real", folder.path().join("link")).unwrap();
+        fs.write(Path::new("/link"), b"new").unwrap();
+        assert_eq!(fs.read(Path::new("/real"), 9).unwrap().as_slice(), b"new");
+        assert!(folder.path().join("link").is_symlink());
+    }
+
+    #[test]
+    fn reading_is_limited() {
+        let (_folder, fs) = folder();
+        fs.write(Path::new("/big"), &[b'x'; 100]).unwrap();
+        assert_eq!(fs.read(Path::new("/big"), 100).unwrap().len(), 100);
+        let error = fs.read(Path::new("/big"), 99).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_lock_excludes_until_dropped() {
+        let (_folder, fs) = folder();
+        let path = Path::new("/locks/a");
+        let lock = fs.try_lock(path).unwrap().unwrap();
+        assert!(fs.try_lock(path).unwrap().is_none());
+        drop(lock);
+        assert!(fs.try_lock(path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_rooted_file_system_cannot_be_left() {
+        let (folder, fs) = folder();
+        fs.write(Path::new("/../../escaped"), b"x").unwrap();
+        assert!(folder.path().join("escaped").exists());
+    }
+}

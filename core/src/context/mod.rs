@@ -1,0 +1,61 @@
+//! The only doors to the outside: every crate reads the machine through a [`Context`].
+//!
+//! Each seam is a concrete struct over the real thing or a fake one, so that tests need neither
+//! generics nor mocks. `clippy.toml` bans the calls behind them everywhere else.
+
+mod clock;
+mod env;
+mod fs;
+mod process;
+mod prompt;
+mod random;
+
+use std::sync::Arc;
+
+pub use clock::Clock;
+pub use env::Env;
+pub use fs::{FileLock, Fs};
+pub use process::{Process, ProcessOutput};
+pub use prompt::Prompt;
+pub use random::Random;
+
+use crate::http::{HttpClient, WebClient, WebSettings};
+
+/// Environment, files, processes, time, chance, the person at the terminal, and HTTP.
+///
+/// Cheap to clone; clones share the clock's skew and the HTTP client.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Environment variables.
+    pub env: Env,
+    /// Files.
+    pub fs: Fs,
+    /// Other programs.
+    pub process: Process,
+    /// Time and timers.
+    pub clock: Clock,
+    /// Jitter and temporary names.
+    pub random: Random,
+    /// Questions to a person: MFA codes.
+    pub prompt: Prompt,
+    /// HTTP.
+    pub http: Arc<dyn HttpClient>,
+}
+
+impl Context {
+    /// The machine as it is. Opens nothing: the HTTP client is built at its first request.
+    pub fn real() -> Self {
+        let env = Env::real();
+        let fs = Fs::real();
+        let http = Arc::new(WebClient::new(WebSettings::from_env(&env), fs.clone()));
+        Self {
+            env,
+            fs,
+            process: Process::real(),
+            clock: Clock::real(),
+            random: Random::real(),
+            prompt: Prompt::terminal(),
+            http,
+        }
+    }
+}

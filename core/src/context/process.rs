@@ -1,0 +1,184 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use zeroize::Zeroizing;
+
+use crate::{CredentialsError, ErrorKind, Result};
+
+type Fake = dyn Fn(&[String]) -> io::Result<ProcessOutput> + Send + Sync;
+
+/// Other programs, real or played by a function.
+#[derive(Clone)]
+pub struct Process(Option<Arc<Fake>>);
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct ProcessOutput {
+    /// How it ended: `exit status: 1`, `signal: 9 (SIGKILL)`.
+    pub status: String,
+    /// Whether it ended well.
+    pub success: bool,
+    /// What it printed: zeroed on drop, as it may be credentials.
+    pub stdout: Zeroizing<Vec<u8>>,
+}
+
+impl Process {
+    /// Programs of this machine.
+    pub fn real() -> Self {
+        Self(None)
+    }
+
+    /// Programs played by `run`, which gets the argument vector.
+    pub fn fake(
+        run: impl Fn(&[String]) -> io::Result<ProcessOutput> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(run)))
+    }
+
+    /// Runs `argv` without a shell, its standard error passed on and its input empty, and gives
+    /// what it printed: at most `limit` bytes, within `deadline`. It is killed past either.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if it cannot be started, `TimedOut`, `Malformed` past the limit.
+    pub async fn output(
+        &self,
+        argv: &[String],
+        limit: usize,
+        deadline: Duration,
+    ) -> Result<ProcessOutput> {
+        let name = argv.first().cloned().unwrap_or_default();
+        let fail = |kind, message: String| CredentialsError::new(kind, "process", message);
+        let cannot_start = |error: io::Error| {
+            fail(ErrorKind::InvalidConfiguration, format!("cannot run {name:?}: {error}"))
+                .with_help("check the path of the program and that it is executable")
+                .with_source(error)
+        };
+        if let Some(fake) = &self.0 {
+            return fake(argv).map_err(cannot_start);
+        }
+        let mut child = command(argv)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(cannot_start)?;
+        let Some(stdout) = child.stdout.take() else {
+            return Err(fail(ErrorKind::Internal, format!("{name:?} has no standard output")));
+        };
+        let finish = async {
+            // Room for all of it from the start: growing would leave unzeroed copies behind.
+            let mut text = Zeroizing::new(Vec::with_capacity(limit + 1));
+            stdout.take(limit as u64 + 1).read_to_end(&mut text).await?;
+            let status = if text.len() > limit { None } else { Some(child.wait().await?) };
+            io::Result::Ok((text, status))
+        };
+        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        let finished = tokio::time::timeout(deadline, finish).await;
+        match finished {
+            Err(_) => Err(fail(
+                ErrorKind::TimedOut,
+                format!("{name:?} did not finish within {} s and was killed", deadline.as_secs()),
+            )),
+            Ok(Err(error)) => {
+                Err(fail(ErrorKind::Unavailable, format!("{name:?} could not be read: {error}"))
+                    .with_source(error))
+            }
+            Ok(Ok((_, None))) => Err(fail(
+                ErrorKind::Malformed,
+                format!("{name:?} printed more than {limit} bytes and was killed"),
+            )),
+            Ok(Ok((stdout, Some(status)))) => {
+                Ok(ProcessOutput { status: status.to_string(), success: status.success(), stdout })
+            }
+        }
+    }
+
+    /// Becomes `argv`: this process is replaced, with the given changes to its environment
+    /// (`None` removes). Returns only if that fails.
+    #[cfg(unix)]
+    pub fn replace(
+        &self,
+        argv: &[OsString],
+        environment: &[(String, Option<String>)],
+    ) -> CredentialsError {
+        use std::os::unix::process::CommandExt;
+        let Some((program, arguments)) = argv.split_first() else {
+            return CredentialsError::new(ErrorKind::InvalidConfiguration, "exec", "no command");
+        };
+        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        let mut command = std::process::Command::new(program);
+        command.args(arguments);
+        for (name, value) in environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let error = command.exec();
+        CredentialsError::new(
+            ErrorKind::InvalidConfiguration,
+            "exec",
+            format!("cannot run {}: {error}", program.to_string_lossy()),
+        )
+        .with_help("check the name of the command and PATH")
+        .with_source(error)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn command(argv: &[String]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(argv.first().map_or("", String::as_str));
+    command.args(argv.get(1..).unwrap_or_default());
+    command
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Process(fake)" } else { "Process(real)" })
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(String::from).to_vec()
+    }
+
+    async fn run(script: &str, limit: usize, deadline: Duration) -> Result<ProcessOutput> {
+        Process::real().output(&shell(script), limit, deadline).await
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn gives_output_and_status() {
+        let output = run("echo hi; exit 3", 100, LONG).await.unwrap();
+        assert_eq!(output.stdout.as_slice(), b"hi\n");
+        assert!(!output.success);
+        assert_eq!(output.status, "exit status: 3");
+    }
+
+    #[tokio::test]
+    async fn kills_what_prints_too_much_or_takes_too_long() {
+        let error = run("while :; do echo more; done", 1000, LONG).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+        let error = run("read line < /dev/zero", 1000, Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn names_what_cannot_be_started() {
+        let argv = ["/no/such/program".to_owned()];
+        let error = Process::real().output(&argv, 10, LONG).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert!(error.message().contains("/no/such/program"), "{error}");
+    }
+}

@@ -1,0 +1,172 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{CredentialsError, ErrorKind, Result, Secret};
+
+type Answer = dyn Fn(&str) -> Result<Secret> + Send + Sync;
+
+/// How long a person has to answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Questions to a person: the terminal, or a function of the caller's.
+#[derive(Clone)]
+pub struct Prompt(Arc<Answer>);
+
+impl Prompt {
+    /// Asks on the controlling terminal, without echo; an answer is waited for two minutes.
+    pub fn terminal() -> Self {
+        Self(Arc::new(ask_terminal))
+    }
+
+    /// Asks `answer`, which gets the question. It may block, as a person may.
+    pub fn from_fn(answer: impl Fn(&str) -> Result<Secret> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(answer))
+    }
+
+    /// Nobody is there to answer.
+    pub fn none() -> Self {
+        Self::from_fn(|question| Err(nobody(question)))
+    }
+
+    /// Asks `question` and gives the answer without white space around it.
+    ///
+    /// # Errors
+    /// `NotConfigured` is never one of them: a question that cannot be asked is
+    /// `InvalidConfiguration`; no answer in time is `TimedOut`.
+    pub async fn ask(&self, question: &str) -> Result<Secret> {
+        let (answer, question) = (self.0.clone(), question.to_owned());
+        let asked = tokio::task::spawn_blocking(move || answer(&question)).await;
+        let answer = asked.map_err(|error| {
+            CredentialsError::new(ErrorKind::Internal, "prompt", "the question was not answered")
+                .with_source(error)
+        })??;
+        Ok(answer.trimmed())
+    }
+}
+
+fn nobody(question: &str) -> CredentialsError {
+    CredentialsError::new(
+        ErrorKind::InvalidConfiguration,
+        "prompt",
+        format!("there is no terminal to ask: {question}"),
+    )
+    .with_help("give the answer with --mfa-code file://PATH, - or env:NAME")
+}
+
+#[cfg(not(unix))]
+fn ask_terminal(question: &str) -> Result<Secret> {
+    Err(nobody(question))
+}
+
+#[cfg(unix)]
+fn ask_terminal(question: &str) -> Result<Secret> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
+
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).map_err(|_| nobody(question))?;
+    let broken = |error: Errno| {
+        CredentialsError::new(ErrorKind::Unavailable, "prompt", "the terminal went away")
+            .with_source(std::io::Error::from(error))
+    };
+    rustix::io::write(&tty, question.as_bytes()).map_err(broken)?;
+    let quiet = Quiet::start(&tty).map_err(broken)?;
+    let answer = read_line(&tty, PATIENCE);
+    drop(quiet);
+    rustix::io::write(&tty, b"\n").map_err(broken)?;
+    answer
+}
+
+/// Reads up to the end of line, waiting at most `patience`.
+#[cfg(unix)]
+fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use zeroize::Zeroizing;
+
+    const LONGEST: usize = 4096;
+    let fail = |kind, message| Err(CredentialsError::new(kind, "prompt", message));
+    // Full size from the start: growing would leave copies of a secret behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = Zeroizing::new([0_u8; 1]);
+    loop {
+        let limit = Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: 0 };
+        match poll(&mut [PollFd::new(tty, PollFlags::IN)], Some(&limit)) {
+            Ok(0) => return fail(ErrorKind::TimedOut, "no answer within two minutes"),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(_) => return fail(ErrorKind::Unavailable, "the terminal went away"),
+        }
+        match rustix::io::read(tty, &mut *byte) {
+            Ok(1) if byte[0] != b'\n' && line.len() < LONGEST => line.push(byte[0]),
+            Ok(_) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return fail(ErrorKind::Unavailable, "the terminal went away"),
+        }
+    }
+    match std::str::from_utf8(&line) {
+        Ok(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
+        _ => fail(ErrorKind::InvalidConfiguration, "the answer was empty"),
+    }
+}
+
+/// Switches the echo off, and on again when dropped.
+#[cfg(unix)]
+struct Quiet<'a, T: std::os::fd::AsFd>(&'a T, rustix::termios::Termios);
+
+#[cfg(unix)]
+impl<'a, T: std::os::fd::AsFd> Quiet<'a, T> {
+    fn start(tty: &'a T) -> rustix::io::Result<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(tty)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(tty, OptionalActions::Flush, &quiet)?;
+        Ok(Self(tty, before))
+    }
+}
+
+#[cfg(unix)]
+impl<T: std::os::fd::AsFd> Drop for Quiet<'_, T> {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        // Nothing can be done if the terminal is gone.
+        let _ = tcsetattr(self.0, OptionalActions::Now, &self.1);
+    }
+}
+
+impl fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prompt")
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_answer_loses_white_space_around_it() {
+        let prompt = Prompt::from_fn(|question| {
+            assert_eq!(question, "code? ");
+            Ok(Secret::from(" 123456\n"))
+        });
+        assert_eq!(prompt.ask("code? ").await.unwrap().expose(), "123456");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_an_error_that_says_what_to_do() {
+        let error = Prompt::none().ask("code? ").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert!(error.help().unwrap().contains("--mfa-code"));
+    }
+
+    #[test]
+    fn reads_one_line_and_gives_up_when_none_comes() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        rustix::io::write(&writer, b"123456\nmore").unwrap();
+        assert_eq!(read_line(&reader, PATIENCE).unwrap().expose(), "123456");
+        let (reader, _writer) = std::io::pipe().unwrap();
+        assert_eq!(read_line(&reader, Duration::ZERO).unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+}

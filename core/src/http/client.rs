@@ -1,0 +1,220 @@
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use zeroize::Zeroizing;
+
+use super::{ANSWER_LIMIT, HttpClient, HttpError, HttpFailure, Request, Response};
+use crate::{Env, Fs, Secret};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(30);
+const CA_FILE_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// How the world is reached: which authorities are trusted and which proxies are used.
+#[derive(Clone, Debug, Default)]
+pub struct WebSettings {
+    /// A PEM file that replaces the built-in certificate authorities.
+    pub ca_bundle: Option<PathBuf>,
+    /// Proxy for `http:` (may hold a password).
+    pub http_proxy: Option<Secret>,
+    /// Proxy for `https:` (may hold a password).
+    pub https_proxy: Option<Secret>,
+    /// Hosts to reach directly, comma-separated.
+    pub no_proxy: Option<String>,
+}
+
+impl WebSettings {
+    /// `AWS_CA_BUNDLE`, `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and their lower-case
+    /// forms, which win, as in curl. `HTTP_PROXY` in upper case is not read where `REQUEST_METHOD`
+    /// is set: there it may be a header that a client of a CGI program sent.
+    pub fn from_env(env: &Env) -> Self {
+        let all = || env.first(&["all_proxy", "ALL_PROXY"]);
+        let cgi = env.get("REQUEST_METHOD").is_some();
+        let http = env.get("http_proxy").or_else(|| env.get("HTTP_PROXY").filter(|_| !cgi));
+        let https = env.first(&["https_proxy", "HTTPS_PROXY"]);
+        Self {
+            ca_bundle: env.get("AWS_CA_BUNDLE").map(PathBuf::from),
+            http_proxy: http.or_else(all).map(Secret::from),
+            https_proxy: https.or_else(all).map(Secret::from),
+            no_proxy: env.first(&["no_proxy", "NO_PROXY"]),
+        }
+    }
+}
+
+/// HTTP and HTTPS by reqwest, rustls and ring. Costs nothing until its first request.
+#[derive(Debug)]
+pub struct WebClient {
+    settings: WebSettings,
+    fs: Fs,
+    client: OnceLock<Result<reqwest::Client, HttpError>>,
+}
+
+impl WebClient {
+    /// A client with these settings; `fs` reads the CA file.
+    pub fn new(settings: WebSettings, fs: Fs) -> Self {
+        Self { settings, fs, client: OnceLock::new() }
+    }
+
+    fn build(&self) -> Result<reqwest::Client, HttpError> {
+        let unusable = |message: String| HttpError::new(HttpFailure::Unusable, message);
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls()?)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(ANSWER_TIME_LIMIT)
+            .tcp_nodelay(true)
+            .no_proxy()
+            .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")));
+        let except = self.settings.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+        type Make = fn(&str) -> reqwest::Result<reqwest::Proxy>;
+        let proxies: [(&str, &Option<Secret>, Make); 2] = [
+            ("HTTP_PROXY", &self.settings.http_proxy, |url| reqwest::Proxy::http(url)),
+            ("HTTPS_PROXY", &self.settings.https_proxy, |url| reqwest::Proxy::https(url)),
+        ];
+        for (name, url, make) in proxies {
+            let Some(url) = url else { continue };
+            // The address may hold a password, so the error must not show it.
+            let proxy = make(url.expose())
+                .map_err(|_| unusable(format!("{name} is not the address of a proxy")))?;
+            builder = builder.proxy(proxy.no_proxy(except.clone()));
+        }
+        builder.build().map_err(|error| unusable(describe(&error)))
+    }
+
+    fn tls(&self) -> Result<rustls::ClientConfig, HttpError> {
+        let unusable = |message: String| HttpError::new(HttpFailure::Unusable, message);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = match &self.settings.ca_bundle {
+            Some(path) => self.read_roots(path)?,
+            None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
+        };
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(error.to_string()))?;
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
+    }
+
+    fn read_roots(&self, path: &Path) -> Result<rustls::RootCertStore, HttpError> {
+        let unusable = |what: String| {
+            let message = format!("CA bundle {}: {what} (AWS_CA_BUNDLE or ca_bundle)", path.display());
+            HttpError::new(HttpFailure::Unusable, message)
+        };
+        let pem = self.fs.read(path, CA_FILE_LIMIT).map_err(|e| unusable(e.to_string()))?;
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|e| unusable(e.to_string()))?;
+            roots.add(certificate).map_err(|e| unusable(e.to_string()))?;
+        }
+        if roots.is_empty() {
+            return Err(unusable("it holds no certificate in PEM form".to_owned()));
+        }
+        Ok(roots)
+    }
+}
+
+#[async_trait]
+impl HttpClient for WebClient {
+    async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        let client = self.client.get_or_init(|| self.build()).clone()?;
+        let (parts, body) = request.into_parts();
+        let url = parts.uri.to_string();
+        let request = client
+            .request(parts.method, url)
+            .headers(parts.headers)
+            // `from_owner` keeps the body where it is, so that it is zeroed with its owner.
+            .body(bytes::Bytes::from_owner(body));
+        let mut answer = request.send().await.map_err(|error| classify(&error))?;
+        let mut response = Response::new(Zeroizing::new(Vec::with_capacity(8 * 1024)));
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        while let Some(chunk) = answer.chunk().await.map_err(|error| classify(&error))? {
+            if response.body().len() + chunk.len() > ANSWER_LIMIT {
+                let message = format!("the answer is larger than {ANSWER_LIMIT} bytes");
+                return Err(HttpError::new(HttpFailure::TooLarge, message));
+            }
+            append(response.body_mut(), &chunk);
+        }
+        Ok(response)
+    }
+}
+
+/// Appends without leaving an unzeroed copy behind where the buffer must grow.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    if body.len() + chunk.len() > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((body.len() + chunk.len()) * 2));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(chunk);
+}
+
+fn classify(error: &reqwest::Error) -> HttpError {
+    let failure = if chain(error).any(|cause| cause.is::<rustls::Error>()) {
+        HttpFailure::Tls
+    } else if error.is_timeout() {
+        HttpFailure::TimedOut
+    } else if error.is_connect() {
+        HttpFailure::Connect
+    } else if error.is_builder() {
+        HttpFailure::Unusable
+    } else {
+        HttpFailure::Interrupted
+    };
+    HttpError::new(failure, describe(error))
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// The innermost cause says what happened; the outer ones repeat the URL, which may hold a token.
+fn describe(error: &reqwest::Error) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> WebSettings {
+        WebSettings::from_env(&Env::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn lower_case_proxy_variables_win_and_all_proxy_fills_in() {
+        let found = settings(&[("HTTPS_PROXY", "a"), ("https_proxy", "b"), ("ALL_PROXY", "c")]);
+        assert_eq!(found.https_proxy.unwrap().expose(), "b");
+        assert_eq!(found.http_proxy.unwrap().expose(), "c");
+    }
+
+    #[test]
+    fn a_header_of_a_cgi_request_is_no_proxy() {
+        let found = settings(&[("HTTP_PROXY", "evil"), ("REQUEST_METHOD", "GET")]);
+        assert!(found.http_proxy.is_none());
+    }
+
+    #[test]
+    fn a_proxy_address_that_makes_no_sense_is_named_but_not_shown() {
+        let client = WebClient::new(settings(&[("HTTPS_PROXY", "http://me:hunter2@[")]), Fs::real());
+        let error = client.build().unwrap_err();
+        assert_eq!(error.failure, HttpFailure::Unusable);
+        assert!(error.message.contains("HTTPS_PROXY") && !error.message.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_missing_or_empty_ca_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let fs = Fs::rooted(folder.path());
+        fs.write(Path::new("/empty.pem"), b"nothing here").unwrap();
+        for path in ["/missing.pem", "/empty.pem"] {
+            let client = WebClient::new(settings(&[("AWS_CA_BUNDLE", path)]), fs.clone());
+            let error = client.build().unwrap_err();
+            assert!(error.message.contains(path), "{error}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! HTTP as AWS's protocols need it: bounded in time and size, retried, never redirected.
+
+mod client;
+mod retry;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use zeroize::Zeroizing;
+
+pub use client::{WebClient, WebSettings};
+pub use retry::{Exchange, RetryPolicy, Verdict, send};
+
+/// A request; its body is zeroed on drop, as tokens travel in bodies.
+pub type Request = http::Request<Zeroizing<Vec<u8>>>;
+
+/// An answer; its body is zeroed on drop, as credentials travel in bodies.
+pub type Response = http::Response<Zeroizing<Vec<u8>>>;
+
+/// The largest answer that is read, in bytes. Those of STS are a few thousand.
+pub const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// Sends one request and reads its answer. The only trait among the seams: the real one holds TLS
+/// and sockets, those of tests replay.
+#[async_trait]
+pub trait HttpClient: fmt::Debug + Send + Sync {
+    /// Sends `request` once: no retry, no redirect, answers up to [`ANSWER_LIMIT`].
+    ///
+    /// # Errors
+    /// If there is no whole answer. A status of 4xx or 5xx is an answer.
+    async fn send(&self, request: Request) -> Result<Response, HttpError>;
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpFailure {
+    /// No connection: refused, no route, no such name.
+    Connect,
+    /// Connected, but the peer's certificate is not to be trusted.
+    Tls,
+    /// No answer in time.
+    TimedOut,
+    /// The connection broke before the answer was whole.
+    Interrupted,
+    /// The answer is larger than [`ANSWER_LIMIT`].
+    TooLarge,
+    /// The request or the settings (proxy, CA file) cannot be used.
+    Unusable,
+}
+
+/// An error of the transport. It never holds the URL's query, a header or a body.
+#[derive(Clone, Debug)]
+pub struct HttpError {
+    /// What kind of failure.
+    pub failure: HttpFailure,
+    /// Details, for people.
+    pub message: String,
+}
+
+impl HttpError {
+    /// An error with its details.
+    pub fn new(failure: HttpFailure, message: impl Into<String>) -> Self {
+        Self { failure, message: message.into() }
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HttpError {}

@@ -1,0 +1,22 @@
+//! The ground of rolecall: credentials and errors, AWS profiles as data, plans, caches, endpoints,
+//! and the seams to the outside.
+//!
+//! This crate speaks no AWS protocol. Sources and role hops that need one plug in above it.
+
+#![warn(missing_docs)]
+
+mod context;
+mod credentials;
+mod error;
+pub mod http;
+mod provider;
+mod secret;
+#[cfg(test)]
+mod testing;
+pub mod timestamp;
+
+pub use context::{Clock, Context, Env, FileLock, Fs, Process, ProcessOutput, Prompt, Random};
+pub use credentials::Credentials;
+pub use error::{CredentialsError, ErrorKind, Result};
+pub use provider::{Chain, ProvideCredentials, SharedProvider};
+pub use secret::Secret;
