@@ -68,6 +68,19 @@ impl Fs {
         Ok(bytes)
     }
 
+    /// Reads standard input to its end: at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As the system says; `FileTooLarge` past the limit.
+    pub fn read_stdin(&self, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
     /// Replaces a file as a whole, readable by its owner alone: a reader sees the old bytes or the
     /// new ones, also after a crash. A symbolic link keeps pointing where it does.
     ///
@@ -97,9 +110,8 @@ impl Fs {
         folder: &Path,
         bytes: &[u8],
     ) -> io::Result<()> {
-        let mut file = self.call(|| {
-            private(OpenOptions::new().write(true).create_new(true)).open(temporary)
-        })?;
+        let mut file =
+            self.call(|| private(OpenOptions::new().write(true).create_new(true)).open(temporary))?;
         self.call(|| file.write_all(bytes))?;
         self.call(|| file.sync_all())?;
         self.call(|| rename(temporary, target))?;
@@ -234,7 +246,10 @@ mod tests {
         let (folder, fs) = folder();
         fs.create_folder(Path::new("/a/b")).unwrap();
         fs.write(Path::new("/a/b/c"), b"x").unwrap();
-        let mode = |path| folder.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
+        let mode = |path| {
+            let metadata = folder.path().join(path).metadata().unwrap();
+            metadata.permissions().mode() & 0o777
+        };
         assert_eq!((mode("a/b"), mode("a/b/c")), (0o700, 0o600));
         assert_eq!(fs.list(Path::new("/a/b")).unwrap(), ["c"]);
     }

@@ -40,14 +40,16 @@ impl Process {
         Self(Some(Arc::new(run)))
     }
 
-    /// Runs `argv` without a shell, its standard error passed on and its input empty, and gives
-    /// what it printed: at most `limit` bytes, within `deadline`. It is killed past either.
+    /// Runs `argv` without a shell, its standard error passed on, its input empty and `environment`
+    /// added to its own, and gives what it printed: at most `limit` bytes, within `deadline`. It is
+    /// killed past either.
     ///
     /// # Errors
     /// `InvalidConfiguration` if it cannot be started, `TimedOut`, `Malformed` past the limit.
     pub async fn output(
         &self,
         argv: &[String],
+        environment: &[(&str, String)],
         limit: usize,
         deadline: Duration,
     ) -> Result<ProcessOutput> {
@@ -62,6 +64,7 @@ impl Process {
             return fake(argv).map_err(cannot_start);
         }
         let mut child = command(argv)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -153,7 +156,7 @@ mod tests {
     }
 
     async fn run(script: &str, limit: usize, deadline: Duration) -> Result<ProcessOutput> {
-        Process::real().output(&shell(script), limit, deadline).await
+        Process::real().output(&shell(script), &[], limit, deadline).await
     }
 
     const LONG: Duration = Duration::from_secs(30);
@@ -170,14 +173,15 @@ mod tests {
     async fn kills_what_prints_too_much_or_takes_too_long() {
         let error = run("while :; do echo more; done", 1000, LONG).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
-        let error = run("read line < /dev/zero", 1000, Duration::from_millis(50)).await.unwrap_err();
+        let error =
+            run("read line < /dev/zero", 1000, Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn names_what_cannot_be_started() {
         let argv = ["/no/such/program".to_owned()];
-        let error = Process::real().output(&argv, 10, LONG).await.unwrap_err();
+        let error = Process::real().output(&argv, &[], 10, LONG).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert!(error.message().contains("/no/such/program"), "{error}");
     }

@@ -101,7 +101,8 @@ impl WebClient {
 
     fn read_roots(&self, path: &Path) -> Result<rustls::RootCertStore, HttpError> {
         let unusable = |what: String| {
-            let message = format!("CA bundle {}: {what} (AWS_CA_BUNDLE or ca_bundle)", path.display());
+            let message =
+                format!("CA bundle {}: {what} (AWS_CA_BUNDLE or ca_bundle)", path.display());
             HttpError::new(HttpFailure::Unusable, message)
         };
         let pem = self.fs.read(path, CA_FILE_LIMIT).map_err(|e| unusable(e.to_string()))?;
@@ -200,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_proxy_address_that_makes_no_sense_is_named_but_not_shown() {
-        let client = WebClient::new(settings(&[("HTTPS_PROXY", "http://me:hunter2@[")]), Fs::real());
+        let client =
+            WebClient::new(settings(&[("HTTPS_PROXY", "http://me:hunter2@[")]), Fs::real());
         let error = client.build().unwrap_err();
         assert_eq!(error.failure, HttpFailure::Unusable);
         assert!(error.message.contains("HTTPS_PROXY") && !error.message.contains("hunter2"));

@@ -106,10 +106,8 @@ fn correct_clock(context: &Context, answer: &Response) -> bool {
         return false;
     };
     let ours = context.clock.now();
-    let difference = theirs
-        .duration_since(ours)
-        .or_else(|_| ours.duration_since(theirs))
-        .unwrap_or_default();
+    let difference =
+        theirs.duration_since(ours).or_else(|_| ours.duration_since(theirs)).unwrap_or_default();
     if difference < TOLERATED_SKEW {
         return false;
     }

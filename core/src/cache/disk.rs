@@ -1,0 +1,434 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use super::entry::{self, Entry, Ours};
+use super::{Freshness, RefreshWindow};
+use crate::{Context, Credentials, FileLock, Fs, ProvideCredentials, Result, SharedProvider};
+
+/// An entry holds a few kilobytes; what is far larger is not one.
+const ENTRY_LIMIT: u64 = 256 * 1024;
+/// How long to wait for another process's refresh, which is bounded by its own retries.
+const PATIENCE: Duration = Duration::from_secs(120);
+const SHORTEST_POLL: Duration = Duration::from_millis(5);
+const LONGEST_POLL: Duration = Duration::from_millis(100);
+
+/// The folder that AWS CLI caches in, and beside it ours for locks.
+///
+/// The locks lie elsewhere because people clear the cache with `rm -r`.
+#[derive(Clone, Debug)]
+pub struct CacheFolder {
+    entries: PathBuf,
+    locks: PathBuf,
+}
+
+/// Where one identity's credentials lie, and how to know them for that identity's.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// The entry's name, without `.json`: a [`super::RoleCacheKey`]'s.
+    pub name: String,
+    /// Further names to read the credentials from, as other versions of AWS CLI would write them.
+    pub other_names: Vec<String>,
+    /// A digest of what AWS CLI's key leaves out: the source and the endpoint. An entry that bears
+    /// another one is a miss; one that bears none was written by AWS CLI and is taken as it takes
+    /// it.
+    pub fingerprint: String,
+    /// What to show of this entry in a list: the role's ARN.
+    pub about: String,
+    /// How long credentials last when they are new.
+    pub lifetime: Duration,
+    /// Used where an entry names no account.
+    pub account_id: Option<String>,
+}
+
+/// An entry as `rolecall cache list` shows it.
+#[derive(Clone, Debug)]
+pub struct CachedEntry {
+    /// The file's name.
+    pub name: String,
+    /// The role's ARN, if rolecall wrote the entry.
+    pub about: Option<String>,
+    /// The access key id.
+    pub access_key_id: String,
+    /// The account, where known.
+    pub account_id: Option<String>,
+    /// When the credentials end (UTC).
+    pub expires_at: Option<SystemTime>,
+}
+
+impl CacheFolder {
+    /// The cache below `aws_folder`, which is `~/.aws`.
+    pub fn below(aws_folder: &Path) -> Self {
+        Self {
+            entries: aws_folder.join("cli").join("cache"),
+            locks: aws_folder.join("rolecall").join("locks"),
+        }
+    }
+
+    fn entry_path(&self, name: &str) -> PathBuf {
+        self.entries.join(format!("{name}.json"))
+    }
+
+    fn read(&self, fs: &Fs, name: &str) -> Option<Entry> {
+        Entry::parse(&fs.read(&self.entry_path(name), ENTRY_LIMIT).ok()?)
+    }
+
+    /// What the cache holds, AWS CLI's entries included. Files that are no entries are left out.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn list(&self, fs: &Fs) -> std::io::Result<Vec<CachedEntry>> {
+        let names = fs.list(&self.entries)?;
+        let entries = names.iter().filter_map(|name| {
+            let entry = self.read(fs, name.strip_suffix(".json")?)?;
+            let about = entry.ours().map(|ours| ours.about.clone());
+            let credentials = entry.into_credentials()?;
+            Some(CachedEntry {
+                name: name.clone(),
+                about,
+                access_key_id: credentials.access_key_id().to_owned(),
+                account_id: credentials.account_id().map(str::to_owned),
+                expires_at: credentials.expires_at(),
+            })
+        });
+        Ok(entries.collect())
+    }
+
+    /// Removes every entry, AWS CLI's included, and what writers that were killed have left;
+    /// gives the number of entries removed. Other files stay.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or a file not be removed.
+    pub fn clear(&self, fs: &Fs) -> std::io::Result<usize> {
+        let mut removed = 0;
+        for name in fs.list(&self.entries)? {
+            let left_over = name.starts_with('.') && name.ends_with(".tmp");
+            if name.ends_with(".json") || left_over {
+                fs.remove(&self.entries.join(&name))?;
+                removed += usize::from(!left_over);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Keeps a provider's credentials in the cache that AWS CLI shares, one process refreshing while
+/// the others wait.
+///
+/// A cache that cannot be read or written is passed by: credentials matter more.
+pub struct DiskCache {
+    context: Context,
+    folder: CacheFolder,
+    slot: Slot,
+    provider: SharedProvider,
+}
+
+impl DiskCache {
+    /// Caches what `provider` gives in `slot` of `folder`.
+    pub fn new(
+        context: Context,
+        folder: CacheFolder,
+        slot: Slot,
+        provider: SharedProvider,
+    ) -> Self {
+        Self { context, folder, slot, provider }
+    }
+
+    fn look(&self) -> Option<(Freshness, Credentials)> {
+        let names = std::iter::once(&self.slot.name).chain(&self.slot.other_names);
+        let found = names.filter_map(|name| self.folder.read(&self.context.fs, name));
+        let ours = found.filter(|entry| {
+            entry.ours().is_none_or(|ours| ours.fingerprint == self.slot.fingerprint)
+        });
+        let window = RefreshWindow::for_lifetime(self.slot.lifetime);
+        let now = self.context.clock.now();
+        let judged = ours.filter_map(|entry| {
+            let credentials = entry.into_credentials()?;
+            Some((window.judge(credentials.time_left(now)), credentials))
+        });
+        let (freshness, credentials) = judged.max_by_key(|(_, c)| c.expires_at())?;
+        let account_id = credentials.account_id().map(str::to_owned);
+        let account_id = account_id.or_else(|| self.slot.account_id.clone());
+        Some((freshness, credentials.with_account_id(account_id)))
+    }
+
+    fn try_lock(&self) -> std::io::Result<Option<FileLock>> {
+        let path = self.folder.locks.join(format!("{}.lock", self.slot.name));
+        self.context.fs.try_lock(&path)
+    }
+
+    /// Waits until this process may refresh (`Err` holds the lock, or nothing where there can be no
+    /// lock) or another one has refreshed.
+    async fn wait_for_turn(&self) -> std::result::Result<Credentials, Option<FileLock>> {
+        let mut waited = Duration::ZERO;
+        let mut poll = SHORTEST_POLL;
+        loop {
+            let lock = match self.try_lock() {
+                Ok(lock) => lock,
+                Err(error) => {
+                    tracing::debug!(%error, "no lock on the shared cache; going on without");
+                    return Err(None);
+                }
+            };
+            // Looked at with the lock in hand: whoever had it before may have just written.
+            if let Some((Freshness::Fresh | Freshness::Advisory, credentials)) = self.look() {
+                return Ok(credentials);
+            }
+            if lock.is_some() {
+                return Err(lock);
+            }
+            if waited >= PATIENCE {
+                tracing::warn!("another process has been refreshing for long; not waiting for it");
+                return Err(None);
+            }
+            let wait = poll / 2 + self.context.random.up_to(poll / 2);
+            self.context.clock.sleep(wait).await;
+            waited += wait;
+            poll = (poll * 2).min(LONGEST_POLL);
+        }
+    }
+
+    async fn refresh(&self) -> Result<Credentials> {
+        let credentials = self.provider.provide_credentials().await?;
+        self.write(&credentials);
+        Ok(credentials)
+    }
+
+    fn write(&self, credentials: &Credentials) {
+        let ours =
+            Ours { fingerprint: self.slot.fingerprint.clone(), about: self.slot.about.clone() };
+        let Some(text) = entry::format(credentials, &ours) else { return };
+        let fs = &self.context.fs;
+        let path = self.folder.entry_path(&self.slot.name);
+        // The folder may be missing, or be removed between the two calls: once more, then let be.
+        let written = fs.write(&path, &text).or_else(|_| {
+            fs.create_folder(&self.folder.entries)?;
+            fs.write(&path, &text)
+        });
+        if let Err(error) = written {
+            tracing::debug!(%error, "the shared cache could not be written");
+        }
+    }
+}
+
+#[async_trait]
+impl ProvideCredentials for DiskCache {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        match self.look() {
+            Some((Freshness::Fresh, credentials)) => Ok(credentials),
+            Some((Freshness::Advisory, old)) => {
+                let Ok(Some(_lock)) = self.try_lock() else { return Ok(old) };
+                if let Some((Freshness::Fresh, credentials)) = self.look() {
+                    return Ok(credentials);
+                }
+                Ok(self.refresh().await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "early refresh failed; the old are still good");
+                    old
+                }))
+            }
+            Some((Freshness::Stale, _)) | None => match self.wait_for_turn().await {
+                Ok(credentials) => Ok(credentials),
+                Err(_lock) => self.refresh().await,
+            },
+        }
+    }
+
+    fn ready(&self) -> Option<Credentials> {
+        self.look().filter(|(freshness, _)| *freshness == Freshness::Fresh).map(|(_, c)| c)
+    }
+}
+
+impl fmt::Debug for DiskCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskCache")
+            .field("slot", &self.slot)
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{CredentialsError, ErrorKind, testing, timestamp};
+
+    /// Gives credentials that last an hour, or an error, and counts.
+    #[derive(Debug, Default)]
+    struct Counting {
+        calls: AtomicUsize,
+        broken: bool,
+    }
+
+    #[async_trait]
+    impl ProvideCredentials for Counting {
+        async fn provide_credentials(&self) -> Result<Credentials> {
+            let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.broken {
+                return Err(CredentialsError::new(ErrorKind::Denied, "test", "no"));
+            }
+            Ok(Credentials::new(format!("CALL{call}"), "secret", "test")
+                .with_session_token(Some("token".into()))
+                .with_expires_at(Some(testing::now() + Duration::from_secs(3600))))
+        }
+    }
+
+    struct Test {
+        _folder: tempfile::TempDir,
+        context: Context,
+    }
+
+    impl Test {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let context = Context { fs: Fs::rooted(folder.path()), ..testing::context() };
+            Self { _folder: folder, context }
+        }
+
+        fn cache(&self, fingerprint: &str, provider: Arc<Counting>) -> DiskCache {
+            let slot = Slot {
+                name: "key".into(),
+                other_names: vec!["other".into()],
+                fingerprint: fingerprint.into(),
+                about: "arn".into(),
+                lifetime: Duration::from_secs(3600),
+                account_id: Some("123456789012".into()),
+            };
+            let folder = CacheFolder::below(Path::new("/home/.aws"));
+            DiskCache::new(self.context.clone(), folder, slot, provider)
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            let folder = Path::new("/home/.aws/cli/cache");
+            self.context.fs.create_folder(folder).unwrap();
+            self.context.fs.write(&folder.join(name), text.as_bytes()).unwrap();
+        }
+    }
+
+    fn aws_cli_entry(seconds: u64) -> String {
+        let end = timestamp::format(testing::now() + Duration::from_secs(seconds));
+        format!(
+            r#"{{"Credentials": {{"AccessKeyId": "CLI", "SecretAccessKey": "s",
+            "SessionToken": "t", "Expiration": "{end}"}}, "ResponseMetadata": {{}}}}"#
+        )
+    }
+
+    async fn ask(cache: &DiskCache) -> String {
+        cache.provide_credentials().await.unwrap().access_key_id().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_second_process_finds_what_the_first_wrote() {
+        let test = Test::new();
+        let provider = Arc::<Counting>::default();
+        assert_eq!(ask(&test.cache("f", provider.clone())).await, "CALL1");
+        let second = test.cache("f", provider);
+        assert_eq!(ask(&second).await, "CALL1");
+        assert_eq!(second.ready().unwrap().account_id(), Some("123456789012"));
+    }
+
+    #[tokio::test]
+    async fn another_source_or_endpoint_is_a_miss() {
+        let test = Test::new();
+        let provider = Arc::<Counting>::default();
+        ask(&test.cache("one source", provider.clone())).await;
+        assert_eq!(ask(&test.cache("another", provider)).await, "CALL2");
+    }
+
+    #[tokio::test]
+    async fn aws_clis_entries_are_taken_under_either_name() {
+        for name in ["key.json", "other.json"] {
+            let test = Test::new();
+            test.write(name, &aws_cli_entry(3000));
+            assert_eq!(ask(&test.cache("f", Arc::default())).await, "CLI");
+        }
+    }
+
+    #[tokio::test]
+    async fn torn_foreign_and_ended_entries_are_misses() {
+        let whole = aws_cli_entry(3000);
+        for text in [&whole[..whole.len() / 2], "", "[]", "{}", &aws_cli_entry(200)] {
+            let test = Test::new();
+            test.write("key.json", text);
+            assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1", "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn near_the_end_the_old_are_kept_if_the_refresh_fails_and_no_longer_when_stale() {
+        let test = Test::new();
+        let broken = || Arc::new(Counting { broken: true, ..Counting::default() });
+        test.write("key.json", &aws_cli_entry(600));
+        assert_eq!(ask(&test.cache("f", broken())).await, "CLI");
+        test.write("key.json", &aws_cli_entry(299));
+        assert!(test.cache("f", broken()).provide_credentials().await.is_err());
+        assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1");
+    }
+
+    #[tokio::test]
+    async fn waits_for_the_process_that_refreshes_and_gives_up_on_one_that_hangs() {
+        let test = Test::new();
+        let provider = Arc::<Counting>::default();
+        let cache = test.cache("f", provider.clone());
+        let lock = cache.try_lock().unwrap();
+        assert!(lock.is_some());
+        // Nobody writes while the lock is held: the wait ends by itself.
+        assert_eq!(ask(&cache).await, "CALL1");
+        let waited: Duration = test.context.clock.sleeps().iter().sum();
+        assert!(waited >= PATIENCE && waited < PATIENCE * 2, "{waited:?}");
+    }
+
+    #[tokio::test]
+    async fn a_death_at_any_call_leaves_no_torn_entry_and_no_lock() {
+        for calls in 0.. {
+            let test = Test::new();
+            let mut dying = test.cache("f", Arc::default());
+            dying.context.fs = test.context.fs.clone().dying_after(calls);
+            // The credentials are given out whatever happens to the files.
+            assert_eq!(ask(&dying).await, "CALL1");
+            let dead = dying.context.fs.is_dead();
+            drop(dying);
+            for name in test.context.fs.list(Path::new("/home/.aws/cli/cache")).unwrap() {
+                if name.ends_with(".json") {
+                    let path = Path::new("/home/.aws/cli/cache").join(name);
+                    let text = test.context.fs.read(&path, ENTRY_LIMIT).unwrap();
+                    assert!(Entry::parse(&text).is_some(), "torn after {calls} calls");
+                }
+            }
+            let next = test.cache("f", Arc::default());
+            assert_eq!(ask(&next).await, "CALL1");
+            assert!(test.context.clock.sleeps().is_empty(), "the lock blocked the next");
+            if !dead {
+                assert!(calls > 8, "every step must go through the seam: {calls}");
+                break;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_cannot_be_used_does_not_keep_credentials_back() {
+        let test = Test::new();
+        test.context.fs.write(Path::new("/home"), b"a file, where a folder is wanted").unwrap();
+        assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1");
+    }
+
+    #[tokio::test]
+    async fn lists_and_clears_entries_and_nothing_else() {
+        let test = Test::new();
+        ask(&test.cache("f", Arc::default())).await;
+        test.write("cli.json", &aws_cli_entry(3000));
+        test.write("notes.txt", "mine");
+        test.write(".key.json.0.tmp", "left by a killed process");
+        let folder = CacheFolder::below(Path::new("/home/.aws"));
+        let listed = folder.list(&test.context.fs).unwrap();
+        let found: Vec<_> = listed.iter().map(|e| (&*e.name, e.about.as_deref())).collect();
+        assert_eq!(found, [("cli.json", None), ("key.json", Some("arn"))]);
+        assert_eq!(folder.clear(&test.context.fs).unwrap(), 2);
+        let left = test.context.fs.list(Path::new("/home/.aws/cli/cache")).unwrap();
+        assert_eq!(left, ["notes.txt"]);
+    }
+}

@@ -1,0 +1,324 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Freshness, RefreshWindow};
+use crate::{
+    Clock, Context, Credentials, CredentialsError, ProvideCredentials, Random, Result,
+    SharedProvider,
+};
+
+/// The longest pause after a failed refresh while the old credentials are still good.
+const ADVISORY_PAUSE: Duration = Duration::from_secs(60);
+
+/// Keeps a provider's credentials in memory, and replaces them before they end.
+///
+/// However many tasks ask, one asks the provider; those who waited for it share its outcome, good
+/// or bad. Errors are not kept beyond that. A caller that goes away in the middle of a refresh lets
+/// the next one take over.
+pub struct MemoryCache {
+    provider: SharedProvider,
+    clock: Clock,
+    random: Random,
+    entry: ArcSwapOption<Entry>,
+    /// How many refreshes have begun.
+    begun: AtomicU64,
+    flight: Mutex<Flight>,
+}
+
+struct Entry {
+    credentials: Credentials,
+    window: RefreshWindow,
+}
+
+/// What the last refresh left behind.
+#[derive(Default)]
+struct Flight {
+    failure: Option<(u64, CredentialsError)>,
+    /// No advisory refresh before this.
+    pause_until: Option<SystemTime>,
+}
+
+impl MemoryCache {
+    /// Caches what `provider` gives.
+    pub fn new(context: &Context, provider: SharedProvider) -> Self {
+        Self {
+            provider,
+            clock: context.clock.clone(),
+            random: context.random.clone(),
+            entry: ArcSwapOption::empty(),
+            begun: AtomicU64::new(0),
+            flight: Mutex::default(),
+        }
+    }
+
+    fn look(&self) -> Option<(Freshness, Credentials)> {
+        let entry = self.entry.load();
+        let entry = entry.as_ref()?;
+        let freshness = match entry.credentials.expires_at() {
+            None => Freshness::Fresh,
+            Some(_) => entry.window.judge(entry.credentials.time_left(self.clock.now())),
+        };
+        Some((freshness, entry.credentials.clone()))
+    }
+
+    fn keep(&self, credentials: &Credentials) {
+        let lifetime = credentials.time_left(self.clock.now()).unwrap_or_default();
+        let window = RefreshWindow::for_lifetime(lifetime).jittered(&self.random);
+        self.entry.store(Some(Arc::new(Entry { credentials: credentials.clone(), window })));
+    }
+
+    async fn refresh(&self, flight: &mut MutexGuard<'_, Flight>) -> Result<Credentials> {
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let outcome = self.provider.provide_credentials().await;
+        match &outcome {
+            Ok(credentials) => {
+                self.keep(credentials);
+                **flight = Flight::default();
+            }
+            Err(error) => flight.failure = Some((number, error.clone())),
+        }
+        outcome
+    }
+
+    /// Near the end of `old`: one tries, everybody has something to go on with.
+    async fn refresh_early(&self, old: Credentials) -> Result<Credentials> {
+        let Ok(mut flight) = self.flight.try_lock() else { return Ok(old) };
+        if flight.pause_until.is_some_and(|until| self.clock.now() < until) {
+            return Ok(old);
+        }
+        // Another may have finished between our look and our lock.
+        if let Some((Freshness::Fresh, credentials)) = self.look() {
+            return Ok(credentials);
+        }
+        match self.refresh(&mut flight).await {
+            Ok(credentials) => Ok(credentials),
+            Err(error) => {
+                tracing::warn!(%error, "early refresh failed; the old credentials are still good");
+                let now = self.clock.now();
+                let left = old.time_left(now).unwrap_or_default();
+                let pause = ADVISORY_PAUSE.min(left / 4);
+                let pause = pause / 2 + self.random.up_to(pause / 2);
+                flight.pause_until = Some(now + pause);
+                Ok(old)
+            }
+        }
+    }
+
+    async fn refresh_or_wait(&self) -> Result<Credentials> {
+        // Whoever comes while a refresh is under way shares its outcome; whoever comes after a
+        // failure tries anew.
+        let (mut flight, joined) = match self.flight.try_lock() {
+            Ok(flight) => (flight, None),
+            Err(_) => {
+                let under_way = self.begun.load(Ordering::SeqCst);
+                (self.flight.lock().await, Some(under_way))
+            }
+        };
+        if let Some((Freshness::Fresh | Freshness::Advisory, credentials)) = self.look() {
+            return Ok(credentials);
+        }
+        if let (Some(joined), Some((number, error))) = (joined, &flight.failure)
+            && *number >= joined
+        {
+            return Err(error.clone());
+        }
+        self.refresh(&mut flight).await
+    }
+}
+
+#[async_trait]
+impl ProvideCredentials for MemoryCache {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        match self.look() {
+            Some((Freshness::Fresh, credentials)) => Ok(credentials),
+            Some((Freshness::Advisory, credentials)) => self.refresh_early(credentials).await,
+            Some((Freshness::Stale, _)) | None => self.refresh_or_wait().await,
+        }
+    }
+
+    fn ready(&self) -> Option<Credentials> {
+        match self.look() {
+            Some((Freshness::Fresh, credentials)) => Some(credentials),
+            _ => {
+                let credentials = self.provider.ready()?;
+                self.keep(&credentials);
+                Some(credentials)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MemoryCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCache").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex as StdMutex;
+
+    use tokio::sync::{Semaphore, mpsc};
+
+    use super::*;
+    use crate::{ErrorKind, testing};
+
+    /// Answers from a script, each answer released by the test; tells the test of each call.
+    #[derive(Debug)]
+    struct Gated {
+        script: StdMutex<Vec<Result<Credentials>>>,
+        called: mpsc::UnboundedSender<()>,
+        gate: Semaphore,
+    }
+
+    #[async_trait]
+    impl ProvideCredentials for Gated {
+        async fn provide_credentials(&self) -> Result<Credentials> {
+            self.called.send(()).unwrap();
+            self.gate.acquire().await.unwrap().forget();
+            self.script.lock().unwrap().remove(0)
+        }
+    }
+
+    struct Test {
+        cache: Arc<MemoryCache>,
+        provider: Arc<Gated>,
+        calls: mpsc::UnboundedReceiver<()>,
+        clock: Clock,
+    }
+
+    impl Test {
+        fn new(script: Vec<Result<Credentials>>) -> Self {
+            let (called, calls) = mpsc::unbounded_channel();
+            let gate = Semaphore::new(0);
+            let provider = Arc::new(Gated { script: StdMutex::new(script), called, gate });
+            let context = testing::context();
+            let cache = Arc::new(MemoryCache::new(&context, provider.clone()));
+            Self { cache, provider, calls, clock: context.clock }
+        }
+
+        fn ask(&self) -> tokio::task::JoinHandle<Result<Credentials>> {
+            let cache = self.cache.clone();
+            tokio::spawn(async move { cache.provide_credentials().await })
+        }
+
+        fn release(&self) {
+            self.provider.gate.add_permits(1);
+        }
+
+        /// Lets all tasks run until they wait for something.
+        async fn settle() {
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+        }
+
+        fn count_calls(&mut self) -> usize {
+            std::iter::from_fn(|| self.calls.try_recv().ok()).count()
+        }
+    }
+
+    fn credentials(id: &str, seconds: u64) -> Result<Credentials> {
+        let end = testing::now() + Duration::from_secs(seconds);
+        Ok(Credentials::new(id, "secret", "test").with_expires_at(Some(end)))
+    }
+
+    fn denied() -> Result<Credentials> {
+        Err(CredentialsError::new(ErrorKind::Denied, "test", "no"))
+    }
+
+    #[tokio::test]
+    async fn concurrent_cold_start_asks_the_provider_once() {
+        let mut test = Test::new(vec![credentials("A", 3600)]);
+        let tasks: Vec<_> = (0..100).map(|_| test.ask()).collect();
+        Test::settle().await;
+        test.release();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().unwrap().access_key_id(), "A");
+        }
+        assert_eq!(test.count_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn those_who_waited_share_a_failure_and_the_next_one_tries_anew() {
+        let mut test = Test::new(vec![denied(), credentials("B", 3600)]);
+        let tasks: Vec<_> = (0..10).map(|_| test.ask()).collect();
+        Test::settle().await;
+        test.release();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().unwrap_err().kind(), ErrorKind::Denied);
+        }
+        assert_eq!(test.count_calls(), 1);
+        test.release();
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "B");
+    }
+
+    #[tokio::test]
+    async fn cancelled_refresh_releases_the_lock_and_a_waiter_takes_over() {
+        let mut test = Test::new(vec![credentials("A", 3600)]);
+        let first = test.ask();
+        test.calls.recv().await.unwrap();
+        let second = test.ask();
+        Test::settle().await;
+        first.abort();
+        test.calls.recv().await.unwrap();
+        test.release();
+        assert_eq!(second.await.unwrap().unwrap().access_key_id(), "A");
+    }
+
+    #[tokio::test]
+    async fn in_the_advisory_window_one_refreshes_and_the_others_keep_the_old() {
+        let mut test = Test::new(vec![credentials("A", 3600), credentials("B", 7200)]);
+        test.release();
+        test.ask().await.unwrap().unwrap();
+        test.clock.advance(Duration::from_secs(3600 - 400));
+        let refreshing = test.ask();
+        Test::settle().await;
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "A");
+        test.release();
+        assert_eq!(refreshing.await.unwrap().unwrap().access_key_id(), "B");
+        assert_eq!(test.count_calls(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failed_advisory_refresh_keeps_the_old_and_pauses() {
+        let mut test = Test::new(vec![credentials("A", 3600), denied(), credentials("B", 7200)]);
+        (0..3).for_each(|_| test.release());
+        test.ask().await.unwrap().unwrap();
+        test.clock.advance(Duration::from_secs(3600 - 700));
+        for _ in 0..5 {
+            assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "A");
+        }
+        assert_eq!(test.count_calls(), 2);
+        test.clock.advance(ADVISORY_PAUSE);
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "B");
+    }
+
+    #[tokio::test]
+    async fn in_the_mandatory_window_errors_surface() {
+        let test = Test::new(vec![credentials("A", 3600), denied()]);
+        (0..2).for_each(|_| test.release());
+        test.ask().await.unwrap().unwrap();
+        test.clock.advance(Duration::from_secs(3600 - 300));
+        assert_eq!(test.ask().await.unwrap().unwrap_err().kind(), ErrorKind::Denied);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_is_fetched_once() {
+        let forever = Ok(Credentials::new("A", "secret", "test"));
+        let mut test = Test::new(vec![forever]);
+        test.release();
+        for _ in 0..3 {
+            test.ask().await.unwrap().unwrap();
+            test.clock.advance(Duration::from_secs(1_000_000));
+        }
+        assert_eq!(test.count_calls(), 1);
+        assert!(test.cache.ready().is_some());
+    }
+}

@@ -1,0 +1,23 @@
+//! Sources of credentials that need no AWS protocol.
+
+mod environment;
+mod process;
+
+use async_trait::async_trait;
+
+pub use environment::EnvironmentProvider;
+pub use process::ProcessProvider;
+
+use crate::{Credentials, ProvideCredentials, Result};
+
+/// Credentials provide themselves: static keys need no provider of their own.
+#[async_trait]
+impl ProvideCredentials for Credentials {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        Ok(self.clone())
+    }
+
+    fn ready(&self) -> Option<Credentials> {
+        Some(self.clone())
+    }
+}
