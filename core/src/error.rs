@@ -73,6 +73,7 @@ struct Inner {
     kind: ErrorKind,
     provider: Cow<'static, str>,
     message: String,
+    place: Option<String>,
     help: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -91,9 +92,20 @@ impl CredentialsError {
             kind,
             provider: provider.into(),
             message: message.into(),
+            place: None,
             help: None,
             source: None,
         }))
+    }
+
+    /// Adds where it is configured: `profile x (/home/me/.aws/config:7)`. The first place stays, as
+    /// errors pass from the inside out.
+    #[must_use]
+    pub fn with_place(mut self, place: impl Into<String>) -> Self {
+        if self.0.place.is_none() {
+            Arc::make_mut(&mut self.0).place = Some(place.into());
+        }
+        self
     }
 
     /// Adds what the reader can do about it: one sentence without a full stop.
@@ -120,6 +132,11 @@ impl CredentialsError {
         &self.0.provider
     }
 
+    /// Where it is configured, if that is known.
+    pub fn place(&self) -> Option<&str> {
+        self.0.place.as_deref()
+    }
+
     /// What failed.
     pub fn message(&self) -> &str {
         &self.0.message
@@ -140,6 +157,9 @@ impl CredentialsError {
 
 impl fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.0.place {
+            write!(f, "{place}: ")?;
+        }
         write!(f, "{}: {}", self.0.provider, self.0.message)?;
         match &self.0.help {
             Some(help) => write!(f, "; {help}"),
@@ -166,11 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn display_names_provider_message_and_help() {
-        let error = CredentialsError::new(ErrorKind::Denied, "profile prod", "access denied")
+    fn display_names_the_innermost_place_the_provider_and_the_help() {
+        let error = CredentialsError::new(ErrorKind::Denied, "STS AssumeRole", "access denied")
             .with_help("ask for sts:AssumeRole")
+            .with_place("profile prod")
+            .with_place("profile outer")
             .with_source(std::io::Error::other("underneath"));
-        assert_eq!(error.to_string(), "profile prod: access denied; ask for sts:AssumeRole");
+        assert_eq!(error.to_string(), "profile prod: STS AssumeRole: access denied; ask for sts:AssumeRole");
         assert_eq!(error.causes(), ["underneath"]);
     }
 }

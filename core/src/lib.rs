@@ -5,12 +5,17 @@
 
 #![warn(missing_docs)]
 
+pub mod cache;
 mod context;
 mod credentials;
+pub mod endpoint;
 mod error;
 pub mod http;
+pub mod profile;
 mod provider;
 mod secret;
+mod secret_input;
+pub mod source;
 #[cfg(test)]
 mod testing;
 pub mod timestamp;
@@ -20,3 +25,4 @@ pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};
 pub use provider::{Chain, ProvideCredentials, SharedProvider};
 pub use secret::Secret;
+pub use secret_input::SecretInput;

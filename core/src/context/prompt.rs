@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{CredentialsError, ErrorKind, Result, Secret};
+use crate::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
 
 type Answer = dyn Fn(&str) -> Result<Secret> + Send + Sync;
 
@@ -22,6 +22,12 @@ impl Prompt {
     /// Asks `answer`, which gets the question. It may block, as a person may.
     pub fn from_fn(answer: impl Fn(&str) -> Result<Secret> + Send + Sync + 'static) -> Self {
         Self(Arc::new(answer))
+    }
+
+    /// Answers every question with what `input` gives, read anew each time.
+    pub fn from_input(input: SecretInput, context: &Context) -> Self {
+        let context = context.clone();
+        Self::from_fn(move |_| input.read(&context))
     }
 
     /// Nobody is there to answer.

@@ -1,0 +1,29 @@
+//! Profile files as data, and plans made from them.
+//!
+//! [`ProfileSet`] reads `~/.aws/config` and `~/.aws/credentials` by the grammar the AWS SDKs share.
+//! [`plan_profile`] and [`plan_default`] turn it into a [`Plan`]: a source and the roles assumed
+//! from it. Planning touches no network and starts no program; [`problems`] finds, as offline,
+//! what AWS would refuse.
+
+mod chain;
+mod lint;
+mod location;
+mod merge;
+mod origin;
+mod parse;
+mod plan;
+mod planner;
+mod set;
+mod suggest;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use chain::plan_default;
+pub use lint::{Problem, Severity, problems};
+pub use location::{FileLocations, Platform, aws_folder};
+pub use origin::{FileKind, Origin, Warning, WarningKind};
+pub use plan::{PassedOver, Plan, RoleHop, SetBy, Source};
+pub use planner::plan_profile;
+pub use set::{MAX_FILE_BYTES, ProfileSet};
+pub use table::{Profile, Property, is_harmless_key};
