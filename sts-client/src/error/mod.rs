@@ -1,0 +1,301 @@
+//! What AWS says when it says no: read strictly, shown safely.
+
+mod help;
+mod kind;
+
+use std::fmt;
+
+use rolecall_core::http::Response;
+use rolecall_core::{CredentialsError, ErrorKind, Secret};
+use serde::Deserialize;
+
+use crate::query::QueryApi;
+use crate::xml::{self, Shape};
+
+pub(crate) use kind::{is_clock_skew, is_retryable, is_retryable_status};
+
+const LONGEST_CODE: usize = 128;
+const LONGEST_MESSAGE: usize = 500;
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// An error that an AWS service answered with: the source of a [`CredentialsError`], for those who
+/// must act on its code.
+///
+/// All texts are printable, limited in length and without the secrets that the request held.
+///
+/// Source: AWS STS API Reference, "Common Error Types".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The code: `AccessDenied`.
+    pub code: String,
+    /// AWS's explanation; may be empty.
+    pub message: String,
+    /// The id by which AWS's support finds the request.
+    pub request_id: Option<String>,
+}
+
+impl ServiceError {
+    /// The service's error underneath `error`, if it came from a service.
+    pub fn of(error: &CredentialsError) -> Option<&Self> {
+        let first = std::error::Error::source(error);
+        std::iter::successors(first, |&error| error.source()).find_map(|e| e.downcast_ref())
+    }
+}
+
+// The error above it has the message; this line is what it leaves out.
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the service answered with HTTP status {} and code {}", self.status, self.code)
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+/// The call that failed, for messages and advice.
+pub(crate) struct FailedCall<'a> {
+    pub api: &'a QueryApi,
+    pub action: &'a str,
+    /// Where the signing credentials came from.
+    pub credentials: Option<&'a str>,
+    /// What the request held that must not be seen.
+    pub secrets: &'a [Secret],
+}
+
+impl FailedCall<'_> {
+    fn name(&self) -> String {
+        format!("{} {}", self.api.name, self.action)
+    }
+
+    /// The error for an answer whose status is not a success.
+    pub(crate) fn explain(&self, answer: &Response) -> CredentialsError {
+        let Some(wire) = read(self.api, answer.body()) else {
+            return self.no_error_of_aws(answer);
+        };
+        let status = answer.status().as_u16();
+        let service = ServiceError {
+            status,
+            message: printable(&redact(&wire.message, self.secrets), LONGEST_MESSAGE),
+            request_id: wire.request_id.or_else(|| request_id(answer)),
+            code: wire.code,
+        };
+        let mut text = service.code.clone();
+        if !service.message.is_empty() {
+            text = format!("{text}: {}", service.message);
+        }
+        if let Some(id) = &service.request_id {
+            text = format!("{text} (request id {id})");
+        }
+        let kind = kind::of(status, &service.code);
+        let error = CredentialsError::new(kind, self.name(), text);
+        let error = match help::of(self, &service) {
+            Some(help) => error.with_help(help),
+            None => error,
+        };
+        error.with_source(service)
+    }
+
+    /// The error for a success that makes no sense.
+    pub(crate) fn malformed(&self, answer: &Response, flaw: &dyn fmt::Display) -> CredentialsError {
+        let text = format!("{}, is no answer to {}: {flaw}", describe(answer), self.action);
+        self.stranger(ErrorKind::Malformed, text)
+    }
+
+    fn no_error_of_aws(&self, answer: &Response) -> CredentialsError {
+        let text = format!("{}, is no error of AWS's", describe(answer));
+        let status = answer.status();
+        let passing = status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS;
+        let kind = if passing { ErrorKind::Unavailable } else { ErrorKind::Malformed };
+        self.stranger(kind, text)
+    }
+
+    fn stranger(&self, kind: ErrorKind, text: String) -> CredentialsError {
+        CredentialsError::new(kind, self.name(), text)
+            .with_help("a proxy or a wrong endpoint URL may have answered")
+    }
+}
+
+/// The code of an error, if `answer` is one of AWS's.
+pub(crate) fn code(api: &QueryApi, answer: &Response) -> Option<String> {
+    read(api, answer.body()).map(|wire| wire.code)
+}
+
+/// The answer's request id from its header.
+pub(crate) fn request_id(answer: &Response) -> Option<String> {
+    let value = answer.headers().get("x-amzn-requestid")?.to_str().ok()?;
+    Some(printable(value, LONGEST_REQUEST_ID)).filter(|id| !id.is_empty())
+}
+
+struct Wire {
+    code: String,
+    message: String,
+    request_id: Option<String>,
+}
+
+fn read(api: &QueryApi, body: &[u8]) -> Option<Wire> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Error {
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+
+    let shape = |child| Shape {
+        root: "ErrorResponse",
+        namespace: api.namespace,
+        namespace_optional: true,
+        child,
+    };
+    let Error { code, message } = xml::read(body, shape("Error")).ok()?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+    if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(fits) {
+        return None;
+    }
+    let id = xml::read_text(body, shape("RequestId"))
+        .map(|id| printable(&id, LONGEST_REQUEST_ID))
+        .filter(|id| !id.is_empty());
+    Some(Wire { code, message, request_id: id })
+}
+
+/// Status, type and size of an answer: its text may hold anything, also secrets.
+fn describe(answer: &Response) -> String {
+    let kind = answer.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = match kind.map(|kind| printable(kind, 80)) {
+        Some(kind) if !kind.is_empty() => format!("content type {kind}"),
+        _ => "no content type".to_owned(),
+    };
+    format!("HTTP {}, {kind}, {} bytes", answer.status().as_u16(), answer.body().len())
+}
+
+/// Takes out what the request held: AWS quotes values that it refuses, and for a wrong signature
+/// the whole canonical request with its session token.
+fn redact(message: &str, secrets: &[Secret]) -> String {
+    const TELLING: usize = 8;
+    let whole = secrets.iter().filter(|secret| !secret.expose().is_empty());
+    let message = whole
+        .fold(message.to_owned(), |message, secret| message.replace(secret.expose(), "[redacted]"));
+    // A quotation may be cut off.
+    let part = |word: &&str| {
+        word.len() >= TELLING && secrets.iter().any(|secret| secret.expose().contains(*word))
+    };
+    let separator = |c: char| c.is_whitespace() || "'\":,;".contains(c);
+    let quoted: Vec<String> =
+        message.split(separator).filter(part).map(ToOwned::to_owned).collect();
+    quoted.iter().fold(message, |message, word| message.replace(word, "[redacted]"))
+}
+
+/// `text` on one line, without characters that a terminal acts on or that hide or reorder others,
+/// at most `limit` characters.
+pub(crate) fn printable(text: &str, limit: usize) -> String {
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    let spaced: String = text.chars().map(|c| if invisible(c) { ' ' } else { c }).collect();
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::STS;
+    use crate::testing;
+
+    fn failed<'a>(secrets: &'a [Secret]) -> FailedCall<'a> {
+        FailedCall { api: &STS, action: "AssumeRole", credentials: Some("profile dev"), secrets }
+    }
+
+    fn explain(answer: &Response) -> CredentialsError {
+        failed(&[]).explain(answer)
+    }
+
+    #[test]
+    fn code_message_and_request_id_are_shown_and_typed() {
+        let error = explain(&testing::refusal(403, "AccessDenied", "User: x is not authorized"));
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        let shown = error.to_string();
+        assert!(
+            shown.starts_with(
+                "STS AssumeRole: AccessDenied: User: x is not authorized (request id req-1); "
+            ),
+            "{shown}"
+        );
+        let service = ServiceError::of(&error).unwrap();
+        assert_eq!((service.status, service.code.as_str()), (403, "AccessDenied"));
+        assert_eq!(service.request_id.as_deref(), Some("req-1"));
+    }
+
+    #[test]
+    fn a_message_cannot_drive_a_terminal_nor_flood_it() {
+        let evil = format!("a&#27;]0;owned&#7;\u{202e}b\nc{}", "d".repeat(5000));
+        let error = explain(&testing::refusal(400, "ValidationError", &evil));
+        let shown = error.to_string();
+        assert!(!shown.contains(|c: char| c.is_control() || c == '\u{202e}'), "{shown:?}");
+        assert!(shown.contains("a ]0;owned b cddd") && shown.chars().count() < 1200, "{shown}");
+    }
+
+    #[test]
+    fn a_code_that_is_not_one_is_not_shown() {
+        let error = explain(&testing::refusal(400, "Bad&#10;Code", "x"));
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+        assert!(!error.to_string().contains("Bad"), "{error}");
+    }
+
+    #[test]
+    fn a_message_that_quotes_the_request_loses_its_secrets() {
+        let secrets = [Secret::from("123456"), Secret::from("FQoGZXIvYXdzEPT+token")];
+        let message = "Value '123456' failed; should be 'POST\nx-amz-security-token:FQoGZXIvYXdzEPT+token\n' FQoGZXIvYX";
+        let error =
+            failed(&secrets).explain(&testing::refusal(403, "SignatureDoesNotMatch", message));
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("123456") && !shown.contains("FQoGZX"), "{shown}");
+        assert!(shown.contains("Value '[redacted]' failed"), "{shown}");
+    }
+
+    #[test]
+    fn without_an_error_of_aws_only_status_type_and_length_are_told() {
+        for (status, kind) in [
+            (404, ErrorKind::Malformed),
+            (302, ErrorKind::Malformed),
+            (502, ErrorKind::Unavailable),
+            (429, ErrorKind::Unavailable),
+        ] {
+            for body in [
+                "",
+                "<html>hunter2</html>",
+                "{\"hunter2\": 1}",
+                "<ErrorResponse><Error/></ErrorResponse>",
+                "<!DOCTYPE x><ErrorResponse><Error><Code>hunter2</Code></Error></ErrorResponse>",
+                "<ErrorResponse xmlns='urn:x'><Error><Code>hunter2</Code></Error></ErrorResponse>",
+                "<ErrorResponse><Error><Code>hunter2</Code>",
+                "<Response><Error><Code>hunter2</Code></Error></Response>",
+            ] {
+                let mut answer = testing::answer(status, body);
+                let html = http::HeaderValue::from_static("text/html");
+                answer.headers_mut().insert(http::header::CONTENT_TYPE, html);
+                let error = explain(&answer);
+                assert_eq!(error.kind(), kind, "{status} {body}");
+                let shown = error.to_string();
+                let said = format!("HTTP {status}, content type text/html, {} bytes", body.len());
+                assert!(shown.contains(&said) && shown.contains("proxy"), "{shown}");
+                assert!(!shown.contains("hunter2"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_request_id_of_the_header_fills_in() {
+        let body = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
+        let mut answer = testing::answer(403, body);
+        answer.headers_mut().insert("x-amzn-RequestId", "from-header".parse().unwrap());
+        assert!(explain(&answer).message().ends_with("AccessDenied (request id from-header)"));
+    }
+}
