@@ -1,1 +1,44 @@
+//! Short-lived AWS credentials for any profile.
+//!
+//! A [`Session`] reads `~/.aws/config` as AWS CLI does and gives [`Credentials`]: of static keys, the
+//! environment, programs, role chains and web identity. [`Explanation`] says what it would do, and
+//! what is wrong, without a network.
+//!
+//! ```no_run
+//! use rolecall::{Session, SessionOptions};
+//!
+//! # async fn example() -> rolecall::Result<()> {
+//! let options = SessionOptions { profile: Some("deploy".into()), ..SessionOptions::default() };
+//! let session = Session::new(options)?;
+//! let credentials = session.credentials().await?;
+//! let identity = session.sts()?.get_caller_identity().await?;
+//! println!("{} until {:?}", identity.arn, credentials.expires_at());
+//! # Ok(())
+//! # }
+//! ```
 
+#![warn(missing_docs)]
+
+mod blocking;
+mod cached;
+pub mod exec;
+mod explain;
+pub mod export;
+mod profiles;
+mod resolve;
+mod session;
+mod setup;
+
+pub use blocking::block_on;
+pub use cached::{cached_credentials, clear_cached_credentials};
+pub use explain::Explanation;
+pub use profiles::profiles_json;
+pub use rolecall_core as core;
+pub use rolecall_core::endpoint::Region;
+pub use rolecall_core::profile::ProfileSet;
+pub use rolecall_core::{
+    Chain, Context, Credentials, CredentialsError, ErrorKind, Prompt, ProvideCredentials, Result,
+    Secret, SecretInput, SharedProvider, timestamp,
+};
+pub use rolecall_sts as sts;
+pub use session::{Session, SessionOptions, anonymous_sts};

@@ -1,0 +1,273 @@
+use std::fmt;
+
+use rolecall_core::profile::{
+    Origin, Plan, RoleHop, SetBy, Severity, Source, WarningKind, problems,
+};
+use rolecall_core::{CredentialsError, ErrorKind, Result};
+use serde_json::{Value, json};
+
+use crate::SessionOptions;
+use crate::setup::{Setup, StsSettings};
+
+/// What a session would do for its credentials and what is wrong with that, found offline: no
+/// network, no program, no secret shown.
+#[derive(Debug)]
+pub struct Explanation {
+    plan: Option<Plan>,
+    region: Option<String>,
+    endpoint: Option<String>,
+    problems: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+#[derive(Debug)]
+struct Finding {
+    kind: ErrorKind,
+    place: Option<String>,
+    file: Option<Origin>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Explanation {
+    /// Explains the session that `options` would make.
+    ///
+    /// # Errors
+    /// Only if the profile files cannot be read at all; what is wrong in them is a problem.
+    pub fn new(options: SessionOptions) -> Result<Self> {
+        let setup = Setup::read(options)?;
+        let mut found = Self {
+            plan: setup.plan.as_ref().ok().cloned(),
+            region: None,
+            endpoint: None,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        };
+        if let Err(error) = &setup.plan {
+            found.problems.push(Finding::from(error));
+        }
+        match &setup.sts {
+            Err(error) => found.problems.push(Finding::from(error)),
+            Ok(sts) => {
+                found.region = sts.region.as_ref().map(ToString::to_string);
+                found.endpoint = sts.endpoint.as_ref().ok().map(|endpoint| endpoint.url.clone());
+                found.check_endpoint(sts);
+            }
+        }
+        found.check_plan(&setup);
+        for warning in setup.profiles.warnings() {
+            let mut finding = Finding::at(Some(warning.origin.clone()), warning.message.clone());
+            if warning.kind == WarningKind::DiffersFromAwsCli {
+                finding.help = Some("write it so that both read it alike".to_owned());
+            }
+            found.warnings.push(finding);
+        }
+        Ok(found)
+    }
+
+    /// The kind of the first problem, which decides the exit code; `None` if there is none.
+    pub fn worst_problem(&self) -> Option<ErrorKind> {
+        self.problems.first().map(|problem| problem.kind)
+    }
+
+    fn check_endpoint(&mut self, sts: &StsSettings) {
+        let needed = self.plan.as_ref().is_some_and(StsSettings::are_needed_by);
+        if let (true, Err(error)) = (needed, &sts.endpoint) {
+            self.problems.push(Finding::from(error));
+        }
+    }
+
+    fn check_plan(&mut self, setup: &Setup) {
+        let Some(plan) = &self.plan else { return };
+        for problem in problems(plan) {
+            let mut finding = Finding::at(problem.origin, problem.message);
+            finding.help = Some(problem.help);
+            match problem.severity {
+                Severity::Error => self.problems.push(finding),
+                Severity::Warning => self.warnings.push(finding),
+            }
+        }
+        self.warnings.extend(plan.notes.iter().map(|note| Finding::at(None, note.clone())));
+        if let Source::WebIdentity { token_file, set_by, .. } = &plan.source
+            && let Err(error) = setup.context.fs.read(token_file, 64 * 1024)
+        {
+            let origin = match set_by {
+                SetBy::Environment => None,
+                SetBy::Profile { origin, .. } => Some(origin.clone()),
+            };
+            let message = format!("the token file {}: {error}", token_file.display());
+            self.problems.push(Finding::at(origin, message));
+        }
+    }
+
+    /// `{"profile", "source": {"kind", …}, "hops": [{"role_arn", …}], "origin": {"file", "line"},
+    /// "problems": […], …}`, secrets left out.
+    pub fn to_json(&self) -> Value {
+        let plan = self.plan.as_ref();
+        let passed_over = plan.map(|plan| {
+            let links = plan.passed_over.iter();
+            links.map(|l| json!({"name": l.name, "reason": l.reason})).collect::<Vec<_>>()
+        });
+        json!({
+            "profile": plan.and_then(|plan| plan.profile.as_deref()),
+            "region": self.region,
+            "sts_endpoint": self.endpoint,
+            "source": plan.map(|plan| source_json(&plan.source)),
+            "hops": plan.map(|plan| plan.hops.iter().map(hop_json).collect::<Vec<_>>()),
+            "origin": plan.and_then(|plan| plan.origin.as_ref()).map(origin_json),
+            "passed_over": passed_over,
+            "problems": self.problems.iter().map(Finding::to_json).collect::<Vec<_>>(),
+            "warnings": self.warnings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl From<&CredentialsError> for Finding {
+    fn from(error: &CredentialsError) -> Self {
+        Self {
+            kind: error.kind(),
+            place: Some(error.provider().to_owned()),
+            file: None,
+            message: error.message().to_owned(),
+            help: error.help().map(str::to_owned),
+        }
+    }
+}
+
+impl Finding {
+    fn at(file: Option<Origin>, message: String) -> Self {
+        let kind = ErrorKind::InvalidConfiguration;
+        Self { kind, place: None, file, message, help: None }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "kind": self.kind.name(),
+            "place": self.place,
+            "file": self.file.as_ref().map(|origin| origin.file.display().to_string()),
+            "line": self.file.as_ref().map(|origin| origin.line),
+            "message": self.message,
+            "help": self.help,
+        })
+    }
+}
+
+fn origin_json(origin: &Origin) -> Value {
+    json!({"file": origin.file.display().to_string(), "line": origin.line})
+}
+
+fn source_json(source: &Source) -> Value {
+    match source {
+        Source::StaticKeys { profile, access_key_id, origin, .. } => json!({
+            "kind": "static", "profile": profile, "access_key_id": access_key_id,
+            "origin": origin_json(origin),
+        }),
+        Source::Environment { access_key_id, .. } => {
+            json!({"kind": "environment", "access_key_id": access_key_id})
+        }
+        Source::Process { profile, origin, .. } => {
+            json!({"kind": "process", "profile": profile, "origin": origin_json(origin)})
+        }
+        Source::WebIdentity { token_file, role_arn, role_session_name, .. } => json!({
+            "kind": "web-identity", "token_file": token_file.display().to_string(),
+            "role_arn": role_arn, "role_session_name": role_session_name,
+        }),
+        Source::Sso { profile, session, account_id, role_name, .. } => json!({
+            "kind": "sso", "profile": profile, "sso_session": session,
+            "account_id": account_id, "role_name": role_name,
+        }),
+        Source::LoginSession { profile, .. } => json!({"kind": "login", "profile": profile}),
+        Source::Container => json!({"kind": "container"}),
+        _ => json!({"kind": "imds"}),
+    }
+}
+
+fn hop_json(hop: &RoleHop) -> Value {
+    json!({
+        "role_arn": hop.role_arn,
+        "profile": hop.profile,
+        "role_session_name": hop.role_session_name,
+        "external_id": hop.external_id,
+        "duration_seconds": hop.duration_seconds,
+        "mfa_serial": hop.mfa_serial,
+        "origin": origin_json(&hop.origin),
+    })
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(plan) = &self.plan {
+            write_plan(f, plan)?;
+            let endpoint = self.endpoint.as_deref().unwrap_or("(no region, so none)");
+            if StsSettings::are_needed_by(plan) {
+                writeln!(f, "STS      {endpoint}")?;
+            }
+            for link in &plan.passed_over {
+                writeln!(f, "Passed   {}: {}", link.name, link.reason)?;
+            }
+        }
+        for (title, findings) in [("Problem", &self.problems), ("Warning", &self.warnings)] {
+            for finding in findings {
+                write!(f, "{title}  ")?;
+                match (&finding.file, &finding.place) {
+                    (Some(origin), _) => write!(f, "{origin}: ")?,
+                    (None, Some(place)) => write!(f, "{place}: ")?,
+                    (None, None) => {}
+                }
+                writeln!(f, "{}", finding.message)?;
+                if let Some(help) = &finding.help {
+                    writeln!(f, "         help: {help}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    if let Some(profile) = &plan.profile {
+        write!(f, "Profile  {profile}")?;
+        match &plan.origin {
+            Some(origin) => writeln!(f, " ({origin})")?,
+            None => writeln!(f)?,
+        }
+    }
+    writeln!(f, "Source   {}", describe(&plan.source))?;
+    for hop in &plan.hops {
+        write!(f, "Role     {} ({})", hop.role_arn, hop.origin)?;
+        if let Some(seconds) = hop.duration_seconds {
+            write!(f, ", for {seconds} s")?;
+        }
+        if let Some(serial) = &hop.mfa_serial {
+            write!(f, ", with a code of {serial}")?;
+        }
+        if hop.external_id.is_some() {
+            write!(f, ", with an external id")?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
+}
+
+fn describe(source: &Source) -> String {
+    match source {
+        Source::StaticKeys { access_key_id, origin, .. } => {
+            format!("access key {access_key_id} ({origin})")
+        }
+        Source::Environment { access_key_id, .. } => {
+            format!("access key {access_key_id} from the environment")
+        }
+        Source::Process { origin, .. } => format!("credential_process ({origin})"),
+        Source::WebIdentity { token_file, role_arn, .. } => {
+            format!("web identity: the token in {} for {role_arn}", token_file.display())
+        }
+        Source::Sso { account_id, role_name, .. } => format!(
+            "IAM Identity Center: role {} in account {}",
+            role_name.as_deref().unwrap_or("(none)"),
+            account_id.as_deref().unwrap_or("(none)")
+        ),
+        Source::LoginSession { .. } => "a session of `aws login`".to_owned(),
+        Source::Container => "the container's credentials endpoint".to_owned(),
+        _ => "the EC2 metadata service, if there is one".to_owned(),
+    }
+}

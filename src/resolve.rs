@@ -1,0 +1,261 @@
+//! From a plan to providers: the one place where sources and hops of every crate come together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ring::digest::{SHA256, digest};
+use rolecall_core::cache::{CacheFolder, DiskCache, RoleCacheKey, Slot};
+use rolecall_core::profile::{Plan, RoleHop, SetBy, Severity, Source, aws_folder, problems};
+use rolecall_core::source::{EnvironmentProvider, ProcessProvider};
+use rolecall_core::{
+    Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
+};
+use rolecall_sts::{self as sts, RoleHopProvider, WebIdentity, WebIdentityProvider};
+
+use crate::setup::{Setup, StsSettings};
+
+/// How long a session lasts where the profile does not say: AWS's own default.
+const DEFAULT_DURATION: u32 = 3600;
+/// A token file's largest contents, as AWS limits tokens to 20,000 characters.
+const TOKEN_LIMIT: u64 = 64 * 1024;
+
+/// The provider that runs `plan`.
+pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<SharedProvider> {
+    let fatal = problems(plan).into_iter().find(|p| p.severity == Severity::Error);
+    if let Some(problem) = fatal {
+        let place = problem.origin.map_or("environment".to_owned(), |origin| origin.to_string());
+        return Err(CredentialsError::new(ErrorKind::InvalidConfiguration, place, problem.message)
+            .with_help(problem.help));
+    }
+    let resolver = Resolver::new(setup, plan)?;
+    let mut provider = resolver.source()?;
+    for (number, hop) in plan.hops.iter().enumerate() {
+        provider = resolver.hop(number, hop, provider)?;
+    }
+    Ok(provider)
+}
+
+struct Resolver<'a> {
+    setup: &'a Setup,
+    plan: &'a Plan,
+    cache: Option<CacheFolder>,
+    /// The URL of STS; empty if the plan does not need it.
+    sts_url: String,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(setup: &'a Setup, plan: &'a Plan) -> Result<Self> {
+        let folder = aws_folder(&setup.context.env).filter(|_| setup.use_disk_cache);
+        let sts_url = if StsSettings::are_needed_by(plan) {
+            setup.sts.clone()?.endpoint?.url
+        } else {
+            String::new()
+        };
+        Ok(Self { setup, plan, cache: folder.map(|f| CacheFolder::below(&f)), sts_url })
+    }
+
+    fn source(&self) -> Result<SharedProvider> {
+        let context = &self.setup.context;
+        Ok(match &self.plan.source {
+            Source::StaticKeys {
+                profile,
+                access_key_id,
+                secret_access_key,
+                session_token,
+                account_id,
+                ..
+            } => {
+                let provider = format!("profile {profile}");
+                let keys =
+                    Credentials::new(access_key_id.clone(), secret_access_key.clone(), provider)
+                        .with_session_token(session_token.clone())
+                        .with_account_id(account_id.clone());
+                Arc::new(keys)
+            }
+            Source::Environment { .. } => Arc::new(EnvironmentProvider::new(context)),
+            Source::Process { profile, command, account_id, origin } => {
+                let place = format!("profile {profile} ({origin})");
+                let mut process = ProcessProvider::new(context.clone(), command.clone(), place);
+                process.account_id.clone_from(account_id);
+                Arc::new(process)
+            }
+            Source::WebIdentity { .. } => self.web_identity()?,
+            other => Arc::new(NotYet::new(other)),
+        })
+    }
+
+    fn web_identity(&self) -> Result<SharedProvider> {
+        let Source::WebIdentity {
+            token_file,
+            role_arn,
+            role_session_name,
+            duration_seconds,
+            set_by,
+            ..
+        } = &self.plan.source
+        else {
+            return Err(CredentialsError::new(ErrorKind::Internal, "plan", "no web identity"));
+        };
+        let context = &self.setup.context;
+        let place = match set_by {
+            SetBy::Environment => "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(),
+            SetBy::Profile { name, origin } => format!("profile {name} ({origin})"),
+        };
+        let identity = WebIdentity {
+            role_arn: role_arn.clone(),
+            token_file: token_file.clone(),
+            role_session_name: role_session_name.clone(),
+            duration_seconds: *duration_seconds,
+        };
+        let provider = WebIdentityProvider::with_client(self.setup.sts_client(None)?, identity);
+        let key = RoleCacheKey {
+            role_arn,
+            role_session_name: role_session_name.as_deref(),
+            duration_seconds: *duration_seconds,
+            ..RoleCacheKey::default()
+        };
+        // AWS CLI v1 has the token in its key, v2 has not: an entry of either is read.
+        let token = context.fs.read(token_file, TOKEN_LIMIT).ok();
+        let token = token.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let other_names = token
+            .map(|token| RoleCacheKey { web_identity_token: Some(token), ..key.clone() }.name())
+            .into_iter()
+            .collect();
+        let fingerprint = self.fingerprint(&[]);
+        let slot = slot(&key, other_names, fingerprint);
+        Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
+    fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {
+        let place = format!("profile {} ({})", hop.profile, hop.origin);
+        let role = sts::RoleHop {
+            role_arn: hop.role_arn.clone(),
+            external_id: hop.external_id.clone(),
+            role_session_name: hop.role_session_name.clone(),
+            duration_seconds: hop.duration_seconds,
+            mfa_serial: hop.mfa_serial.clone(),
+        };
+        let client = self.setup.sts_client(None)?;
+        let provider = RoleHopProvider::with_client(client, source, role);
+        let key = RoleCacheKey {
+            role_arn: &hop.role_arn,
+            role_session_name: hop.role_session_name.as_deref(),
+            external_id: hop.external_id.as_deref(),
+            serial_number: hop.mfa_serial.as_deref(),
+            duration_seconds: hop.duration_seconds,
+            web_identity_token: None,
+        };
+        let slot = slot(&key, Vec::new(), self.fingerprint(&self.plan.hops[..number]));
+        Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
+    fn cached(&self, slot: Slot, place: String, provider: SharedProvider) -> SharedProvider {
+        let provider: SharedProvider = Arc::new(Placed { place, provider });
+        match &self.cache {
+            None => provider,
+            Some(folder) => {
+                let context = self.setup.context.clone();
+                Arc::new(DiskCache::new(context, folder.clone(), slot, provider))
+            }
+        }
+    }
+
+    /// What AWS CLI's cache key leaves out: who asks (the source and the roles before), and whom.
+    fn fingerprint(&self, before: &[RoleHop]) -> String {
+        let mut text = format!("{}\n{}", self.sts_url, self.plan.source_identity());
+        for hop in before {
+            let name = hop.role_session_name.as_deref().unwrap_or_default();
+            let external_id = hop.external_id.as_deref().unwrap_or_default();
+            text += &format!("\n{}\n{name}\n{external_id}", hop.role_arn);
+        }
+        // Half of a SHA-256 is plenty against chance, and keeps the file small.
+        digest(&SHA256, text.as_bytes()).as_ref()[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -> Slot {
+    let seconds = key.duration_seconds.unwrap_or(DEFAULT_DURATION);
+    Slot {
+        name: key.name(),
+        other_names,
+        fingerprint,
+        about: key.role_arn.to_owned(),
+        lifetime: Duration::from_secs(seconds.into()),
+        account_id: key.role_arn.split(':').nth(4).map(str::to_owned),
+    }
+}
+
+/// Adds to errors where the provider is configured.
+#[derive(Debug)]
+struct Placed {
+    place: String,
+    provider: SharedProvider,
+}
+
+#[async_trait]
+impl ProvideCredentials for Placed {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        let outcome = self.provider.provide_credentials().await;
+        outcome.map_err(|error| error.with_place(self.place.as_str()))
+    }
+}
+
+/// Stands for a source that this version plans but cannot run.
+#[derive(Debug)]
+struct NotYet {
+    kind: ErrorKind,
+    provider: String,
+    message: &'static str,
+    help: String,
+}
+
+impl NotYet {
+    fn new(source: &Source) -> Self {
+        let through_aws_cli = |profile: &str| {
+            format!(
+                "until it does, AWS CLI v2 can stand in: give another profile the line \
+                 `credential_process = aws configure export-credentials --profile {profile}`"
+            )
+        };
+        let (provider, message, help) = match source {
+            Source::Sso { profile, .. } => (
+                format!("profile {profile}"),
+                "it signs in by IAM Identity Center (SSO), which this version cannot do",
+                through_aws_cli(profile),
+            ),
+            Source::LoginSession { profile, .. } => (
+                format!("profile {profile}"),
+                "it uses a session of `aws login`, which this version cannot read",
+                through_aws_cli(profile),
+            ),
+            Source::Container => (
+                "container endpoint".to_owned(),
+                "credentials come from the container's endpoint, which this version cannot ask",
+                "export credentials into the environment, or name a profile".to_owned(),
+            ),
+            _ => (
+                "EC2 metadata".to_owned(),
+                "nothing else is configured, and this version cannot ask the metadata service",
+                "name a profile with --profile or AWS_PROFILE, or set AWS_ACCESS_KEY_ID".to_owned(),
+            ),
+        };
+        // At the end of the chain it means that nothing was found; asked for, that it is missing.
+        let kind = match source {
+            Source::Imds => ErrorKind::NotConfigured,
+            _ => ErrorKind::InvalidConfiguration,
+        };
+        Self { kind, provider, message, help }
+    }
+}
+
+#[async_trait]
+impl ProvideCredentials for NotYet {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        Err(CredentialsError::new(self.kind, self.provider.clone(), self.message)
+            .with_help(self.help.clone()))
+    }
+}

@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use rolecall_core::cache::MemoryCache;
+use rolecall_core::endpoint::Region;
+use rolecall_core::profile::Plan;
+use rolecall_core::{
+    Context, Credentials, ProvideCredentials, Result, SecretInput, SharedProvider,
+};
+use rolecall_sts::StsClient;
+
+use crate::resolve;
+use crate::setup::{Setup, StsSettings};
+
+/// What a [`Session`] is for. The default is the default chain on this machine.
+#[derive(Clone, Debug, Default)]
+pub struct SessionOptions {
+    /// A profile, used alone. `None`: the environment's keys, else the profile that `AWS_PROFILE`
+    /// names, else what else is set up.
+    pub profile: Option<String>,
+    /// The region, above `AWS_REGION` and the profile's.
+    pub region: Option<String>,
+    /// The URL of STS, above `AWS_ENDPOINT_URL_STS` and the profile's.
+    pub endpoint_url: Option<String>,
+    /// Where an MFA code comes from; `None` asks on the terminal.
+    pub mfa_code: Option<SecretInput>,
+    /// Leaves the cache in `~/.aws/cli/cache` alone.
+    pub no_disk_cache: bool,
+    /// The machine to look at; `None` is this one.
+    pub context: Option<Context>,
+}
+
+/// A client of STS without credentials, for the operations whose proof is among their parameters:
+/// `assume_role_with_saml` and `assume_role_with_web_identity`.
+///
+/// # Errors
+/// `InvalidConfiguration` without a region, or with one or an endpoint that makes no sense.
+pub fn anonymous_sts(options: SessionOptions) -> Result<StsClient> {
+    Setup::read(options)?.sts_client(None)
+}
+
+/// Credentials of one profile, or of the default chain, kept in memory and renewed in time.
+///
+/// Making one reads files and nothing else: no network, no program, no thread. It is cheap to
+/// clone, and clones share the credentials.
+#[derive(Clone, Debug)]
+pub struct Session {
+    context: Context,
+    plan: Arc<Plan>,
+    sts: Result<StsSettings>,
+    provider: Arc<MemoryCache>,
+}
+
+impl Session {
+    /// Reads the profile files and plans.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` for what is wrong in files, variables or options, with the place;
+    /// `NotConfigured` if nothing is set up.
+    pub fn new(options: SessionOptions) -> Result<Self> {
+        let setup = Setup::read(options)?;
+        let plan = setup.plan.clone()?;
+        let provider = resolve::provider(&setup, &plan)?;
+        Ok(Self {
+            provider: Arc::new(MemoryCache::new(&setup.context, provider)),
+            plan: Arc::new(plan),
+            context: setup.context,
+            sts: setup.sts,
+        })
+    }
+
+    /// Credentials that are good now.
+    ///
+    /// # Errors
+    /// Whatever the source or AWS says, with what to do about it.
+    pub async fn credentials(&self) -> Result<Credentials> {
+        self.provider.provide_credentials().await
+    }
+
+    /// [`Self::credentials`] for code that is not asynchronous. What is in memory or in the shared
+    /// cache is given at once, without a runtime.
+    ///
+    /// # Errors
+    /// As [`Self::credentials`].
+    ///
+    /// # Panics
+    /// Inside an asynchronous runtime, if it has to wait.
+    pub fn credentials_blocking(&self) -> Result<Credentials> {
+        match self.provider.ready() {
+            Some(credentials) => Ok(credentials),
+            None => crate::block_on(self.credentials())?,
+        }
+    }
+
+    /// The session as a provider, for whatever takes one.
+    pub fn provider(&self) -> SharedProvider {
+        self.provider.clone()
+    }
+
+    /// A client of STS with this session's credentials, region and endpoint.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` without a region, or with one or an endpoint that makes no sense.
+    pub fn sts(&self) -> Result<StsClient> {
+        let settings = self.sts.as_ref().map_err(Clone::clone)?;
+        settings.client(&self.context, Some(self.provider()))
+    }
+
+    /// The region, if one is set.
+    pub fn region(&self) -> Option<&Region> {
+        self.sts.as_ref().ok()?.region.as_ref()
+    }
+
+    /// What will be run for credentials.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The machine it looks at.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use rolecall_core::endpoint::{self, Endpoint, EndpointOptions, Overrides, Region, Service};
+use rolecall_core::http::{RetryPolicy, WebClient, WebSettings};
+use rolecall_core::profile::{Plan, Profile, ProfileSet, Source, plan_default, plan_profile};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Prompt, Result, SharedProvider};
+use rolecall_sts::{QueryEndpoint, StsClient};
+
+use crate::SessionOptions;
+
+/// All that is read before anything is run: profiles, the plan, and where STS is.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) context: Context,
+    pub(crate) profiles: ProfileSet,
+    pub(crate) plan: Result<Plan>,
+    pub(crate) sts: Result<StsSettings>,
+    pub(crate) use_disk_cache: bool,
+}
+
+/// Where STS is, and how often to ask it.
+#[derive(Clone, Debug)]
+pub(crate) struct StsSettings {
+    pub(crate) region: Option<Region>,
+    pub(crate) endpoint: Result<Endpoint>,
+    pub(crate) retry: RetryPolicy,
+}
+
+impl Setup {
+    /// Reads the files and plans. What cannot be planned is kept as an error, so that `explain` can
+    /// show the rest; files that cannot be read end it.
+    pub(crate) fn read(options: SessionOptions) -> Result<Self> {
+        let is_real = options.context.is_none();
+        let mut context = options.context.unwrap_or_else(Context::real);
+        let profiles = ProfileSet::load(&context.env, &context.fs)?;
+        let plan = match &options.profile {
+            Some(name) => plan_profile(&profiles, name, &context.env),
+            None => plan_default(&profiles, &context.env),
+        };
+        // The profile whose region and endpoint count, also where the environment's keys win.
+        let selected = options.profile.unwrap_or_else(|| ProfileSet::selected_name(&context.env));
+        let profile = profiles.get(&selected);
+        if is_real {
+            context.http =
+                Arc::new(WebClient::new(web_settings(&context, profile), context.fs.clone()));
+        }
+        if let Some(input) = options.mfa_code {
+            context.prompt = Prompt::from_input(input, &context);
+        }
+        let overrides = Overrides {
+            region: options.region.as_deref(),
+            endpoint_url: options.endpoint_url.as_deref(),
+            ..Overrides::default()
+        };
+        let sts = sts_settings(&context, &profiles, &selected, overrides);
+        Ok(Self { context, plan, sts, use_disk_cache: !options.no_disk_cache, profiles })
+    }
+
+    /// A client of STS.
+    pub(crate) fn sts_client(&self, credentials: Option<SharedProvider>) -> Result<StsClient> {
+        self.sts.as_ref().map_err(Clone::clone)?.client(&self.context, credentials)
+    }
+}
+
+impl StsSettings {
+    /// A client of STS.
+    pub(crate) fn client(
+        &self,
+        context: &Context,
+        credentials: Option<SharedProvider>,
+    ) -> Result<StsClient> {
+        let endpoint = self.endpoint.clone()?;
+        let endpoint = QueryEndpoint {
+            url: endpoint.url,
+            signing_region: endpoint.signing_region,
+            signing_name: endpoint.signing_name.to_owned(),
+        };
+        let mut client = StsClient::new(context.clone(), endpoint, credentials);
+        client.query.retry = self.retry;
+        Ok(client)
+    }
+
+    /// Whether `plan` needs STS at all.
+    pub(crate) fn are_needed_by(plan: &Plan) -> bool {
+        !plan.hops.is_empty() || matches!(plan.source, Source::WebIdentity { .. })
+    }
+}
+
+fn sts_settings(
+    context: &Context,
+    profiles: &ProfileSet,
+    selected: &str,
+    overrides: Overrides<'_>,
+) -> Result<StsSettings> {
+    let env = &context.env;
+    let options =
+        EndpointOptions::with_overrides(Service::Sts, env, profiles, Some(selected), overrides)?;
+    let retry = retry_policy(context, profiles.get(selected))?;
+    let endpoint = endpoint::resolve(Service::Sts, &options);
+    Ok(StsSettings { region: options.region, endpoint, retry })
+}
+
+/// `AWS_CA_BUNDLE` and the proxies of the environment, and the profile's `ca_bundle`.
+fn web_settings(context: &Context, profile: Option<&Profile>) -> WebSettings {
+    let mut settings = WebSettings::from_env(&context.env);
+    if settings.ca_bundle.is_none() {
+        settings.ca_bundle = profile.and_then(|p| p.get("ca_bundle")).map(Into::into);
+    }
+    settings
+}
+
+fn retry_policy(context: &Context, profile: Option<&Profile>) -> Result<RetryPolicy> {
+    let variable = context.env.get("AWS_MAX_ATTEMPTS");
+    let (text, place) = match (&variable, profile.and_then(|p| p.get("max_attempts"))) {
+        (Some(text), _) => (text.as_str(), "AWS_MAX_ATTEMPTS"),
+        (None, Some(text)) => (text, "max_attempts"),
+        (None, None) => return Ok(RetryPolicy::default()),
+    };
+    match text.trim().parse() {
+        Ok(max_attempts @ 1..=100) => Ok(RetryPolicy { max_attempts }),
+        _ => Err(CredentialsError::new(
+            ErrorKind::InvalidConfiguration,
+            "retries",
+            format!("{place} is not a number from 1 to 100"),
+        )
+        .with_help("leave it out for 3 attempts")),
+    }
+}
