@@ -1,1 +1,50 @@
-fn main(){}
+//! The program `rolecall`: short-lived AWS credentials for any profile.
+//!
+//! It parses the command line and prints; everything else is the library's.
+
+mod args;
+mod commands;
+mod output;
+mod shorthand;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use output::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.global.debug {
+        start_log();
+    }
+    match run(&args) {
+        Ok(code) => code,
+        Err(failure) => failure.report(args.global.error_format),
+    }
+}
+
+fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let global = &args.global;
+    match &args.command {
+        Command::Export(export) => commands::export::run(global, export),
+        Command::CredentialProcess => commands::export::credential_process(global),
+        Command::Exec(exec) => commands::exec::run(global, exec),
+        Command::Whoami => commands::whoami::run(global),
+        Command::Sts(sts) => commands::sts::run(global, sts),
+        Command::Profiles => commands::profiles::run(global),
+        Command::Explain => commands::explain::run(global),
+        Command::Cache(cache) => commands::cache::run(global, cache),
+        Command::Completions { shell } => commands::completions::run(*shell),
+    }
+}
+
+/// Talk goes to standard error. The filter keeps to rolecall's own events: those of libraries may
+/// show requests.
+fn start_log() {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter("rolecall=trace,rolecall_core=trace,rolecall_sts=trace")
+        .init();
+}

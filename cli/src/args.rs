@@ -1,0 +1,108 @@
+//! The command line.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use rolecall::SecretInput;
+use rolecall::export::ExportFormat;
+
+use crate::commands::sts::StsCommand;
+
+/// Short-lived AWS credentials for any profile.
+#[derive(Parser)]
+#[command(name = "rolecall", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The profile, used alone; without it the default chain is asked (environment, AWS_PROFILE, …)
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The region, above AWS_REGION and the profile's
+    #[arg(long, global = true, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The URL of STS, above AWS_ENDPOINT_URL_STS and the profile's
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Where the MFA code comes from: file://PATH, - or env:NAME; asked on the terminal otherwise
+    #[arg(long, global = true, value_name = "SOURCE")]
+    pub(crate) mfa_code: Option<SecretInput>,
+    /// Leave the shared cache in ~/.aws/cli/cache alone
+    #[arg(long, global = true)]
+    pub(crate) no_cache: bool,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The form of errors on standard error
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub(crate) error_format: ErrorFormat,
+    /// Say on standard error what is being done
+    #[arg(long, global = true)]
+    pub(crate) debug: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ErrorFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print credentials, as `aws configure export-credentials` does
+    Export(ExportArgs),
+    /// Print credentials for a `credential_process` line in ~/.aws/config
+    CredentialProcess,
+    /// Run a command with the credentials in its environment
+    Exec(ExecArgs),
+    /// Print whose credentials these are
+    Whoami,
+    /// Call an operation of STS, as `aws sts` does
+    Sts(Box<StsCommand>),
+    /// List the profiles and what each holds, secrets redacted
+    Profiles,
+    /// Say where a profile's credentials would come from and what is wrong with it, offline
+    Explain,
+    /// The credentials cache that is shared with AWS CLI
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Print a script that completes this program's command lines
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ExportArgs {
+    /// process, env, env-no-export, fish, powershell or windows-cmd
+    #[arg(long, default_value = "process", value_name = "FORMAT", value_parser = export_format())]
+    pub(crate) format: ExportFormat,
+}
+
+fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    PossibleValuesParser::new(ExportFormat::ALL.map(|(name, _)| name))
+        .try_map(|name| name.parse::<ExportFormat>())
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ExecArgs {
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List the cached credentials
+    List,
+    /// Remove the cached credentials, those of AWS CLI included
+    Clear,
+}

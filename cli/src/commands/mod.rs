@@ -1,0 +1,31 @@
+//! One module a command.
+
+pub(crate) mod cache;
+pub(crate) mod completions;
+pub(crate) mod exec;
+pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod profiles;
+pub(crate) mod sts;
+pub(crate) mod whoami;
+
+use rolecall::{Session, SessionOptions};
+
+use crate::args::Global;
+use crate::output::Failure;
+
+/// The session that the global options ask for.
+fn session(global: &Global) -> Result<Session, Failure> {
+    Ok(Session::new(options(global))?)
+}
+
+fn options(global: &Global) -> SessionOptions {
+    SessionOptions {
+        profile: global.profile.clone(),
+        region: global.region.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+        no_disk_cache: global.no_cache,
+        mfa_code: global.mfa_code.clone(),
+        ..SessionOptions::default()
+    }
+}

@@ -1,0 +1,16 @@
+use std::process::ExitCode;
+
+use crate::args::Global;
+use crate::output::{Failure, print, print_json};
+
+pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
+    let sts = super::session(global)?.sts()?;
+    let identity = rolecall::block_on(sts.get_caller_identity())??;
+    if global.json {
+        return print_json(&identity.to_json());
+    }
+    print(&format!(
+        "Account  {}\nArn      {}\nUserId   {}\n",
+        identity.account, identity.arn, identity.user_id
+    ))
+}

@@ -1,0 +1,111 @@
+//! Printing: data on standard output, talk on standard error.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use rolecall::{CredentialsError, ErrorKind};
+
+use crate::args::ErrorFormat;
+
+/// What ends the program early.
+pub(crate) enum Failure {
+    /// Something to report.
+    Error(CredentialsError),
+    /// Nobody reads the output any more, as in `rolecall profiles | head -1`.
+    OutputClosed,
+}
+
+impl From<CredentialsError> for Failure {
+    fn from(error: CredentialsError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::OutputClosed;
+        }
+        let message = format!("cannot write the output: {error}");
+        Self::Error(CredentialsError::new(ErrorKind::Internal, "output", message))
+    }
+}
+
+impl Failure {
+    /// Says what happened, and gives the exit code.
+    pub(crate) fn report(self, format: ErrorFormat) -> ExitCode {
+        let error = match self {
+            Self::OutputClosed => return ExitCode::SUCCESS,
+            Self::Error(error) => error,
+        };
+        let text = match format {
+            ErrorFormat::Text => {
+                let mut text = format!("rolecall: {}: {}\n", error.provider(), error.message());
+                if let Some(place) = error.place() {
+                    text += &format!("  in: {place}\n");
+                }
+                if let Some(help) = error.help() {
+                    text += &format!("  help: {help}\n");
+                }
+                text
+            }
+            ErrorFormat::Json => {
+                let fields = serde_json::json!({"error": {
+                    "kind": error.kind().name(),
+                    "provider": error.provider(),
+                    "place": error.place(),
+                    "message": error.message(),
+                    "help": error.help(),
+                    "causes": error.causes(),
+                }});
+                format!("{fields}\n")
+            }
+        };
+        // If standard error is closed there is nobody to tell.
+        let _ = io::stderr().write_all(text.as_bytes());
+        ExitCode::from(error.kind().exit_code())
+    }
+}
+
+/// Prints `text` as it is.
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints JSON as AWS CLI does: indented by four.
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<ExitCode, Failure> {
+    let mut text = zeroize_buffer();
+    let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *text, indent);
+    serde::Serialize::serialize(value, &mut serializer).map_err(io::Error::other)?;
+    text.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&text)?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The printed values may be credentials.
+fn zeroize_buffer() -> zeroize::Zeroizing<Vec<u8>> {
+    zeroize::Zeroizing::new(Vec::with_capacity(16 * 1024))
+}
+
+/// Prints rows under headings, each column as wide as its widest cell.
+pub(crate) fn print_table(headings: &[&str], rows: &[Vec<String>]) -> Result<ExitCode, Failure> {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([headings[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..headings.len()).map(width).collect();
+    let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&headings).chain(rows) {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    print(&text)
+}
