@@ -1,0 +1,48 @@
+//! An AWS on loopback that verifies what it is sent, for rolecall's tests.
+//!
+//! [`Kit::start`] serves a small [`World`] of accounts, users and roles on `127.0.0.1`. It checks
+//! every signature with its own SigV4 and every parameter against AWS's tables, answers in AWS's
+//! own words, and can be told to misbehave ([`Fault`]). What it was asked is recorded
+//! ([`Kit::calls`]). Programs in other languages reach the same things under `/_kit/` on the same
+//! port; see [`control`].
+//!
+//! ```
+//! use rolecall_kit::{Kit, World};
+//! let kit = Kit::start(World::default());
+//! assert!(kit.url().starts_with("http://127.0.0.1:"));
+//! assert_eq!(kit.count("GetCallerIdentity"), 0);
+//! ```
+
+mod calls;
+mod chaos;
+mod clock;
+pub mod control;
+mod doors;
+mod error;
+mod jwt;
+mod kit;
+mod principal;
+mod saml;
+mod secret;
+mod server;
+pub mod sigv4;
+mod state;
+mod sts;
+mod tls;
+mod world;
+mod xml;
+
+pub use calls::Call;
+pub use chaos::{Fault, FaultRule};
+pub use clock::{
+    Clock, basic as basic_date, extended as extended_date, parse_basic as parse_basic_date,
+};
+pub use doors::{read_file, write_file};
+pub use error::AwsError;
+pub use kit::{Kit, Options};
+pub use principal::{Principal, Session};
+pub use secret::Secret;
+pub use world::{
+    AccessKey, Account, MfaDevice, OidcProvider, Role, SamlProvider, Trust, User, WebTrust, World,
+    names,
+};

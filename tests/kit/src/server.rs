@@ -1,0 +1,322 @@
+//! Connections, requests, faults, and who answers what.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::calls::Call;
+use crate::chaos::Fault;
+use crate::error::AwsError;
+use crate::sigv4::{Presented, SignedRequest};
+use crate::state::Shared;
+use crate::{clock, control, doors, sts};
+
+/// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
+const BODY_LIMIT: usize = 1 << 20;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An answer before it is bytes.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: Bytes,
+    pub(crate) request_id: String,
+    /// Error code, for the record.
+    pub(crate) error: Option<String>,
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug)]
+struct Hangup;
+
+impl std::fmt::Display for Hangup {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("closed on purpose")
+    }
+}
+
+impl std::error::Error for Hangup {}
+
+/// Takes connections until the runtime is shut down.
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    loop {
+        // A failed accept is the peer's or the file table's doing: there is nobody to tell.
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let (tls, shared) = (tls.clone(), Arc::clone(&shared));
+        tokio::spawn(async move {
+            // What goes wrong on one connection is seen by its client.
+            let _ = connection(stream, tls, shared).await;
+        });
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    match tls {
+        None => http(stream, shared).await,
+        Some(acceptor) => {
+            let handshake = doors::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
+            match handshake {
+                Some(stream) => http(stream?, shared).await,
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+async fn http(io: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) -> io::Result<()> {
+    let service = service_fn(|request| {
+        let shared = Arc::clone(&shared);
+        async move { handle(request, &shared).await }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        // The date is the kit's, which may be moved.
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(io), service)
+        .await
+        .map_err(io::Error::other)
+}
+
+async fn handle(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>, Hangup> {
+    let (parts, body) = request.into_parts();
+    let body = doors::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await;
+    let body = match body {
+        Some(Ok(body)) => body.to_bytes(),
+        Some(Err(_)) => {
+            let error = AwsError::new(413, "RequestEntityTooLarge", "The request is too large.");
+            return Ok(respond(sts::failure(&error, false), shared.lock().clock.now()));
+        }
+        None => return Err(Hangup),
+    };
+    let request = SignedRequest {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body: &body,
+    };
+    if let Some(path) = request.path.strip_prefix("/_kit/") {
+        let reply = control::answer(shared, request.method, path, request.body);
+        return Ok(respond(reply, shared.lock().clock.now()));
+    }
+    serve_aws(&request, shared).await
+}
+
+/// Counts the call, lets the faults strike, does the work, and records what was answered.
+async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Response<Body>, Hangup> {
+    // STS is the only service so far; the next ones are told apart by their signing name here.
+    let operation = sts::operation_of(request);
+    let (faults, mut call) = {
+        let mut state = shared.lock();
+        state.calls.arrive(&operation);
+        (state.chaos.strike(&operation), call_of(request, operation, state.clock.now()))
+    };
+    shared.notify_arrival();
+
+    let mut last = None;
+    for fault in faults {
+        match fault {
+            Fault::Delay { milliseconds } => {
+                doors::sleep(Duration::from_millis(milliseconds)).await
+            }
+            Fault::Hold { gate } => shared.pass_gate(&gate).await,
+            other => last = Some(other),
+        }
+    }
+    if let Some(fault) = &last
+        && let Some(reply) = instead(fault)
+    {
+        record(shared, call, reply.response.as_ref());
+        return match reply.response {
+            Some(response) => {
+                Ok(with_headers(respond(response, shared.lock().clock.now()), &reply.headers))
+            }
+            None if *fault == Fault::Stall => std::future::pending().await,
+            None => Err(Hangup),
+        };
+    }
+
+    let mut state = shared.lock();
+    let reply = sts::answer(&mut state, request, &mut call);
+    let now = state.clock.now();
+    drop(state);
+    if last == Some(Fault::LoseReply) {
+        record(shared, call, None);
+        return Err(Hangup);
+    }
+    record(shared, call, Some(&reply));
+    Ok(match last {
+        Some(Fault::SkewDate { seconds }) => respond(reply, now.saturating_add(seconds)),
+        Some(Fault::Truncate) => truncated(reply, now),
+        _ => respond(reply, now),
+    })
+}
+
+fn call_of(request: &SignedRequest<'_>, operation: String, at: i64) -> Call {
+    let presented = Presented::of(request).ok().flatten();
+    let header = |name: http::HeaderName| {
+        request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    Call {
+        service: "sts",
+        operation,
+        principal: None,
+        access_key_id: presented.as_ref().map(|presented| presented.access_key_id.clone()),
+        region: presented.map(|presented| presented.scope.region),
+        host: header(http::header::HOST),
+        user_agent: header(http::header::USER_AGENT),
+        params: std::collections::BTreeMap::new(),
+        status: 0,
+        error: None,
+        at,
+    }
+}
+
+fn record(shared: &Shared, mut call: Call, reply: Option<&Reply>) {
+    if let Some(reply) = reply {
+        call.status = reply.status;
+        call.error.clone_from(&reply.error);
+    }
+    shared.lock().calls.finish(call);
+    shared.notify_arrival();
+}
+
+/// What a fault answers instead of the work; no response means silence.
+struct Instead {
+    response: Option<Reply>,
+    headers: Vec<(String, String)>,
+}
+
+fn instead(fault: &Fault) -> Option<Instead> {
+    let only = |response| Some(Instead { response, headers: Vec::new() });
+    let raw = |status, content_type: &str, body: Bytes| Reply {
+        status,
+        content_type: content_type.to_owned(),
+        body,
+        request_id: request_id(),
+        error: None,
+    };
+    match fault {
+        Fault::Throttle => {
+            only(Some(sts::failure(&AwsError::new(400, "Throttling", "Rate exceeded"), false)))
+        }
+        Fault::Fail { status, code, message } => {
+            let error = AwsError::new(*status, code.clone(), message.as_str());
+            only(Some(sts::failure(&error, false)))
+        }
+        Fault::Stall | Fault::Close => only(None),
+        Fault::Raw { status, content_type, body, headers } => Some(Instead {
+            response: Some(raw(*status, content_type, Bytes::from(body.clone()))),
+            headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        }),
+        Fault::Large { bytes } => {
+            let mut body = b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>".to_vec();
+            body.resize((*bytes).min(1 << 28), b'a');
+            only(Some(raw(200, "text/xml", body.into())))
+        }
+        Fault::Redirect { status, location } => Some(Instead {
+            response: Some(raw(*status, "text/html", Bytes::new())),
+            headers: vec![("location".to_owned(), location.clone())],
+        }),
+        Fault::Delay { .. }
+        | Fault::Hold { .. }
+        | Fault::LoseReply
+        | Fault::Truncate
+        | Fault::SkewDate { .. } => None,
+    }
+}
+
+type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, Hangup>;
+
+fn respond(reply: Reply, now: i64) -> Response<Body> {
+    let mut response =
+        Response::new(Full::new(reply.body).map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() =
+        http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = vec![
+        ("content-type".to_owned(), reply.content_type),
+        ("x-amzn-requestid".to_owned(), reply.request_id),
+        ("date".to_owned(), clock::http_date(now)),
+    ];
+    with_headers(response, &headers)
+}
+
+fn with_headers(mut response: Response<Body>, headers: &[(String, String)]) -> Response<Body> {
+    for (name, value) in headers {
+        let name = http::HeaderName::from_bytes(name.as_bytes());
+        // A test that asks for a header HTTP cannot hold gets none.
+        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// Announces the whole length, sends half, and breaks off.
+fn truncated(reply: Reply, now: i64) -> Response<Body> {
+    let length = reply.body.len();
+    let half = reply.body.slice(..length / 2);
+    let mut response = respond(Reply { body: half, ..reply }, now);
+    response.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+    response.map(|body| BrokenOff { body, flushed: false }.boxed_unsync())
+}
+
+/// A body that fails after its last byte.
+struct BrokenOff {
+    body: Body,
+    flushed: bool,
+}
+
+impl hyper::body::Body for BrokenOff {
+    type Data = Bytes;
+    type Error = Hangup;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Hangup>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(None) if self.flushed => Poll::Ready(Some(Err(Hangup))),
+            // What was given is written out while there is nothing more to take.
+            Poll::Ready(None) => {
+                self.flushed = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            other => other,
+        }
+    }
+}
+
+/// A random UUID.
+pub(crate) fn request_id() -> String {
+    let mut bytes: [u8; 16] = doors::random();
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let text = hex::encode(bytes);
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
+}

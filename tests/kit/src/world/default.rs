@@ -1,0 +1,180 @@
+//! The world that most tests need.
+
+use super::{
+    AccessKey, Account, MfaDevice, OidcProvider, Role, SamlProvider, Trust, User, WebTrust, World,
+};
+
+/// The default world's names and keys, for tests to refer to.
+pub mod names {
+    /// Account of `alice`, `bob` and the roles without their own account.
+    pub const ACCOUNT: &str = "111111111111";
+    /// `alice`'s access key id.
+    pub const ALICE_KEY: &str = "AKIAALICEEXAMPLE1111";
+    /// `alice`'s secret access key.
+    pub const ALICE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYALICEKEY11";
+    /// `alice`'s MFA device.
+    pub const ALICE_MFA: &str = "arn:aws:iam::111111111111:mfa/alice";
+    /// The codes of `alice`'s MFA device, each good once.
+    pub const ALICE_MFA_CODES: [&str; 6] =
+        ["123456", "234567", "345678", "456789", "567890", "678901"];
+    /// `bob`'s access key id: nobody trusts him.
+    pub const BOB_KEY: &str = "AKIABOBEXAMPLE111111";
+    /// `bob`'s secret access key.
+    pub const BOB_SECRET: &str = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbBOBKEY1111";
+    /// `root`'s access key id.
+    pub const ROOT_KEY: &str = "AKIAROOTEXAMPLE11111";
+    /// `root`'s secret access key.
+    pub const ROOT_SECRET: &str = "ROOTrXUtnFEMI/K7MDENG/bPxRfiCYROOTKEY111";
+    /// First hop of the chain.
+    pub const HOP: &str = "arn:aws:iam::222222222222:role/Hop";
+    /// Second hop.
+    pub const DEPLOY: &str = "arn:aws:iam::333333333333:role/Deploy";
+    /// Third hop.
+    pub const FINAL: &str = "arn:aws:iam::444444444444:role/Final";
+    /// Takes web identity tokens.
+    pub const WEB: &str = "arn:aws:iam::111111111111:role/Web";
+    /// Takes SAML assertions.
+    pub const SAML: &str = "arn:aws:iam::111111111111:role/Saml";
+    /// Wants MFA.
+    pub const MFA: &str = "arn:aws:iam::111111111111:role/Mfa";
+    /// Wants [`EXTERNAL_ID`].
+    pub const EXTERNAL: &str = "arn:aws:iam::111111111111:role/External";
+    /// A role with a path and sessions of up to twelve hours.
+    pub const LONG: &str = "arn:aws:iam::111111111111:role/team/Long";
+    /// External id of [`EXTERNAL`].
+    pub const EXTERNAL_ID: &str = "external-id:42";
+    /// Issuer of web identity tokens.
+    pub const OIDC_ISSUER: &str = "https://oidc.kit.example";
+    /// Their audience.
+    pub const OIDC_AUDIENCE: &str = "sts.amazonaws.com";
+    /// Subjects that [`WEB`] takes start with this.
+    pub const OIDC_SUBJECT_PREFIX: &str = "system:serviceaccount:";
+    /// The SAML provider.
+    pub const SAML_PROVIDER: &str = "arn:aws:iam::111111111111:saml-provider/KitIdp";
+    /// Its issuer.
+    pub const SAML_ISSUER: &str = "https://idp.kit.example/metadata";
+}
+
+use names::{ACCOUNT, ALICE_MFA};
+
+/// - Account 111111111111: users `alice` (an MFA device with six codes), `bob` (trusted by nobody)
+///   and the root user; roles `Web` (web identity tokens of `https://oidc.kit.example`), `Saml`,
+///   `Mfa`, `External` and `team/Long` (up to 12 hours), which trust `alice`.
+/// - Account 222222222222: role `Hop`, which trusts `alice`.
+/// - Account 333333333333: role `Deploy`, which trusts `Hop` (and `alice`, for single hops).
+/// - Account 444444444444: role `Final`, which trusts `Deploy` only. Its root is managed by
+///   111111111111 (`AssumeRoot`).
+impl Default for World {
+    fn default() -> World {
+        let alice = format!("arn:aws:iam::{ACCOUNT}:user/alice");
+        World {
+            accounts: vec![
+                account(ACCOUNT, None),
+                account("222222222222", None),
+                account("333333333333", None),
+                account("444444444444", Some(ACCOUNT)),
+            ],
+            users: vec![
+                User {
+                    mfa_devices: vec![MfaDevice {
+                        serial: ALICE_MFA.to_owned(),
+                        codes: names::ALICE_MFA_CODES.map(Into::into).to_vec(),
+                        reusable: false,
+                    }],
+                    ..user("alice", names::ALICE_KEY, names::ALICE_SECRET)
+                },
+                user("bob", names::BOB_KEY, names::BOB_SECRET),
+                User { root: true, ..user("root", names::ROOT_KEY, names::ROOT_SECRET) },
+            ],
+            roles: vec![
+                role("222222222222", "Hop", trusting(&[&alice])),
+                role("333333333333", "Deploy", trusting(&[names::HOP, &alice])),
+                role("444444444444", "Final", trusting(&[names::DEPLOY])),
+                role(ACCOUNT, "Mfa", Trust { mfa: true, ..trusting(&[&alice]) }),
+                role(
+                    ACCOUNT,
+                    "External",
+                    Trust {
+                        external_id: Some(names::EXTERNAL_ID.to_owned()),
+                        ..trusting(&[&alice])
+                    },
+                ),
+                Role {
+                    path: "/team/".to_owned(),
+                    max_session_duration: 43_200,
+                    ..role(ACCOUNT, "Long", trusting(&[&alice]))
+                },
+                role(
+                    ACCOUNT,
+                    "Web",
+                    Trust {
+                        web_identity: Some(WebTrust {
+                            provider: names::OIDC_ISSUER.to_owned(),
+                            audiences: vec![names::OIDC_AUDIENCE.to_owned()],
+                            subjects: vec![format!("{}*", names::OIDC_SUBJECT_PREFIX)],
+                        }),
+                        ..Trust::default()
+                    },
+                ),
+                role(
+                    ACCOUNT,
+                    "Saml",
+                    Trust {
+                        saml_provider: Some(names::SAML_PROVIDER.to_owned()),
+                        ..Trust::default()
+                    },
+                ),
+            ],
+            oidc_providers: vec![OidcProvider {
+                account: ACCOUNT.to_owned(),
+                url: names::OIDC_ISSUER.to_owned(),
+                audiences: vec![names::OIDC_AUDIENCE.to_owned()],
+                hs256_key: "kit-oidc-hs256-key-000000000000001".into(),
+                accept_unsigned: false,
+            }],
+            saml_providers: vec![SamlProvider {
+                arn: names::SAML_PROVIDER.to_owned(),
+                issuer: names::SAML_ISSUER.to_owned(),
+                key: "kit-saml-key-0000000000000000000001".into(),
+                accept_unsigned: false,
+            }],
+            sts_region: None,
+        }
+    }
+}
+
+fn account(id: &str, root_managed_by: Option<&str>) -> Account {
+    Account {
+        id: id.to_owned(),
+        partition: super::aws(),
+        root_managed_by: root_managed_by.map(str::to_owned),
+    }
+}
+
+fn user(name: &str, key: &str, secret: &str) -> User {
+    User {
+        account: ACCOUNT.to_owned(),
+        name: name.to_owned(),
+        path: super::slash(),
+        access_keys: vec![AccessKey { id: key.to_owned(), secret: secret.into(), active: true }],
+        ..User::default()
+    }
+}
+
+fn role(account: &str, name: &str, trust: Trust) -> Role {
+    Role {
+        account: account.to_owned(),
+        name: name.to_owned(),
+        path: super::slash(),
+        max_session_duration: super::hour(),
+        trust,
+        ..Role::default()
+    }
+}
+
+fn trusting(principals: &[&str]) -> Trust {
+    Trust {
+        principals: principals.iter().map(|arn| (*arn).to_owned()).collect(),
+        ..Trust::default()
+    }
+}
