@@ -3,10 +3,13 @@ use std::fmt;
 use rolecall_core::profile::{
     Origin, Plan, RoleHop, SetBy, Severity, Source, WarningKind, problems,
 };
+use rolecall_core::source::EnvironmentProvider;
 use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rolecall_sts as sts;
 use serde_json::{Value, json};
 
 use crate::SessionOptions;
+use crate::not_yet::missing_source;
 use crate::setup::{Setup, StsSettings};
 
 /// What a session would do for its credentials and what is wrong with that, found offline: no
@@ -55,6 +58,7 @@ impl Explanation {
             }
         }
         found.check_plan(&setup);
+        found.check_web(&setup);
         for warning in setup.profiles.warnings() {
             let mut finding = Finding::at(Some(warning.origin.clone()), warning.message.clone());
             if warning.kind == WarningKind::DiffersFromAwsCli {
@@ -88,15 +92,20 @@ impl Explanation {
             }
         }
         self.warnings.extend(plan.notes.iter().map(|note| Finding::at(None, note.clone())));
-        if let Source::WebIdentity { token_file, set_by, .. } = &plan.source
-            && let Err(error) = setup.context.fs.read(token_file, 64 * 1024)
+        self.problems.extend(source_error(setup, plan).map(|error| Finding {
+            file: source_origin(&plan.source).cloned(),
+            ..Finding::from(&error)
+        }));
+    }
+
+    fn check_web(&mut self, setup: &Setup) {
+        let needed = self.plan.as_ref().is_some_and(StsSettings::are_needed_by);
+        if let (true, Some(web)) = (needed, &setup.web)
+            && let Err(error) = web.check()
         {
-            let origin = match set_by {
-                SetBy::Environment => None,
-                SetBy::Profile { origin, .. } => Some(origin.clone()),
-            };
-            let message = format!("the token file {}: {error}", token_file.display());
-            self.problems.push(Finding::at(origin, message));
+            let mut finding = Finding::at(None, error.to_string());
+            finding.help = Some("check the proxy variables and the CA bundle".to_owned());
+            self.problems.push(finding);
         }
     }
 
@@ -149,6 +158,27 @@ impl Finding {
             "message": self.message,
             "help": self.help,
         })
+    }
+}
+
+/// What can be seen of the source's failure without running it.
+fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
+    let context = &setup.context;
+    match &plan.source {
+        Source::Environment { .. } => EnvironmentProvider::new(context).read().err(),
+        Source::WebIdentity { token_file, .. } => {
+            sts::read_token_file(&context.fs, token_file).err()
+        }
+        _ => missing_source(plan),
+    }
+}
+
+fn source_origin(source: &Source) -> Option<&Origin> {
+    match source {
+        Source::WebIdentity { set_by: SetBy::Profile { origin, .. }, .. }
+        | Source::Sso { origin, .. }
+        | Source::LoginSession { origin, .. } => Some(origin),
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ use rolecall_core::{
 };
 use rolecall_sts::{self as sts, RoleHopProvider, WebIdentity, WebIdentityProvider};
 
+use crate::not_yet::{NotYet, missing_source};
 use crate::setup::{Setup, StsSettings};
 
 /// How long a session lasts where the profile does not say: AWS's own default.
@@ -78,10 +79,14 @@ impl<'a> Resolver<'a> {
                 let place = format!("profile {profile} ({origin})");
                 let mut process = ProcessProvider::new(context.clone(), command.clone(), place);
                 process.account_id.clone_from(account_id);
+                process.deadline = self.setup.process_timeout.unwrap_or(process.deadline);
                 Arc::new(process)
             }
             Source::WebIdentity { .. } => self.web_identity()?,
-            other => Arc::new(NotYet::new(other)),
+            _ => match missing_source(self.plan) {
+                Some(error) => Arc::new(NotYet(error)),
+                None => return Err(internal("there is no provider for the source")),
+            },
         })
     }
 
@@ -95,7 +100,7 @@ impl<'a> Resolver<'a> {
             ..
         } = &self.plan.source
         else {
-            return Err(CredentialsError::new(ErrorKind::Internal, "plan", "no web identity"));
+            return Err(internal("the source is no web identity"));
         };
         let context = &self.setup.context;
         let place = match set_by {
@@ -189,6 +194,10 @@ fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -
     }
 }
 
+fn internal(message: &str) -> CredentialsError {
+    CredentialsError::new(ErrorKind::Internal, "plan", message)
+}
+
 /// Adds to errors where the provider is configured.
 #[derive(Debug)]
 struct Placed {
@@ -201,61 +210,5 @@ impl ProvideCredentials for Placed {
     async fn provide_credentials(&self) -> Result<Credentials> {
         let outcome = self.provider.provide_credentials().await;
         outcome.map_err(|error| error.with_place(self.place.as_str()))
-    }
-}
-
-/// Stands for a source that this version plans but cannot run.
-#[derive(Debug)]
-struct NotYet {
-    kind: ErrorKind,
-    provider: String,
-    message: &'static str,
-    help: String,
-}
-
-impl NotYet {
-    fn new(source: &Source) -> Self {
-        let through_aws_cli = |profile: &str| {
-            format!(
-                "until it does, AWS CLI v2 can stand in: give another profile the line \
-                 `credential_process = aws configure export-credentials --profile {profile}`"
-            )
-        };
-        let (provider, message, help) = match source {
-            Source::Sso { profile, .. } => (
-                format!("profile {profile}"),
-                "it signs in by IAM Identity Center (SSO), which this version cannot do",
-                through_aws_cli(profile),
-            ),
-            Source::LoginSession { profile, .. } => (
-                format!("profile {profile}"),
-                "it uses a session of `aws login`, which this version cannot read",
-                through_aws_cli(profile),
-            ),
-            Source::Container => (
-                "container endpoint".to_owned(),
-                "credentials come from the container's endpoint, which this version cannot ask",
-                "export credentials into the environment, or name a profile".to_owned(),
-            ),
-            _ => (
-                "EC2 metadata".to_owned(),
-                "nothing else is configured, and this version cannot ask the metadata service",
-                "name a profile with --profile or AWS_PROFILE, or set AWS_ACCESS_KEY_ID".to_owned(),
-            ),
-        };
-        // At the end of the chain it means that nothing was found; asked for, that it is missing.
-        let kind = match source {
-            Source::Imds => ErrorKind::NotConfigured,
-            _ => ErrorKind::InvalidConfiguration,
-        };
-        Self { kind, provider, message, help }
-    }
-}
-
-#[async_trait]
-impl ProvideCredentials for NotYet {
-    async fn provide_credentials(&self) -> Result<Credentials> {
-        Err(CredentialsError::new(self.kind, self.provider.clone(), self.message)
-            .with_help(self.help.clone()))
     }
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolecall_core::cache::MemoryCache;
 use rolecall_core::endpoint::Region;
@@ -23,6 +24,8 @@ pub struct SessionOptions {
     pub endpoint_url: Option<String>,
     /// Where an MFA code comes from; `None` asks on the terminal.
     pub mfa_code: Option<SecretInput>,
+    /// How long a `credential_process` may take; `None` is 60 seconds.
+    pub process_timeout: Option<Duration>,
     /// Leaves the cache in `~/.aws/cli/cache` alone.
     pub no_disk_cache: bool,
     /// The machine to look at; `None` is this one.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolecall_core::endpoint::{self, Endpoint, EndpointOptions, Overrides, Region, Service};
 use rolecall_core::http::{RetryPolicy, WebClient, WebSettings};
@@ -16,6 +17,9 @@ pub(crate) struct Setup {
     pub(crate) plan: Result<Plan>,
     pub(crate) sts: Result<StsSettings>,
     pub(crate) use_disk_cache: bool,
+    pub(crate) process_timeout: Option<Duration>,
+    /// What reaches the world, unless the caller brought something of its own.
+    pub(crate) web: Option<Arc<WebClient>>,
 }
 
 /// Where STS is, and how often to ask it.
@@ -40,9 +44,10 @@ impl Setup {
         // The profile whose region and endpoint count, also where the environment's keys win.
         let selected = options.profile.unwrap_or_else(|| ProfileSet::selected_name(&context.env));
         let profile = profiles.get(&selected);
-        if is_real {
-            context.http =
-                Arc::new(WebClient::new(web_settings(&context, profile), context.fs.clone()));
+        let web = is_real
+            .then(|| Arc::new(WebClient::new(web_settings(&context, profile), context.fs.clone())));
+        if let Some(web) = &web {
+            context.http = web.clone();
         }
         if let Some(input) = options.mfa_code {
             context.prompt = Prompt::from_input(input, &context);
@@ -53,7 +58,15 @@ impl Setup {
             ..Overrides::default()
         };
         let sts = sts_settings(&context, &profiles, &selected, overrides);
-        Ok(Self { context, plan, sts, use_disk_cache: !options.no_disk_cache, profiles })
+        Ok(Self {
+            context,
+            plan,
+            sts,
+            use_disk_cache: !options.no_disk_cache,
+            process_timeout: options.process_timeout,
+            web,
+            profiles,
+        })
     }
 
     /// A client of STS.

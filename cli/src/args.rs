@@ -31,6 +31,9 @@ pub(crate) struct Global {
     /// Where the MFA code comes from: file://PATH, - or env:NAME; asked on the terminal otherwise
     #[arg(long, global = true, value_name = "SOURCE")]
     pub(crate) mfa_code: Option<SecretInput>,
+    /// How long a credential_process may take before it is killed; 60 seconds otherwise
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) process_timeout: Option<u64>,
     /// Leave the shared cache in ~/.aws/cli/cache alone
     #[arg(long, global = true)]
     pub(crate) no_cache: bool,

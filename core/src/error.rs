@@ -192,7 +192,10 @@ mod tests {
             .with_place("profile prod")
             .with_place("profile outer")
             .with_source(std::io::Error::other("underneath"));
-        assert_eq!(error.to_string(), "profile prod: STS AssumeRole: access denied; ask for sts:AssumeRole");
+        assert_eq!(
+            error.to_string(),
+            "profile prod: STS AssumeRole: access denied; ask for sts:AssumeRole"
+        );
         assert_eq!(error.causes(), ["underneath"]);
     }
 }

@@ -101,4 +101,4 @@ pub use hop::{RoleHop, RoleHopProvider};
 pub use ops::*;
 pub use query::{IAM, QueryApi, QueryClient, QueryEndpoint, STS};
 pub use sign::{SigningRules, SigningScope, presign, presign_with, sign, sign_with};
-pub use web_identity::{WebIdentity, WebIdentityProvider};
+pub use web_identity::{WebIdentity, WebIdentityProvider, read_token_file};

@@ -468,24 +468,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_whole_call_logs_no_secret() {
-        let (log, guard) = testing::Log::start();
-        let mut params = Params::new();
-        params.add("Assertion", &Secret::from("hunter2"));
-        let (client, _) = client(vec![
-            testing::refusal(400, "Throttling", "slow down, hunter2"),
-            testing::success("GetThing", "<Name>hunter2</Name>"),
-        ]);
-        client.call::<Thing>("GetThing", params).await.unwrap();
-        drop(guard);
-        let text = log.text();
-        assert!(text.contains("trying again") && text.contains("answered"), "{text}");
-        for secret in ["hunter2", TOKEN, testing::SECRET] {
-            assert!(!text.contains(secret), "{text}");
-        }
-    }
-
     #[test]
     fn an_endpoint_of_core_fits() {
         let endpoint = Endpoint {

@@ -1,9 +1,9 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use rolecall_core::{
-    Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, Secret,
+    Context, Credentials, CredentialsError, ErrorKind, Fs, ProvideCredentials, Result, Secret,
 };
 
 use crate::hop::session_name;
@@ -47,45 +47,47 @@ impl WebIdentityProvider {
     pub fn with_client(sts: StsClient, identity: WebIdentity) -> Self {
         Self { sts, identity }
     }
+}
 
-    fn read_token(&self) -> Result<Secret> {
-        let path = &self.identity.token_file;
-        let bytes = self.sts.query.context.fs.read(path, LONGEST_TOKEN + SLACK);
-        let bytes = bytes.map_err(|error| {
-            let (what, help) = match error.kind() {
-                io::ErrorKind::NotFound => (
-                    "does not exist",
-                    "on EKS, check that the service account is annotated with \
-                     eks.amazonaws.com/role-arn and that the pod was started after that",
-                ),
-                io::ErrorKind::PermissionDenied => (
-                    "may not be read by this user",
-                    "on EKS, set fsGroup in the pod's securityContext to the group this runs as",
-                ),
-                io::ErrorKind::FileTooLarge => {
-                    ("is larger than any token", "check the path: AWS takes 20000 characters")
-                }
-                _ => ("cannot be read", "check the path"),
-            };
-            self.unusable(what, help).with_source(error)
-        })?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| {
-            self.unusable("is not text", "check the path: a token is one line of ASCII")
-        })?;
-        let token = text.trim();
-        if token.is_empty() {
-            let help = "on EKS, check that the volume aws-iam-token is mounted and not \
-                        overwritten; elsewhere, that whatever writes the token has run";
-            return Err(self.unusable("is empty", help));
-        }
-        Ok(Secret::from(token))
+/// Reads the token in the file `path`, without white space around it.
+///
+/// # Errors
+/// `InvalidConfiguration` if it cannot be read or holds no token.
+pub fn read_token_file(fs: &Fs, path: &Path) -> Result<Secret> {
+    let bytes = fs.read(path, LONGEST_TOKEN + SLACK);
+    let bytes = bytes.map_err(|error| {
+        let (what, help) = match error.kind() {
+            io::ErrorKind::NotFound => (
+                "does not exist",
+                "on EKS, check that the service account is annotated with \
+                 eks.amazonaws.com/role-arn and that the pod was started after that",
+            ),
+            io::ErrorKind::PermissionDenied => (
+                "may not be read by this user",
+                "on EKS, set fsGroup in the pod's securityContext to the group this runs as",
+            ),
+            io::ErrorKind::FileTooLarge => {
+                ("is larger than any token", "check the path: AWS takes 20000 characters")
+            }
+            _ => ("cannot be read", "check the path"),
+        };
+        unusable(path, what, help).with_source(error)
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        unusable(path, "is not text", "check the path: a token is one line of ASCII")
+    })?;
+    let token = text.trim();
+    if token.is_empty() {
+        let help = "on EKS, check that the volume aws-iam-token is mounted and not \
+                    overwritten; elsewhere, that whatever writes the token has run";
+        return Err(unusable(path, "is empty", help));
     }
+    Ok(Secret::from(token))
+}
 
-    fn unusable(&self, what: &str, help: &str) -> CredentialsError {
-        let message = format!("token file {} {what}", self.identity.token_file.display());
-        CredentialsError::new(ErrorKind::InvalidConfiguration, "web identity", message)
-            .with_help(help)
-    }
+fn unusable(path: &Path, what: &str, help: &str) -> CredentialsError {
+    let message = format!("token file {} {what}", path.display());
+    CredentialsError::new(ErrorKind::InvalidConfiguration, "web identity", message).with_help(help)
 }
 
 #[async_trait]
@@ -100,7 +102,7 @@ impl ProvideCredentials for WebIdentityProvider {
                 ..AssumeRoleWithWebIdentity::new(
                     &identity.role_arn,
                     name.clone(),
-                    self.read_token()?,
+                    read_token_file(&self.sts.query.context.fs, &identity.token_file)?,
                 )
             })
         };
@@ -111,10 +113,8 @@ impl ProvideCredentials for WebIdentityProvider {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::{Arc, Mutex};
 
-    use rolecall_core::Fs;
     use rolecall_core::http::{HttpClient, HttpError, Request, Response};
 
     use super::*;

@@ -9,6 +9,8 @@ pub(crate) mod profiles;
 pub(crate) mod sts;
 pub(crate) mod whoami;
 
+use std::time::Duration;
+
 use rolecall::{Session, SessionOptions};
 
 use crate::args::Global;
@@ -26,6 +28,7 @@ fn options(global: &Global) -> SessionOptions {
         endpoint_url: global.endpoint_url.clone(),
         no_disk_cache: global.no_cache,
         mfa_code: global.mfa_code.clone(),
+        process_timeout: global.process_timeout.map(Duration::from_secs),
         ..SessionOptions::default()
     }
 }

@@ -76,8 +76,9 @@ fn ask_terminal(question: &str) -> Result<Secret> {
         CredentialsError::new(ErrorKind::Unavailable, "prompt", "the terminal went away")
             .with_source(std::io::Error::from(error))
     };
-    rustix::io::write(&tty, question.as_bytes()).map_err(broken)?;
+    // Before the question, so that nothing typed in answer to it is shown or lost.
     let quiet = Quiet::start(&tty).map_err(broken)?;
+    rustix::io::write(&tty, question.as_bytes()).map_err(broken)?;
     let answer = read_line(&tty, PATIENCE);
     drop(quiet);
     rustix::io::write(&tty, b"\n").map_err(broken)?;

@@ -60,6 +60,18 @@ impl WebClient {
         Self { settings, fs, client: OnceLock::new() }
     }
 
+    /// Says what is wrong with the settings: the CA file, the proxies. Opens no connection.
+    ///
+    /// # Errors
+    /// `Unusable`, as the first request would fail.
+    pub fn check(&self) -> Result<(), HttpError> {
+        self.client().map(|_| ())
+    }
+
+    fn client(&self) -> Result<reqwest::Client, HttpError> {
+        self.client.get_or_init(|| self.build()).clone()
+    }
+
     fn build(&self) -> Result<reqwest::Client, HttpError> {
         let unusable = |message: String| HttpError::new(HttpFailure::Unusable, message);
         let mut builder = reqwest::Client::builder()
@@ -121,7 +133,7 @@ impl WebClient {
 #[async_trait]
 impl HttpClient for WebClient {
     async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        let client = self.client.get_or_init(|| self.build()).clone()?;
+        let client = self.client()?;
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string();
         let request = client

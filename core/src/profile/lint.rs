@@ -51,6 +51,13 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
                 ),
             }
         }
+        Source::Process { command, origin, .. } if !can_be_split(command.expose()) => {
+            lint.origin = Some(origin.clone());
+            lint.error(
+                "the command line of credential_process cannot be split".to_owned(),
+                "close every quote; it is split like a shell's, but run without one",
+            );
+        }
         _ => {}
     }
     for hop in &plan.hops {
@@ -65,6 +72,10 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
         }
     }
     lint.found
+}
+
+fn can_be_split(command: &str) -> bool {
+    shlex::split(command).is_some_and(|argv| !argv.is_empty())
 }
 
 struct Lint {

@@ -21,7 +21,12 @@ impl EnvironmentProvider {
         Self { env: context.env.clone(), clock: context.clock.clone() }
     }
 
-    fn read(&self) -> Result<Credentials> {
+    /// The credentials as the variables are now.
+    ///
+    /// # Errors
+    /// `NotConfigured` without them, `InvalidConfiguration` with one half or a nonsensical end,
+    /// `Denied` past the end.
+    pub fn read(&self) -> Result<Credentials> {
         let fail = |kind, message: String| CredentialsError::new(kind, PROVIDER, message);
         let required = |name: &str, other: &str| {
             self.env.get(name).ok_or_else(|| match self.env.get(other) {

@@ -141,6 +141,11 @@ fn read(api: &QueryApi, body: &[u8]) -> Option<Wire> {
         #[serde(default)]
         message: String,
     }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Errors {
+        error: Error,
+    }
 
     let shape = |child| Shape {
         root: "ErrorResponse",
@@ -148,7 +153,11 @@ fn read(api: &QueryApi, body: &[u8]) -> Option<Wire> {
         namespace_optional: true,
         child,
     };
-    let Error { code, message } = xml::read(body, shape("Error")).ok()?;
+    let Error { code, message } = match xml::read(body, shape("Error")) {
+        Ok(error) => error,
+        // EC2 wraps its errors once more, and so does moto those of every service.
+        Err(_) => xml::read::<Errors>(body, shape("Errors")).ok()?.error,
+    };
     let fits = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
     if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(fits) {
         return None;
@@ -289,6 +298,15 @@ mod tests {
                 assert!(!shown.contains("hunter2"), "{shown}");
             }
         }
+    }
+
+    #[test]
+    fn an_error_within_errors_is_read() {
+        let error = "<Error><Code>InvalidClientTokenId</Code><Message>m</Message></Error>";
+        let body = format!("<ErrorResponse><Errors>{error}</Errors></ErrorResponse>");
+        let error = explain(&testing::answer(403, &body));
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert!(error.message().starts_with("InvalidClientTokenId: m"), "{error}");
     }
 
     #[test]

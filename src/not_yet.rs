@@ -1,0 +1,64 @@
+//! Sources that this version plans but cannot run.
+
+use async_trait::async_trait;
+use rolecall_core::profile::{Plan, Source};
+use rolecall_core::{Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result};
+
+/// Stands for such a source: credentials of the roles after it may still be in the shared cache.
+#[derive(Debug)]
+pub(crate) struct NotYet(pub(crate) CredentialsError);
+
+#[async_trait]
+impl ProvideCredentials for NotYet {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        Err(self.0.clone())
+    }
+}
+
+/// Why the source of `plan` cannot be run; `None` if it can.
+pub(crate) fn missing_source(plan: &Plan) -> Option<CredentialsError> {
+    let configured = |provider: String, message: &str, help: String| {
+        CredentialsError::new(ErrorKind::InvalidConfiguration, provider, message).with_help(help)
+    };
+    let of_profile = |profile: &str, message: &str| {
+        let help = format!(
+            "until it does, AWS CLI v2 can stand in: give another profile the line \
+             `credential_process = aws configure export-credentials --profile {profile}`"
+        );
+        configured(format!("profile {profile}"), message, help)
+    };
+    let of_machine = |provider: &str, message: &str| {
+        let help = "export credentials into the environment, or name a profile";
+        configured(provider.to_owned(), message, help.to_owned())
+    };
+    Some(match &plan.source {
+        Source::StaticKeys { .. }
+        | Source::Environment { .. }
+        | Source::Process { .. }
+        | Source::WebIdentity { .. } => return None,
+        Source::Sso { profile, origin, .. } => of_profile(
+            profile,
+            "it signs in by IAM Identity Center (SSO), which this version cannot do",
+        )
+        .with_place(format!("profile {profile} ({origin})")),
+        Source::LoginSession { profile, origin, .. } => {
+            of_profile(profile, "it uses a session of `aws login`, which this version cannot read")
+                .with_place(format!("profile {profile} ({origin})"))
+        }
+        Source::Container => of_machine(
+            "container endpoint",
+            "credentials come from the container's endpoint, which this version cannot ask",
+        ),
+        _ if plan.profile.is_some() => of_machine(
+            "EC2 metadata",
+            "credentials come from the EC2 metadata service, which this version cannot ask",
+        ),
+        // The end of the default chain: nothing was found.
+        _ => CredentialsError::new(
+            ErrorKind::NotConfigured,
+            "EC2 metadata",
+            "nothing else is configured, and this version cannot ask the metadata service",
+        )
+        .with_help("name a profile with --profile or AWS_PROFILE, or set AWS_ACCESS_KEY_ID"),
+    })
+}
