@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Every figure of docs/performance.md, on this machine, in one run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+make --no-print-directory peers
+for tool in hyperfine time; do
+    type -P "$tool" > /dev/null || apt-get install --yes --quiet "$tool" > /dev/null
+done
+cargo build --release -p rolecall-cli -p rolecall-kit
+mkdir -p target/bench
+rustc -O benches/empty.rs -o target/bench/empty
+cargo bench -p rolecall --bench memory -- --quiet
+python3 benches/processes.py
