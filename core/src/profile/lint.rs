@@ -51,12 +51,9 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
                 ),
             }
         }
-        Source::Process { command, origin, .. } if !can_be_split(command.expose()) => {
+        Source::Process { command, origin, .. } => {
             lint.origin = Some(origin.clone());
-            lint.error(
-                "the command line of credential_process cannot be split".to_owned(),
-                "close every quote; it is split like a shell's, but run without one",
-            );
+            lint.command(command.expose());
         }
         _ => {}
     }
@@ -72,10 +69,6 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
         }
     }
     lint.found
-}
-
-fn can_be_split(command: &str) -> bool {
-    shlex::split(command).is_some_and(|argv| !argv.is_empty())
 }
 
 struct Lint {
@@ -129,6 +122,25 @@ impl Lint {
         }
     }
 
+    /// A line that only a shell would understand is run without one all the same, as AWS CLI does.
+    fn command(&mut self, command: &str) {
+        let argv = shlex::split(command).filter(|argv| !argv.is_empty());
+        let Some(argv) = argv else {
+            return self.error(
+                "the command line of credential_process cannot be split".to_owned(),
+                "close every quote; it is split like a shell's, but run without one",
+            );
+        };
+        const OPERATORS: [&str; 7] = ["|", "||", "&&", ";", ">", "<", "&"];
+        let operator = argv.iter().find(|word| OPERATORS.contains(&word.as_str()));
+        if let Some(operator) = operator {
+            self.warning(
+                format!("credential_process is run without a shell: {operator:?} is an argument"),
+                "write credential_process = sh -c 'COMMAND' for a pipeline",
+            );
+        }
+    }
+
     fn session_name(&mut self, name: Option<&str>) {
         if let Some(name) = name {
             self.pattern("role_session_name", name, 2..=64, "+=,.@-");
@@ -179,6 +191,20 @@ mod tests {
         let problems = problems(&plan);
         assert!(problems.iter().all(|p| line(p) == 3 && !p.help.is_empty()));
         problems.into_iter().map(|p| (p.severity, p.message)).collect()
+    }
+
+    #[test]
+    fn a_line_for_a_shell_is_pointed_out() {
+        for (line, expected) in [
+            ("helper 'open", Some(Severity::Error)),
+            ("helper | jq .", Some(Severity::Warning)),
+            ("sh -c 'helper | jq .'", None),
+        ] {
+            let set = config(&format!("[profile a]\ncredential_process = {line}\n"));
+            let plan = plan_profile(&set, "a", &Env::from_pairs::<&str, &str>([])).unwrap();
+            let severities = problems(&plan).into_iter().map(|p| p.severity);
+            assert_eq!(severities.collect::<Vec<_>>(), Vec::from_iter(expected), "{line}");
+        }
     }
 
     #[test]
