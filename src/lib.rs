@@ -39,7 +39,7 @@ pub use rolecall_core::endpoint::Region;
 pub use rolecall_core::profile::ProfileSet;
 pub use rolecall_core::{
     Chain, Context, Credentials, CredentialsError, ErrorKind, Prompt, ProvideCredentials, Result,
-    Secret, SecretInput, SharedProvider, timestamp,
+    Secret, SecretInput, SharedProvider, printable, timestamp,
 };
 pub use rolecall_sts as sts;
 pub use session::{Session, SessionOptions, anonymous_sts};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
-use rolecall_core::cache::{CacheFolder, DiskCache, RoleCacheKey, Slot};
+use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot};
 use rolecall_core::profile::{Plan, RoleHop, SetBy, Severity, Source, aws_folder, problems};
 use rolecall_core::source::{EnvironmentProvider, ProcessProvider};
 use rolecall_core::{
@@ -21,8 +21,8 @@ const DEFAULT_DURATION: u32 = 3600;
 /// A token file's largest contents, as AWS limits tokens to 20,000 characters.
 const TOKEN_LIMIT: u64 = 64 * 1024;
 
-/// The provider that runs `plan`.
-pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<SharedProvider> {
+/// The provider that runs `plan`, and keeps its credentials in memory.
+pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     let fatal = problems(plan).into_iter().find(|p| p.severity == Severity::Error);
     if let Some(problem) = fatal {
         let place = problem.origin.map_or("environment".to_owned(), |origin| origin.to_string());
@@ -30,9 +30,11 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<SharedProvider> {
             .with_help(problem.help));
     }
     let resolver = Resolver::new(setup, plan)?;
-    let mut provider = resolver.source()?;
+    // Each is kept in memory: a call that is tried again asks its source again.
+    let kept = |provider| Arc::new(MemoryCache::new(&setup.context, provider));
+    let mut provider = kept(resolver.source()?);
     for (number, hop) in plan.hops.iter().enumerate() {
-        provider = resolver.hop(number, hop, provider)?;
+        provider = kept(resolver.hop(number, hop, provider)?);
     }
     Ok(provider)
 }
@@ -41,19 +43,22 @@ struct Resolver<'a> {
     setup: &'a Setup,
     plan: &'a Plan,
     cache: Option<CacheFolder>,
-    /// The URL of STS; empty if the plan does not need it.
-    sts_url: String,
+    /// Whose credentials STS hands out; empty if the plan does not need it.
+    authority: String,
 }
 
 impl<'a> Resolver<'a> {
     fn new(setup: &'a Setup, plan: &'a Plan) -> Result<Self> {
         let folder = aws_folder(&setup.context.env).filter(|_| setup.use_disk_cache);
-        let sts_url = if StsSettings::are_needed_by(plan) {
-            setup.sts.clone()?.endpoint?.url
-        } else {
-            String::new()
+        let authority = match &setup.sts {
+            _ if !StsSettings::are_needed_by(plan) => String::new(),
+            Err(error) => return Err(error.clone()),
+            Ok(sts) => {
+                sts.endpoint.as_ref().map_err(Clone::clone)?;
+                sts.authority.clone()
+            }
         };
-        Ok(Self { setup, plan, cache: folder.map(|f| CacheFolder::below(&f)), sts_url })
+        Ok(Self { setup, plan, cache: folder.map(|f| CacheFolder::below(&f)), authority })
     }
 
     fn source(&self) -> Result<SharedProvider> {
@@ -128,7 +133,7 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .collect();
         let fingerprint = self.fingerprint(&[]);
-        let slot = slot(&key, other_names, fingerprint);
+        let slot = slot(&key, other_names, fingerprint, false);
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
@@ -151,7 +156,9 @@ impl<'a> Resolver<'a> {
             duration_seconds: hop.duration_seconds,
             web_identity_token: None,
         };
-        let slot = slot(&key, Vec::new(), self.fingerprint(&self.plan.hops[..number]));
+        let is_interactive = self.plan.hops[..=number].iter().any(|hop| hop.mfa_serial.is_some());
+        let fingerprint = self.fingerprint(&self.plan.hops[..number]);
+        let slot = slot(&key, Vec::new(), fingerprint, is_interactive);
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
@@ -168,7 +175,7 @@ impl<'a> Resolver<'a> {
 
     /// What AWS CLI's cache key leaves out: who asks (the source and the roles before), and whom.
     fn fingerprint(&self, before: &[RoleHop]) -> String {
-        let mut text = format!("{}\n{}", self.sts_url, self.plan.source_identity());
+        let mut text = format!("{}\n{}", self.authority, self.plan.source_identity());
         for hop in before {
             let name = hop.role_session_name.as_deref().unwrap_or_default();
             let external_id = hop.external_id.as_deref().unwrap_or_default();
@@ -182,7 +189,13 @@ impl<'a> Resolver<'a> {
     }
 }
 
-fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -> Slot {
+fn slot(
+    key: &RoleCacheKey<'_>,
+    other_names: Vec<String>,
+    fingerprint: String,
+    is_interactive: bool,
+) -> Slot {
+    let is_account = |text: &&str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
     let seconds = key.duration_seconds.unwrap_or(DEFAULT_DURATION);
     Slot {
         name: key.name(),
@@ -190,7 +203,8 @@ fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -
         fingerprint,
         about: key.role_arn.to_owned(),
         lifetime: Duration::from_secs(seconds.into()),
-        account_id: key.role_arn.split(':').nth(4).map(str::to_owned),
+        account_id: key.role_arn.split(':').nth(4).filter(is_account).map(str::to_owned),
+        is_interactive,
     }
 }
 

@@ -63,12 +63,7 @@ impl Session {
         let setup = Setup::read(options)?;
         let plan = setup.plan.clone()?;
         let provider = resolve::provider(&setup, &plan)?;
-        Ok(Self {
-            provider: Arc::new(MemoryCache::new(&setup.context, provider)),
-            plan: Arc::new(plan),
-            context: setup.context,
-            sts: setup.sts,
-        })
+        Ok(Self { provider, plan: Arc::new(plan), context: setup.context, sts: setup.sts })
     }
 
     /// Credentials that are good now.

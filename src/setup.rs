@@ -5,7 +5,7 @@ use rolecall_core::endpoint::{self, Endpoint, EndpointOptions, Overrides, Region
 use rolecall_core::http::{RetryPolicy, WebClient, WebSettings};
 use rolecall_core::profile::{Plan, Profile, ProfileSet, Source, plan_default, plan_profile};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Prompt, Result, SharedProvider};
-use rolecall_sts::{QueryEndpoint, StsClient};
+use rolecall_sts::StsClient;
 
 use crate::SessionOptions;
 
@@ -27,6 +27,9 @@ pub(crate) struct Setup {
 pub(crate) struct StsSettings {
     pub(crate) region: Option<Region>,
     pub(crate) endpoint: Result<Endpoint>,
+    /// Whose credentials it hands out: the configured URL's, or those of a partition of AWS,
+    /// whichever of its regions is asked.
+    pub(crate) authority: String,
     pub(crate) retry: RetryPolicy,
 }
 
@@ -83,12 +86,7 @@ impl StsSettings {
         credentials: Option<SharedProvider>,
     ) -> Result<StsClient> {
         let endpoint = self.endpoint.clone()?;
-        let endpoint = QueryEndpoint {
-            url: endpoint.url,
-            signing_region: endpoint.signing_region,
-            signing_name: endpoint.signing_name.to_owned(),
-        };
-        let mut client = StsClient::new(context.clone(), endpoint, credentials);
+        let mut client = StsClient::new(context.clone(), endpoint.into(), credentials);
         client.query.retry = self.retry;
         Ok(client)
     }
@@ -110,7 +108,12 @@ fn sts_settings(
         EndpointOptions::with_overrides(Service::Sts, env, profiles, Some(selected), overrides)?;
     let retry = retry_policy(context, profiles.get(selected))?;
     let endpoint = endpoint::resolve(Service::Sts, &options);
-    Ok(StsSettings { region: options.region, endpoint, retry })
+    let authority = match (&options.url, &options.region) {
+        (Some(url), _) => url.url.clone(),
+        (None, Some(region)) => endpoint::partition_of(region).id.to_owned(),
+        (None, None) => String::new(),
+    };
+    Ok(StsSettings { region: options.region, endpoint, authority, retry })
 }
 
 /// `AWS_CA_BUNDLE` and the proxies of the environment, and the profile's `ca_bundle`.

@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use zeroize::Zeroizing;
 
 /// The name under which AWS CLI caches a role's credentials: the SHA-1 of the call's arguments as
 /// Python's `json.dumps(arguments, sort_keys=True)` writes them.
@@ -23,7 +24,10 @@ pub struct RoleCacheKey<'a> {
 impl RoleCacheKey<'_> {
     /// The name of the entry, without `.json`.
     pub fn name(&self) -> String {
-        let mut arguments = String::from("{");
+        // Room for all of it: a buffer that grows leaves copies of the token behind.
+        let token = self.web_identity_token.map_or(0, str::len);
+        let mut arguments = Zeroizing::new(String::with_capacity(16 * 1024 + 6 * token));
+        arguments.push('{');
         if let Some(seconds) = self.duration_seconds {
             // Writing to a string cannot fail.
             let _ = write!(arguments, "\"DurationSeconds\": {seconds}, ");
@@ -41,11 +45,10 @@ impl RoleCacheKey<'_> {
             push_python_string(&mut arguments, value);
             arguments.push_str(", ");
         }
-        arguments.truncate(arguments.len() - 2);
+        let end = arguments.len() - 2;
+        arguments.truncate(end);
         arguments.push('}');
-        let name = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, arguments.as_bytes()));
-        zeroize::Zeroize::zeroize(&mut arguments);
-        name
+        hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, arguments.as_bytes()))
     }
 }
 

@@ -19,7 +19,7 @@ pub use process::{Process, ProcessOutput};
 pub use prompt::Prompt;
 pub use random::Random;
 
-use crate::http::{HttpClient, WebClient, WebSettings};
+use crate::http::{HttpClient, RetryQuota, WebClient, WebSettings};
 
 /// Environment, files, processes, time, chance, the person at the terminal, and HTTP.
 ///
@@ -40,6 +40,8 @@ pub struct Context {
     pub prompt: Prompt,
     /// HTTP.
     pub http: Arc<dyn HttpClient>,
+    /// How many retries its calls have left together.
+    pub retry_quota: RetryQuota,
 }
 
 impl Context {
@@ -56,6 +58,7 @@ impl Context {
             random: Random::real(),
             prompt: Prompt::terminal(),
             http,
+            retry_quota: RetryQuota::default(),
         }
     }
 }

@@ -87,7 +87,8 @@ impl Process {
             Err(_) => Err(fail(
                 ErrorKind::TimedOut,
                 format!("{name:?} did not finish within {} s and was killed", deadline.as_secs()),
-            )),
+            )
+            .with_help("run it by hand to see what it waits for")),
             Ok(Err(error)) => {
                 Err(fail(ErrorKind::Unavailable, format!("{name:?} could not be read: {error}"))
                     .with_source(error))
@@ -95,7 +96,8 @@ impl Process {
             Ok(Ok((_, None))) => Err(fail(
                 ErrorKind::Malformed,
                 format!("{name:?} printed more than {limit} bytes and was killed"),
-            )),
+            )
+            .with_help("check that it is the right program; its talk belongs on standard error")),
             Ok(Ok((stdout, Some(status)))) => {
                 Ok(ProcessOutput { status: status.to_string(), success: status.success(), stdout })
             }

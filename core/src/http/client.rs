@@ -51,7 +51,7 @@ impl WebSettings {
 pub struct WebClient {
     settings: WebSettings,
     fs: Fs,
-    client: OnceLock<Result<reqwest::Client, HttpError>>,
+    client: OnceLock<reqwest::Client>,
 }
 
 impl WebClient {
@@ -68,8 +68,15 @@ impl WebClient {
         self.client().map(|_| ())
     }
 
-    fn client(&self) -> Result<reqwest::Client, HttpError> {
-        self.client.get_or_init(|| self.build()).clone()
+    /// The client, built at the first request. A failure is not kept: the CA file may come later.
+    fn client(&self) -> Result<&reqwest::Client, HttpError> {
+        match self.client.get() {
+            Some(client) => Ok(client),
+            None => {
+                let client = self.build()?;
+                Ok(self.client.get_or_init(|| client))
+            }
+        }
     }
 
     fn build(&self) -> Result<reqwest::Client, HttpError> {
@@ -91,8 +98,10 @@ impl WebClient {
         for (name, url, make) in proxies {
             let Some(url) = url else { continue };
             // The address may hold a password, so the error must not show it.
-            let proxy = make(url.expose())
-                .map_err(|_| unusable(format!("{name} is not the address of a proxy")))?;
+            let is_http = |url: &&str| !url.contains("://") || url.starts_with("http");
+            let proxy = Some(url.expose()).filter(is_http).and_then(|url| make(url).ok());
+            let proxy = proxy
+                .ok_or_else(|| unusable(format!("{name} is not the address of an HTTP proxy")))?;
             builder = builder.proxy(proxy.no_proxy(except.clone()));
         }
         builder.build().map_err(|error| unusable(describe(&error)))
@@ -119,12 +128,14 @@ impl WebClient {
         };
         let pem = self.fs.read(path, CA_FILE_LIMIT).map_err(|e| unusable(e.to_string()))?;
         let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|e| unusable(e.to_string()))?;
-            roots.add(certificate).map_err(|e| unusable(e.to_string()))?;
+        let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+        // One odd certificate, as bundles of companies hold, is no reason to trust nobody.
+        let (_, ignored) = roots.add_parsable_certificates(certificates);
+        if ignored > 0 {
+            tracing::warn!(ignored, file = %path.display(), "certificates that make no sense");
         }
         if roots.is_empty() {
-            return Err(unusable("it holds no certificate in PEM form".to_owned()));
+            return Err(unusable("it holds no usable certificate in PEM form".to_owned()));
         }
         Ok(roots)
     }
@@ -167,7 +178,7 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
 }
 
 fn classify(error: &reqwest::Error) -> HttpError {
-    let failure = if chain(error).any(|cause| cause.is::<rustls::Error>()) {
+    let failure = if chain(error).any(is_tls) {
         HttpFailure::Tls
     } else if error.is_timeout() {
         HttpFailure::TimedOut
@@ -179,6 +190,14 @@ fn classify(error: &reqwest::Error) -> HttpError {
         HttpFailure::Interrupted
     };
     HttpError::new(failure, describe(error))
+}
+
+/// An `io::Error` does not name the error it holds as its source, so it is looked into.
+fn is_tls(cause: &(dyn Error + 'static)) -> bool {
+    match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(held) => is_tls(held),
+        None => cause.is::<rustls::Error>(),
+    }
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 pub use client::{WebClient, WebSettings};
-pub use retry::{Exchange, RetryPolicy, Verdict, send};
+pub use retry::{Exchange, RetryPolicy, RetryQuota, Verdict, send};
 
 /// A request; its body is zeroed on drop, as tokens travel in bodies.
 pub type Request = http::Request<Zeroizing<Vec<u8>>>;

@@ -1,0 +1,18 @@
+//! Tests of the program `rolecall` as a process, against an AWS on loopback.
+
+#![allow(clippy::disallowed_methods, reason = "tests stand outside the product's seams")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers are tests too")]
+
+mod assume_role;
+mod bad_files;
+mod bad_network;
+mod bad_sources;
+mod cold_start;
+mod commands;
+mod export;
+mod killed;
+mod secrets;
+mod sts;
+mod support;
+mod terminal;
+mod traces;
