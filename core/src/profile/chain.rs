@@ -49,8 +49,7 @@ pub fn plan_default(set: &ProfileSet, env: &Env) -> Result<Plan> {
         } else {
             pass("container", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and …_FULL_URI are not set");
             if is_imds_disabled(env) {
-                pass("IMDS", "AWS_EC2_METADATA_DISABLED is true");
-                return Err(nothing(&passed_over));
+                return Err(nothing(&passed_over, "AWS_EC2_METADATA_DISABLED is true"));
             }
             Source::Imds
         }
@@ -104,9 +103,15 @@ fn note_web_identity(plan: &Plan, env: &Env) -> Option<String> {
     ))
 }
 
-fn nothing(passed_over: &[PassedOver]) -> CredentialsError {
-    let tried: Vec<String> =
-        passed_over.iter().map(|p| format!("{}: {}", p.name, p.reason)).collect();
+/// The error at the end of the default chain, where IMDS has nothing either: all that was tried,
+/// and why it was passed over.
+pub fn nothing_found(plan: &Plan, imds: &str) -> CredentialsError {
+    nothing(&plan.passed_over, imds)
+}
+
+fn nothing(passed_over: &[PassedOver], imds: &str) -> CredentialsError {
+    let tried = passed_over.iter().map(|p| (p.name, p.reason.as_str())).chain([("IMDS", imds)]);
+    let tried: Vec<String> = tried.map(|(name, reason)| format!("{name}: {reason}")).collect();
     CredentialsError::new(
         ErrorKind::NotConfigured,
         "credential chain",
