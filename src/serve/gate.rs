@@ -11,7 +11,7 @@ use super::answer::{Answer, refused};
 const ADDRESSES_OF_AWS: [&str; 5] =
     ["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]"];
 const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
-const FORWARDED: [HeaderName; 2] =
+static FORWARDED: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("forwarded")];
 
 /// Refuses what a browser or a proxy may have been made to send.

@@ -24,6 +24,8 @@ mod imds;
 mod profile;
 mod router;
 mod server;
+#[cfg(test)]
+mod testing;
 mod token;
 mod token_file;
 

@@ -175,3 +175,83 @@ impl fmt::Debug for ServedProfile {
         f.debug_struct("ServedProfile").field("name", &self.0.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scripted, context, failed, profile, session};
+    use super::*;
+
+    async fn settle() {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_does_not_stop_the_refresh() {
+        let provider = Scripted::new(vec![session("A", 3600)], 0);
+        let profile = profile(&context(), "p", provider.clone());
+        for _ in 0..3 {
+            let profile = profile.clone();
+            let client = tokio::spawn(async move { profile.credentials().await });
+            settle().await;
+            client.abort();
+            assert!(client.await.unwrap_err().is_cancelled());
+        }
+        provider.gate.add_permits(1);
+        assert_eq!(profile.credentials().await.unwrap().access_key_id(), "A");
+        assert_eq!(provider.calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn near_their_end_the_old_are_given_while_new_ones_are_fetched() {
+        let context = context();
+        let provider = Scripted::new(vec![session("A", 3600), session("B", 7200)], 1);
+        let profile = profile(&context, "p", provider.clone());
+        assert_eq!(profile.credentials().await.unwrap().access_key_id(), "A");
+        context.clock.advance(Duration::from_secs(3600 - 400));
+        for _ in 0..10 {
+            assert_eq!(profile.credentials().await.unwrap().access_key_id(), "A");
+        }
+        settle().await;
+        provider.gate.add_permits(1);
+        settle().await;
+        assert_eq!(profile.credentials().await.unwrap().access_key_id(), "B");
+        assert_eq!(provider.calls(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_all_for_a_second_and_then_tried_anew() {
+        let context = context();
+        let provider = Scripted::new(vec![failed(ErrorKind::Denied), session("A", 3600)], 2);
+        let profile = profile(&context, "p", provider.clone());
+        for _ in 0..100 {
+            assert_eq!(profile.credentials().await.unwrap_err().kind(), ErrorKind::Denied);
+        }
+        assert_eq!(provider.calls(), 1);
+        context.clock.advance(PAUSE_AFTER_FAILURE);
+        assert_eq!(profile.credentials().await.unwrap().access_key_id(), "A");
+    }
+
+    #[tokio::test]
+    async fn a_refresh_that_is_lost_is_begun_anew() {
+        // The script is empty: the provider panics.
+        let provider = Scripted::new(vec![], 2);
+        let profile = profile(&context(), "p", provider.clone());
+        for _ in 0..2 {
+            assert_eq!(profile.credentials().await.unwrap_err().kind(), ErrorKind::Internal);
+        }
+        assert_eq!(provider.calls(), 2);
+    }
+
+    #[test]
+    fn names_go_into_paths_as_they_are_or_quoted() {
+        for (name, expected) in [
+            ("Role+=,.@-_1", "Role+=,.@-_1"),
+            ("a b/c%?#\n", "a%20b%2Fc%25%3F%23%0A"),
+            ("é", "%C3%A9"),
+        ] {
+            assert_eq!(ServedProfile::in_path(name), expected);
+        }
+    }
+}

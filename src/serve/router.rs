@@ -95,3 +95,83 @@ impl Router {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{
+        AUTHORIZATION, PORT, ROLE, SECRET, TOKEN, ask, context, profiles, router,
+    };
+    use super::*;
+
+    const KNOWN: [(&str, &str); 1] = [("authorization", AUTHORIZATION)];
+
+    #[tokio::test]
+    async fn who_knows_the_token_gets_the_profile_that_is_named_or_the_first() {
+        let router = router(&context());
+        for path in ["/creds", "/creds/", "//creds/deploy"] {
+            let seen = ask(&router, &format!("GET {path}"), &KNOWN).await;
+            let expected = json!({
+                "AccessKeyId": "ASIADEPLOY", "SecretAccessKey": SECRET, "Token": TOKEN,
+                "Expiration": "2026-01-01T01:00:00Z", "AccountId": "123456789012", "RoleArn": ROLE,
+            });
+            assert_eq!(seen.json(), expected, "{path}");
+        }
+        let seen = ask(&router, "GET /creds/plain%20one", &KNOWN).await;
+        assert_eq!(seen.json()["AccessKeyId"], "AKIAPLAIN");
+        assert!(seen.json().get("RoleArn").is_none());
+    }
+
+    #[tokio::test]
+    async fn who_does_not_know_the_token_gets_nothing() {
+        let router = router(&context());
+        for token in
+            [None, Some(""), Some("let-me-im"), Some("let-me-in "), Some("Bearer let-me-in")]
+        {
+            let headers: Vec<_> = token.map(|token| ("authorization", token)).into_iter().collect();
+            for path in ["/creds", "/creds/deploy", "/creds/other"] {
+                let seen = ask(&router, &format!("GET {path}"), &headers).await;
+                assert_eq!(seen.status, 401, "{token:?} {path}");
+                assert!(!seen.text.contains(SECRET), "{token:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn wrong_methods_paths_and_failures() {
+        let router = router(&context());
+        for (line, status) in [
+            ("POST /creds", 405),
+            ("GET /creds/other", 404),
+            ("GET /creds/deploy/more", 404),
+            ("GET /credsdeploy", 404),
+            ("GET /creds/broken", 502),
+        ] {
+            assert_eq!(ask(&router, line, &KNOWN).await.status, status, "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_not_served_is_not_there() {
+        let context = context();
+        let options = ServeOptions { imds: true, authorization: None, ..ServeOptions::default() };
+        let imds = Router::new(&context, profiles(&context), &options, PORT).unwrap();
+        assert_eq!(ask(&imds, "GET /creds", &KNOWN).await.status, 404);
+        let options = ServeOptions { imds: false, authorization: Some("x".into()), ..options };
+        let container = Router::new(&context, profiles(&context), &options, PORT).unwrap();
+        assert_eq!(ask(&container, "PUT /latest/api/token", &[]).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_answered_who_calls_us_by_another_name() {
+        let router = router(&context());
+        for line in ["PUT /latest/api/token", "GET /creds"] {
+            let rebound = [("host", "evil.example:9911"), KNOWN[0]];
+            let seen = ask(&router, line, &rebound).await;
+            assert_eq!(seen.status, 403, "{line}");
+            let proxied = [("x-forwarded-for", "10.0.0.1"), KNOWN[0]];
+            assert_eq!(ask(&router, line, &proxied).await.status, 400, "{line}");
+        }
+    }
+}
