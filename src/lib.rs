@@ -27,6 +27,8 @@ pub mod export;
 mod not_yet;
 mod profiles;
 mod resolve;
+#[cfg(all(unix, feature = "serve"))]
+pub mod serve;
 mod session;
 mod setup;
 

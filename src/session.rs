@@ -94,6 +94,12 @@ impl Session {
         self.provider.clone()
     }
 
+    /// What keeps the credentials.
+    #[cfg(feature = "serve")]
+    pub(crate) fn cache(&self) -> Arc<MemoryCache> {
+        self.provider.clone()
+    }
+
     /// A client of STS with this session's credentials, region and endpoint.
     ///
     /// # Errors

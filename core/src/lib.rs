@@ -21,6 +21,8 @@ pub mod source;
 mod testing;
 pub mod timestamp;
 
+#[cfg(all(unix, feature = "children"))]
+pub use context::{Child, Signal, Signals};
 pub use context::{Clock, Context, Env, FileLock, Fs, Process, ProcessOutput, Prompt, Random};
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};

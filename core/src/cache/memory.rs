@@ -57,7 +57,8 @@ impl MemoryCache {
         }
     }
 
-    fn look(&self) -> Option<(Freshness, Credentials)> {
+    /// What is in memory and how fresh it is, without asking for more.
+    pub fn look(&self) -> Option<(Freshness, Credentials)> {
         let entry = self.entry.load();
         let entry = entry.as_ref()?;
         let freshness = match entry.credentials.expires_at() {

@@ -3,21 +3,29 @@
 //! Each seam is a concrete struct over the real thing or a fake one, so that tests need neither
 //! generics nor mocks. `clippy.toml` bans the calls behind them everywhere else.
 
+#[cfg(all(unix, feature = "children"))]
+mod child;
 mod clock;
 mod env;
 mod fs;
 mod process;
 mod prompt;
 mod random;
+#[cfg(all(unix, feature = "children"))]
+mod signals;
 
 use std::sync::Arc;
 
+#[cfg(all(unix, feature = "children"))]
+pub use child::Child;
 pub use clock::Clock;
 pub use env::Env;
 pub use fs::{FileLock, Fs};
 pub use process::{Process, ProcessOutput};
 pub use prompt::Prompt;
 pub use random::Random;
+#[cfg(all(unix, feature = "children"))]
+pub use signals::{Signal, Signals};
 
 use crate::http::{HttpClient, RetryQuota, WebClient, WebSettings};
 
