@@ -77,6 +77,7 @@ impl Machine {
         });
         let requests = Arc::new(Noting::default());
         let context = Context {
+            retry_quota: rolecall_core::http::RetryQuota::default(),
             env: Env::from_pairs(env.chain([("HOME".to_owned(), "/home".to_owned())])),
             fs,
             process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
