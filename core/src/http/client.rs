@@ -214,7 +214,11 @@ fn classify(error: &reqwest::Error) -> HttpError {
     } else {
         HttpFailure::Interrupted
     };
-    HttpError::new(failure, describe(error))
+    let message = match failure {
+        HttpFailure::Connect if error.is_timeout() => "no connection in time".to_owned(),
+        _ => describe(error),
+    };
+    HttpError::new(failure, message)
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
