@@ -248,7 +248,7 @@ impl ProvideCredentials for Imds {
     async fn provide_credentials(&self) -> Result<Credentials> {
         let outcome = self.provider.provide_credentials().await;
         outcome.map_err(|error| match (error.kind(), &self.plan.profile) {
-            (ErrorKind::NotConfigured, None) => nothing_found(&self.plan, error.message()),
+            (_, None) => nothing_found(&self.plan, &error),
             // The profile counts on it: no chain is to pass over that.
             (ErrorKind::NotConfigured, Some(_)) => CredentialsError::new(
                 ErrorKind::InvalidConfiguration,

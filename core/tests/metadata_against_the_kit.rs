@@ -236,6 +236,24 @@ async fn no_service_and_no_role_let_a_chain_go_on() {
     assert!(matches!(test.probe().await, ImdsProbe::Absent { .. }));
 }
 
+/// As outside EC2, where packets to the service's address get lost.
+#[tokio::test]
+async fn a_connection_that_never_comes_about_is_no_service() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(0).unwrap();
+    let address = full.local_addr().unwrap();
+    // One connection fills the queue, as nobody accepts it.
+    let _first = std::net::TcpStream::connect(address).unwrap();
+    let kit = kit(|_| {});
+    let url = format!("http://{address}");
+    let test = Test::new(&kit, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())]);
+    let error = test.ask().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConfigured);
+    assert!(error.message().contains("no connection in time"), "{error}");
+    assert!(matches!(test.probe().await, ImdsProbe::Absent { .. }));
+}
+
 #[tokio::test]
 async fn credentials_outlive_an_outage_by_some_minutes() {
     let kit = kit(|_| {});

@@ -226,7 +226,11 @@ fn classify(error: &reqwest::Error) -> HttpError {
     } else {
         HttpFailure::Interrupted
     };
-    HttpError::new(failure, describe(error))
+    let message = match failure {
+        HttpFailure::Connect if error.is_timeout() => "no connection in time".to_owned(),
+        _ => describe(error),
+    };
+    HttpError::new(failure, message)
 }
 
 /// An `io::Error` does not name the error it holds as its source, so it is looked into.

@@ -103,21 +103,33 @@ fn note_web_identity(plan: &Plan, env: &Env) -> Option<String> {
     ))
 }
 
-/// The error at the end of the default chain, where IMDS has nothing either: all that was tried,
+/// The error at the end of the default chain, where IMDS gives nothing either: all that was tried,
 /// and why it was passed over.
-pub fn nothing_found(plan: &Plan, imds: &str) -> CredentialsError {
-    nothing(&plan.passed_over, imds)
+pub fn nothing_found(plan: &Plan, imds: &CredentialsError) -> CredentialsError {
+    if imds.kind() == ErrorKind::NotConfigured {
+        return nothing(&plan.passed_over, imds.message());
+    }
+    let before = list(plan.passed_over.iter().map(|p| (p.name, p.reason.as_str())));
+    let message = format!("{}. Nothing else is configured: {before}", imds.message());
+    let error = CredentialsError::new(imds.kind(), imds.provider().to_owned(), message);
+    match imds.help() {
+        Some(help) => error.with_help(help),
+        None => error,
+    }
 }
 
 fn nothing(passed_over: &[PassedOver], imds: &str) -> CredentialsError {
     let tried = passed_over.iter().map(|p| (p.name, p.reason.as_str())).chain([("IMDS", imds)]);
-    let tried: Vec<String> = tried.map(|(name, reason)| format!("{name}: {reason}")).collect();
     CredentialsError::new(
         ErrorKind::NotConfigured,
         "credential chain",
-        format!("no credentials found. Tried {}", tried.join("; ")),
+        format!("no credentials found. Tried {}", list(tried)),
     )
     .with_help("name a profile with --profile or AWS_PROFILE, or set AWS_ACCESS_KEY_ID")
+}
+
+fn list<'a>(links: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    links.map(|(name, reason)| format!("{name}: {reason}")).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
