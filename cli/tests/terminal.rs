@@ -125,3 +125,21 @@ fn an_empty_answer_is_refused() {
     assert!(finished.stderr.contains("empty"), "{finished:?}");
     assert!(terminal.echoes(), "the echo stayed off");
 }
+
+#[test]
+fn ctrl_c_reaches_the_command_of_exec_serve_once() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::open();
+    let script = "trap 'echo interrupted > /dev/tty' INT; echo ready > /dev/tty; \
+                  until read -r line && test \"$line\" = end; do :; done; exit 4";
+    let running = terminal
+        .start(&sandbox, &["exec", "--serve", "--profile", "hop", "--", "bash", "-c", script]);
+    terminal.wait_for("ready");
+    terminal.person.write_all(b"\x03").unwrap();
+    terminal.wait_for("interrupted");
+    terminal.person.write_all(b"end\n").unwrap();
+    let finished = running.finish();
+    assert_eq!(finished.code(), 4, "{finished:?}");
+    while terminal.look(0) {}
+    assert_eq!(terminal.seen.matches("interrupted").count(), 1, "{:?}", terminal.seen);
+}

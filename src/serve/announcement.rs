@@ -1,5 +1,6 @@
 use std::fmt;
 
+use rolecall_core::printable;
 use serde_json::{Value, json};
 
 use super::TokenFile;
@@ -65,7 +66,7 @@ impl Announcement {
 impl fmt::Display for Announcement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, profile) in self.profiles.iter().enumerate() {
-            writeln!(f, "# profile {}", profile.name)?;
+            writeln!(f, "# profile {}", printable(&profile.name, 200))?;
             match &self.imds_endpoint {
                 Some(endpoint) if number == 0 => writeln!(f, "export {IMDS_ENDPOINT}={endpoint}")?,
                 _ => {}

@@ -32,7 +32,7 @@ mod token_file;
 pub use announcement::Announcement;
 pub use command::run_command;
 pub use profile::ServedProfile;
-pub use server::Server;
+pub use server::{Server, stop_signal};
 pub use token::random_token;
 pub use token_file::TokenFile;
 

@@ -130,21 +130,21 @@ impl Server {
         connections.finish().await;
         Ok(())
     }
+}
 
-    /// Answers until SIGTERM or SIGINT.
-    ///
-    /// # Errors
-    /// `Internal` if signals cannot be heard; as [`Self::run`].
-    pub async fn run_until_signal(self) -> Result<()> {
-        let mut signals = Signals::to_stop().map_err(|error| {
-            let message = format!("cannot listen for signals: {error}");
-            CredentialsError::new(ErrorKind::Internal, "serve", message).with_source(error)
-        })?;
-        self.run(async {
-            signals.next().await;
-        })
-        .await
-    }
+/// What SIGTERM or SIGINT brings about, from this call on: for [`Server::run`].
+///
+/// # Errors
+/// `Internal` if signals cannot be heard.
+pub fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let signals = Signals::to_stop().map_err(|error| {
+        let message = format!("cannot listen for signals: {error}");
+        CredentialsError::new(ErrorKind::Internal, "serve", message).with_source(error)
+    });
+    let mut signals = signals?;
+    Ok(async move {
+        signals.next().await;
+    })
 }
 
 async fn accept(

@@ -1,7 +1,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use rolecall::serve::{Announcement, ServeOptions, ServedProfile, Server, TokenFile, random_token};
+use rolecall::serve::{
+    Announcement, ServeOptions, ServedProfile, Server, TokenFile, random_token, stop_signal,
+};
 use rolecall::{Context, Session, SessionOptions};
 
 use crate::args::{Global, ServeArgs};
@@ -24,8 +26,10 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<ExitCode, Failure
         let write =
             |token| TokenFile::write(&context, args.token_file.as_deref(), server.port(), token);
         let token_file = authorization.as_ref().map(write).transpose()?;
+        // Before anybody can know that there is something to stop.
+        let stop = stop_signal()?;
         announce(global, &server.announcement(token_file.as_ref()))?;
-        server.run_until_signal().await?;
+        server.run(stop).await?;
         Ok(ExitCode::SUCCESS)
     })?
 }

@@ -3,6 +3,7 @@
 mod finished;
 mod needles;
 mod running;
+mod serving;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 pub(crate) use finished::{Expected, Finished};
 pub(crate) use needles::Needles;
 pub(crate) use running::Running;
+pub(crate) use serving::{Answer, Serving, ask};
 
 /// A machine with nothing on it but PATH, and an AWS that its config names.
 pub(crate) struct Sandbox {
