@@ -27,6 +27,7 @@ impl Machine {
         let mut env = vec![("HOME", "/home"), ("AWS_REGION", "us-east-1")];
         env.extend(pairs);
         let context = Context {
+            retry_quota: rolecall::core::http::RetryQuota::default(),
             env: Env::from_pairs(env),
             fs,
             process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
