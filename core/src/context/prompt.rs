@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
@@ -11,23 +12,39 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Questions to a person: the terminal, or a function of the caller's.
 #[derive(Clone)]
-pub struct Prompt(Arc<Answer>);
+pub struct Prompt {
+    answer: Arc<Answer>,
+    /// Set for good once the terminal is another program's. Clones share it.
+    terminal_is_taken: Arc<AtomicBool>,
+}
 
 impl Prompt {
     /// Asks on the controlling terminal, without echo; an answer is waited for two minutes.
     pub fn terminal() -> Self {
-        Self(Arc::new(ask_terminal))
+        let terminal_is_taken = Arc::new(AtomicBool::new(false));
+        let is_taken = terminal_is_taken.clone();
+        let answer = move |question: &str| match is_taken.load(Ordering::SeqCst) {
+            true => Err(taken(question)),
+            false => ask_terminal(question),
+        };
+        Self { answer: Arc::new(answer), terminal_is_taken }
     }
 
     /// Asks `answer`, which gets the question. It may block, as a person may.
     pub fn from_fn(answer: impl Fn(&str) -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(answer))
+        Self { answer: Arc::new(answer), terminal_is_taken: Arc::default() }
     }
 
     /// Answers every question with what `input` gives, read anew each time.
     pub fn from_input(input: SecretInput, context: &Context) -> Self {
         let context = context.clone();
         Self::from_fn(move |_| input.read(&context))
+    }
+
+    /// Asks nothing more on the terminal, which another program has from here on: the two would
+    /// take each other's input. Other ways to answer stay.
+    pub fn leave_terminal(&self) {
+        self.terminal_is_taken.store(true, Ordering::SeqCst);
     }
 
     /// Nobody is there to answer.
@@ -41,7 +58,7 @@ impl Prompt {
     /// `NotConfigured` is never one of them: a question that cannot be asked is
     /// `InvalidConfiguration`; no answer in time is `TimedOut`.
     pub async fn ask(&self, question: &str) -> Result<Secret> {
-        let (answer, question) = (self.0.clone(), question.to_owned());
+        let (answer, question) = (self.answer.clone(), question.to_owned());
         let asked = tokio::task::spawn_blocking(move || answer(&question)).await;
         let answer = asked.map_err(|error| {
             CredentialsError::new(ErrorKind::Internal, "prompt", "the question was not answered")
@@ -49,6 +66,15 @@ impl Prompt {
         })??;
         Ok(answer.trimmed())
     }
+}
+
+fn taken(question: &str) -> CredentialsError {
+    CredentialsError::new(
+        ErrorKind::InvalidConfiguration,
+        "prompt",
+        format!("the terminal is the command's, so nobody can be asked: {question}"),
+    )
+    .with_help("give the answer by --mfa-code file://PATH or env:NAME, or start the command anew")
 }
 
 fn nobody(question: &str) -> CredentialsError {
@@ -177,6 +203,17 @@ mod tests {
         let error = Prompt::none().ask("code? ").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert!(error.help().unwrap().contains("--mfa-code"));
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_is_left_is_not_asked() {
+        let prompt = Prompt::terminal();
+        prompt.clone().leave_terminal();
+        let error = prompt.ask("code? ").await.unwrap_err();
+        assert!(error.message().contains("the command's"), "{error}");
+        let other = Prompt::from_fn(|_| Ok(Secret::from("1")));
+        other.leave_terminal();
+        assert_eq!(other.ask("code? ").await.unwrap().expose(), "1");
     }
 
     #[test]
