@@ -3,7 +3,7 @@ use std::fmt;
 use rolecall_core::profile::{
     Origin, Plan, RoleHop, SetBy, Severity, Source, WarningKind, problems,
 };
-use rolecall_core::source::EnvironmentProvider;
+use rolecall_core::source::{ContainerEndpoint, EnvironmentProvider};
 use rolecall_core::{CredentialsError, ErrorKind, Result, printable};
 use rolecall_sts as sts;
 use serde_json::{Value, json};
@@ -169,6 +169,8 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::WebIdentity { token_file, .. } => {
             sts::read_token_file(&context.fs, token_file).err()
         }
+        Source::Imds => setup.imds.as_ref().err().cloned(),
+        Source::Container => ContainerEndpoint::from_env(&context.env).err(),
         _ => missing_source(plan),
     }
 }

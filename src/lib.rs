@@ -1,8 +1,8 @@
 //! Short-lived AWS credentials for any profile.
 //!
 //! A [`Session`] reads `~/.aws/config` as AWS CLI does and gives [`Credentials`]: of static keys, the
-//! environment, programs, role chains and web identity. [`Explanation`] says what it would do, and
-//! what is wrong, without a network.
+//! environment, programs, role chains, web identity, EC2 instances and containers. [`Explanation`]
+//! says what it would do, and what is wrong, without a network.
 //!
 //! ```no_run
 //! use rolecall::{Session, SessionOptions};

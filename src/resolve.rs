@@ -6,8 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
 use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot};
-use rolecall_core::profile::{Plan, RoleHop, SetBy, Severity, Source, aws_folder, problems};
-use rolecall_core::source::{EnvironmentProvider, ProcessProvider};
+use rolecall_core::profile::{
+    Plan, RoleHop, SetBy, Severity, Source, aws_folder, nothing_found, problems,
+};
+use rolecall_core::source::{
+    ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,
+};
 use rolecall_core::{
     Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
 };
@@ -88,6 +92,11 @@ impl<'a> Resolver<'a> {
                 Arc::new(process)
             }
             Source::WebIdentity { .. } => self.web_identity()?,
+            Source::Container => Arc::new(ContainerProvider::new(context.clone())),
+            Source::Imds => {
+                let provider = ImdsProvider::new(context.clone(), self.setup.imds.clone()?);
+                Arc::new(Imds { plan: self.plan.clone(), provider })
+            }
             _ => match missing_source(self.plan) {
                 Some(error) => Arc::new(NotYet(error)),
                 None => return Err(internal("there is no provider for the source")),
@@ -224,5 +233,30 @@ impl ProvideCredentials for Placed {
     async fn provide_credentials(&self) -> Result<Credentials> {
         let outcome = self.provider.provide_credentials().await;
         outcome.map_err(|error| error.with_place(self.place.as_str()))
+    }
+}
+
+/// The metadata service as a plan has it: the end of the default chain, or what a profile names.
+#[derive(Debug)]
+struct Imds {
+    plan: Plan,
+    provider: ImdsProvider,
+}
+
+#[async_trait]
+impl ProvideCredentials for Imds {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        let outcome = self.provider.provide_credentials().await;
+        outcome.map_err(|error| match (error.kind(), &self.plan.profile) {
+            (_, None) => nothing_found(&self.plan, &error),
+            // The profile counts on it: no chain is to pass over that.
+            (ErrorKind::NotConfigured, Some(_)) => CredentialsError::new(
+                ErrorKind::InvalidConfiguration,
+                error.provider().to_owned(),
+                format!("credential_source is Ec2InstanceMetadata, but {}", error.message()),
+            )
+            .with_help("use such a profile on EC2 instances with a role, and others elsewhere"),
+            _ => error,
+        })
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use rolecall_core::endpoint::{self, Endpoint, EndpointOptions, Overrides, Region, Service};
 use rolecall_core::http::{RetryPolicy, WebClient, WebSettings};
 use rolecall_core::profile::{Plan, Profile, ProfileSet, Source, plan_default, plan_profile};
+use rolecall_core::source::ImdsSettings;
 use rolecall_core::{Context, CredentialsError, ErrorKind, Prompt, Result, SharedProvider};
 use rolecall_sts::StsClient;
 
@@ -16,6 +17,7 @@ pub(crate) struct Setup {
     pub(crate) profiles: ProfileSet,
     pub(crate) plan: Result<Plan>,
     pub(crate) sts: Result<StsSettings>,
+    pub(crate) imds: Result<ImdsSettings>,
     pub(crate) use_disk_cache: bool,
     pub(crate) process_timeout: Option<Duration>,
     /// What reaches the world, unless the caller brought something of its own.
@@ -61,10 +63,12 @@ impl Setup {
             ..Overrides::default()
         };
         let sts = sts_settings(&context, &profiles, &selected, overrides);
+        let imds = ImdsSettings::read(&context.env, profiles.get(&selected));
         Ok(Self {
             context,
             plan,
             sts,
+            imds,
             use_disk_cache: !options.no_disk_cache,
             process_timeout: options.process_timeout,
             web,

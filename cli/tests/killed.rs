@@ -28,7 +28,7 @@ fn killing_refreshes_leaves_no_torn_file_and_no_lock_that_blocks() {
             0 => Aim { at_the_answer: false, longest: 40_000 },
             _ => Aim { at_the_answer: true, longest: 6_000 },
         };
-        sandbox.run(&["cache", "clear"]).good();
+        end_credentials(&sandbox);
         let args = ["export", "--profile", "hop"];
         killed += kill_some(&sandbox, &args, &aim, &mut random, round);
         sandbox.cache_entries();
@@ -46,6 +46,19 @@ fn killing_refreshes_leaves_no_torn_file_and_no_lock_that_blocks() {
     sandbox.run(&["cache", "clear"]).good();
     let left: Vec<_> = std::fs::read_dir(sandbox.cache()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Makes what is in the cache old, so that the next process overwrites it.
+fn end_credentials(sandbox: &Sandbox) {
+    for entry in std::fs::read_dir(sandbox.cache()).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let text = std::fs::read(&path).unwrap();
+            let mut entry: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            entry["Credentials"]["Expiration"] = "2020-01-01T00:00:00+00:00".into();
+            std::fs::write(&path, entry.to_string()).unwrap();
+        }
+    }
 }
 
 /// Starts processes, kills each at a random time, and says how many had not ended by themselves.

@@ -36,7 +36,7 @@ fn sandbox() -> Sandbox {
          [profile keys]\naws_access_key_id = {key}\naws_secret_access_key = {wrong}\n\
          [profile wrong]\nrole_arn = {hop}\nsource_profile = keys\n",
         password = OWN[0],
-        key = names::ALICE_KEY,
+        key = names::BOB_KEY,
     ));
     sandbox
 }
@@ -180,6 +180,7 @@ fn files_are_their_owners_alone_and_only_the_cache_holds_secrets() {
     for profile in ["final", "web", "behind"] {
         sandbox.export(profile).good();
     }
+    assert_eq!(sandbox.export("wrong").code(), 5);
     let needles = Needles::new(&sandbox.kit, &OWN);
     let (mut entries, mut locks) = (0, 0);
     for (path, is_folder) in below(&sandbox.home().join(".aws")) {
@@ -194,8 +195,9 @@ fn files_are_their_owners_alone_and_only_the_cache_holds_secrets() {
             locks += u32::from(path.extension().is_some_and(|e| e == "lock"));
         }
     }
-    // `behind` is the same role as `hop` from another source: it has an entry of its own.
-    assert_eq!((entries, locks), (5, 5));
+    // `behind` is the same role as `hop` from another source: it has an entry of its own. A
+    // failure leaves a note in its lock and nothing else.
+    assert_eq!((entries, locks), (5, 6));
     for (path, _) in below(sandbox.home()) {
         if path.is_file() && !path.starts_with(sandbox.home().join(".aws")) {
             let name = path.file_name().unwrap();

@@ -5,13 +5,6 @@ use rolecall::ErrorKind;
 /// Cases that need what is not built yet. Each is run; one that passes has to leave the list.
 pub(crate) const WAITING: &[(&str, &str)] = &[
     ("default-chain::e2e_fips_and_dual_stack_sso", "needs SSO"),
-    ("default-chain::ecs_assume_role", "needs the container endpoint"),
-    ("default-chain::ecs_credentials_invalid_profile", "needs the container endpoint"),
-    ("default-chain::eks_pod_identity_credentials", "needs the container endpoint"),
-    ("default-chain::imds_config_with_no_creds", "needs IMDS"),
-    ("default-chain::imds_default_chain_error", "needs IMDS"),
-    ("default-chain::imds_default_chain_success", "needs IMDS"),
-    ("default-chain::imds_token_fail", "needs IMDS"),
     ("default-chain::sso_assume_role", "needs SSO"),
     ("default-chain::sso_no_token_file", "needs SSO"),
     ("profile-provider::sso_credentials", "needs SSO"),

@@ -25,8 +25,13 @@ impl RoleCacheKey<'_> {
     /// The name of the entry, without `.json`.
     pub fn name(&self) -> String {
         // Room for all of it: a buffer that grows leaves copies of the token behind.
-        let token = self.web_identity_token.map_or(0, str::len);
-        let mut arguments = Zeroizing::new(String::with_capacity(16 * 1024 + 6 * token));
+        let length = |text: Option<&str>| text.map_or(0, str::len);
+        let room = self.role_arn.len()
+            + length(self.role_session_name)
+            + length(self.external_id)
+            + length(self.serial_number)
+            + length(self.web_identity_token);
+        let mut arguments = Zeroizing::new(String::with_capacity(256 + 6 * room));
         arguments.push('{');
         if let Some(seconds) = self.duration_seconds {
             // Writing to a string cannot fail.

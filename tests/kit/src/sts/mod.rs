@@ -22,6 +22,7 @@ use crate::state::State;
 use crate::world::denies;
 use crate::xml::{self, Element};
 
+pub(crate) use issue::issue_role_session;
 pub(crate) use messages::encode as encode_authorization_message;
 use params::Params;
 use table::Operation;
