@@ -14,7 +14,8 @@ pub(super) fn check(setup: &Setup, given: bool) -> Vec<Finding> {
     let Ok(sts) = &setup.sts else { return Vec::new() };
     let env = &setup.context.env;
     let profile = setup.profiles.get(&setup.selected);
-    let mut findings = vec![region(sts, env, profile, given)];
+    let mut findings = Vec::new();
+    findings.extend(region(sts, env, profile, given));
     findings.extend(two_variables(env, given));
     match &sts.endpoint {
         Ok(endpoint) => {
@@ -41,11 +42,9 @@ pub(super) fn is_needed(plan: Option<&Plan>) -> bool {
     plan.is_some_and(StsSettings::are_needed_by)
 }
 
-fn region(sts: &StsSettings, env: &Env, profile: Option<&Profile>, given: bool) -> Finding {
-    let Some(region) = &sts.region else {
-        return Finding::info(REGION, "no region is set")
-            .fix("set AWS_REGION, or region in the profile");
-    };
+/// `None` without a region: where that is wrong, the endpoint says so.
+fn region(sts: &StsSettings, env: &Env, profile: Option<&Profile>, given: bool) -> Option<Finding> {
+    let region = sts.region.as_ref()?;
     let mut places = Vec::new();
     if given {
         places.push("given by the caller, --region".to_owned());
@@ -53,11 +52,8 @@ fn region(sts: &StsSettings, env: &Env, profile: Option<&Profile>, given: bool) 
     let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
     places.extend(variables.iter().filter(|v| env.get(v).is_some()).map(|v| (*v).to_owned()));
     places.extend(in_profile(profile, "region"));
-    let mut evidence = places.join(", before ");
-    if places.is_empty() {
-        evidence = "of the partition".to_owned();
-    }
-    Finding::info(REGION, region.to_string()).evidence(evidence)
+    let evidence = places.join(", before ");
+    Some(Finding::info(REGION, region.to_string()).evidence(evidence))
 }
 
 fn two_variables(env: &Env, given: bool) -> Option<Finding> {

@@ -72,7 +72,7 @@ impl fmt::Display for Diagnosis {
         let width = self.findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
         for finding in &self.findings {
             let name = match finding.severity {
-                Severity::Info => "ok",
+                Severity::Info if finding.fix.is_none() => "ok",
                 severity => severity.name(),
             };
             write!(f, "{name:7}  {:width$}  {}", finding.check, shown(&finding.what))?;
@@ -101,6 +101,7 @@ mod tests {
     fn errors_come_first_and_the_first_decides() {
         let found = Diagnosis::new(vec![
             Finding::info("region", "us-east-1"),
+            Finding::info("proxy", "hint").fix("set it"),
             Finding::warning("files", "open").evidence("/a\u{1b}[0m").fix("chmod 600 /a"),
             Finding::error(ErrorKind::Denied, "tokens", "ended"),
             Finding::error(ErrorKind::Unavailable, "sts", "gone"),
@@ -113,6 +114,7 @@ mod tests {
         assert!(lines[2].starts_with("warning  files   open (/a") && !text.contains('\u{1b}'));
         assert_eq!(lines[3], "                 fix: chmod 600 /a");
         assert_eq!(lines[4], "ok       region  us-east-1");
+        assert_eq!(lines[5..], ["info     proxy   hint", "                 fix: set it"]);
         let json = found.to_json();
         assert_eq!((&json["errors"], &json["warnings"]), (&json!(2), &json!(1)));
         assert_eq!(json["findings"][0]["kind"], "Denied");

@@ -27,7 +27,8 @@ const SET_CLOCK: &str = if cfg!(target_os = "macos") {
 pub(super) async fn check(setup: &Setup, web_works: bool) -> Vec<Finding> {
     let endpoint = setup.sts.as_ref().ok().and_then(|sts| sts.endpoint.as_ref().ok());
     let Some(endpoint) = endpoint.filter(|_| web_works) else {
-        return vec![Finding::info(CLOCK, "not compared with AWS's: STS cannot be asked")];
+        let finding = Finding::info(CLOCK, "not compared with AWS's: STS cannot be asked");
+        return vec![finding.fix("correct the region, the endpoint, the proxy or the CA bundle")];
     };
     let url = &endpoint.url;
     let clock = &setup.context.clock;
