@@ -21,6 +21,7 @@
 
 mod blocking;
 mod cached;
+pub mod doctor;
 pub mod exec;
 mod explain;
 pub mod export;
@@ -34,6 +35,7 @@ mod setup;
 
 pub use blocking::block_on;
 pub use cached::{cached_credentials, clear_cached_credentials};
+pub use doctor::{Diagnosis, diagnose};
 pub use explain::Explanation;
 pub use profiles::profiles_json;
 pub use rolecall_core as core;

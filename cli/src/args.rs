@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Profiles,
     /// Say where a profile's credentials would come from and what is wrong with it, offline
     Explain,
+    /// Look for what is wrong on this machine with getting credentials, and say what to do about it
+    Doctor,
     /// The credentials cache that is shared with AWS CLI
     #[command(subcommand)]
     Cache(CacheCommand),

@@ -39,6 +39,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Sts(sts) => commands::sts::run(global, sts),
         Command::Profiles => commands::profiles::run(global),
         Command::Explain => commands::explain::run(global),
+        Command::Doctor => commands::doctor::run(global),
         Command::Cache(cache) => commands::cache::run(global, cache),
         Command::Completions { shell } => commands::completions::run(*shell),
     }

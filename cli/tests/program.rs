@@ -9,6 +9,7 @@ mod bad_network;
 mod bad_sources;
 mod cold_start;
 mod commands;
+mod doctor;
 mod exec_serve;
 mod export;
 mod killed;

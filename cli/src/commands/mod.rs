@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod export;

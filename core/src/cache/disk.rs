@@ -81,6 +81,16 @@ impl CacheFolder {
         }
     }
 
+    /// Where the entries lie.
+    pub fn entries(&self) -> &Path {
+        &self.entries
+    }
+
+    /// Where the locks lie.
+    pub fn locks(&self) -> &Path {
+        &self.locks
+    }
+
     fn entry_path(&self, name: &str) -> PathBuf {
         self.entries.join(format!("{name}.json"))
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::Random;
+use super::{FileFacts, Random};
 
 /// Files: the machine's, or those below one folder.
 ///
@@ -165,6 +165,14 @@ impl Fs {
         let mut names = names.collect::<io::Result<Vec<_>>>()?;
         names.sort();
         Ok(names)
+    }
+
+    /// What the system says of a path, without opening it; `None` if nothing is there.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn facts(&self, path: &Path) -> io::Result<Option<FileFacts>> {
+        self.call(|| FileFacts::of(&self.place(path)))
     }
 
     /// Removes a file; no such file is fine.

@@ -7,6 +7,7 @@
 mod child;
 mod clock;
 mod env;
+mod facts;
 mod fs;
 mod process;
 mod prompt;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use child::Child;
 pub use clock::Clock;
 pub use env::Env;
+pub use facts::{FileFacts, PathKind};
 pub use fs::{FileLock, Fs};
 pub use process::{Process, ProcessOutput};
 pub use prompt::Prompt;
