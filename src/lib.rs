@@ -1,6 +1,6 @@
 //! Short-lived AWS credentials for any profile.
 //!
-//! A [`Session`] reads `~/.aws/config` as AWS CLI does and gives [`Credentials`]: of static keys, the
+//! A [`Session`] reads `~/.aws/config` as the AWS SDKs do and gives [`Credentials`]: of static keys, the
 //! environment, programs, role chains, web identity, EC2 instances and containers. [`Explanation`]
 //! says what it would do, and what is wrong, without a network.
 //!

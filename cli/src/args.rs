@@ -9,6 +9,11 @@ use crate::commands::sts::StsCommand;
 /// Short-lived AWS credentials for any profile.
 #[derive(Parser)]
 #[command(name = "rolecall", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 bad usage, 3 nothing configured, 4 wrong configuration, \
+                        5 denied, 6 not reachable or too slow, 7 an answer that makes no sense, \
+                        1 anything else."
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -70,7 +75,7 @@ pub(crate) enum Command {
     Whoami,
     /// Call an operation of STS, as `aws sts` does
     Sts(Box<StsCommand>),
-    /// List the profiles and what each holds, secrets redacted
+    /// List the profiles; with --json also what each holds, secrets redacted
     Profiles,
     /// Say where a profile's credentials would come from and what is wrong with it, offline
     Explain,
