@@ -106,15 +106,33 @@ impl Fs {
     /// # Errors
     /// As the system says; the old file is then untouched.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let place = self.place(path);
-        let target = self.call(|| match place.canonicalize() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(place.clone()),
-            found => found,
-        })?;
+        let target = self.call(|| link_target(&self.place(path)))?;
+        self.replace(&target, bytes, &Ownership::default())
+    }
+
+    /// Replaces, as [`Self::write`] does, a file that people and other programs edit too. What its
+    /// owner has decided stays: owner, group and permissions, but for the bits outside `widest`
+    /// (0o600 for a file of secrets). A new file is its owner's alone.
+    ///
+    /// # Errors
+    /// As the system says; the old file is then untouched. `PermissionDenied` if the file is
+    /// read-only (the folder's permissions alone would let it be replaced), or is somebody else's
+    /// and would become ours.
+    pub fn rewrite(&self, path: &Path, bytes: &[u8], widest: u32) -> io::Result<()> {
+        let target = self.call(|| link_target(&self.place(path)))?;
+        let ownership = match self.call(|| target.metadata()) {
+            Ok(metadata) => Ownership::of(&metadata, widest)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ownership::default(),
+            Err(error) => return Err(error),
+        };
+        self.replace(&target, bytes, &ownership)
+    }
+
+    fn replace(&self, target: &Path, bytes: &[u8], ownership: &Ownership) -> io::Result<()> {
         let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
         let temporary = folder.join(format!(".{name}.{:016x}.tmp", self.random.bits()));
-        let written = self.write_through(&temporary, &target, folder, bytes);
+        let written = self.write_through(&temporary, target, bytes, ownership);
         if written.is_err() {
             // Best effort: what could not be written may not be removable either.
             let _ = self.call(|| remove(&temporary));
@@ -126,12 +144,14 @@ impl Fs {
         &self,
         temporary: &Path,
         target: &Path,
-        folder: &Path,
         bytes: &[u8],
+        ownership: &Ownership,
     ) -> io::Result<()> {
+        let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let mut file =
             self.call(|| private(OpenOptions::new().write(true).create_new(true)).open(temporary))?;
         self.call(|| file.write_all(bytes))?;
+        self.call(|| ownership.give_to(&file))?;
         self.call(|| file.sync_all())?;
         self.call(|| rename(temporary, target))?;
         // The new file is in place: that its name may not outlive a power cut is no failure.
@@ -222,6 +242,66 @@ impl Fs {
         }
         call()
     }
+}
+
+/// Whose a file is and who may use it; the default is a new file's.
+#[derive(Default)]
+struct Ownership {
+    #[cfg(unix)]
+    old: Option<(u32, u32, u32)>,
+}
+
+#[cfg(unix)]
+impl Ownership {
+    fn of(metadata: &std::fs::Metadata, widest: u32) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        // By the bits and not by trying: for root every file is writable.
+        if metadata.mode() & 0o200 == 0 {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
+        }
+        Ok(Self { old: Some((metadata.uid(), metadata.gid(), metadata.mode() & widest & 0o777)) })
+    }
+
+    fn give_to(&self, file: &File) -> io::Result<()> {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+        let Some((uid, gid, mode)) = self.old else { return Ok(()) };
+        let new = file.metadata()?;
+        if (new.uid(), new.gid()) != (uid, gid) {
+            fchown(file, Some(uid), Some(gid)).map_err(|error| {
+                io::Error::new(error.kind(), "it belongs to another user or group")
+            })?;
+        }
+        file.set_permissions(PermissionsExt::from_mode(mode))
+    }
+}
+
+#[cfg(not(unix))]
+impl Ownership {
+    fn of(metadata: &std::fs::Metadata, _: u32) -> io::Result<Self> {
+        if metadata.permissions().readonly() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
+        }
+        Ok(Self::default())
+    }
+
+    fn give_to(&self, _: &File) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The file that `place` stands for, also if links lead to one that is yet to be made.
+fn link_target(place: &Path) -> io::Result<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    let mut place = place.to_owned();
+    for _ in 0..MOST_LINKS {
+        match place.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+        let Ok(link) = place.read_link() else { return Ok(place) };
+        place = place.parent().unwrap_or(Path::new("")).join(link);
+    }
+    Err(io::Error::other("too many symbolic links"))
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -416,6 +496,37 @@ mod tests {
             assert_eq!(lock.note(), before.as_bytes());
             lock.write_note(after.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_link_to_a_file_that_is_yet_to_be_made_is_followed() {
+        let (folder, fs) = folder();
+        std::os::unix::fs::symlink("second", folder.path().join("first")).unwrap();
+        std::os::unix::fs::symlink("real", folder.path().join("second")).unwrap();
+        fs.rewrite(Path::new("/first"), b"new", 0o777).unwrap();
+        assert_eq!(fs.read(Path::new("/real"), 9).unwrap().as_slice(), b"new");
+        assert!(folder.path().join("second").is_symlink());
+        std::os::unix::fs::symlink("round", folder.path().join("round")).unwrap();
+        assert!(fs.write(Path::new("/round"), b"new").is_err());
+    }
+
+    #[test]
+    fn rewriting_keeps_the_permissions_within_the_widest() {
+        let (folder, fs) = folder();
+        let place = folder.path().join("file");
+        let rewritten = |old: u32, widest| {
+            fs.rewrite(Path::new("/file"), b"old", 0o600).unwrap();
+            std::fs::set_permissions(&place, PermissionsExt::from_mode(old)).unwrap();
+            let written = fs.rewrite(Path::new("/file"), b"new", widest);
+            let mode = place.metadata().unwrap().permissions().mode() & 0o777;
+            std::fs::set_permissions(&place, PermissionsExt::from_mode(0o600)).unwrap();
+            (mode, written.map_err(|error| error.kind()))
+        };
+        assert_eq!(rewritten(0o644, 0o777), (0o644, Ok(())));
+        assert_eq!(rewritten(0o644, 0o600), (0o600, Ok(())));
+        let refused = Err(io::ErrorKind::PermissionDenied);
+        assert_eq!(rewritten(0o444, 0o777), (0o444, refused));
+        assert_eq!(fs.list(Path::new("/")).unwrap(), ["file"]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use clock::Clock;
 pub use env::Env;
 pub use fs::{FileLock, Fs};
 pub use process::{Process, ProcessOutput};
-pub use prompt::Prompt;
+pub use prompt::{Echo, Prompt};
 pub use random::Random;
 #[cfg(all(unix, feature = "children"))]
 pub use signals::{Signal, Signals};
@@ -44,7 +44,7 @@ pub struct Context {
     pub clock: Clock,
     /// Jitter and temporary names.
     pub random: Random,
-    /// Questions to a person: MFA codes.
+    /// Questions to a person: MFA codes, settings.
     pub prompt: Prompt,
     /// HTTP.
     pub http: Arc<dyn HttpClient>,
