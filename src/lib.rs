@@ -21,6 +21,7 @@
 
 mod blocking;
 mod cached;
+pub mod configure;
 pub mod exec;
 mod explain;
 pub mod export;
