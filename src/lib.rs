@@ -32,6 +32,7 @@ mod resolve;
 pub mod serve;
 mod session;
 mod setup;
+pub mod update;
 
 pub use blocking::block_on;
 pub use cached::{cached_credentials, clear_cached_credentials};

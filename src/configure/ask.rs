@@ -2,7 +2,7 @@
 
 use rolecall_core::profile::edit::{Change, Edit, SectionName, SettingKey, SettingValue};
 use rolecall_core::profile::{FileKind, Warning, WarningKind};
-use rolecall_core::{CredentialsError, Echo, ErrorKind, Result, Secret};
+use rolecall_core::{CredentialsError, Echo, ErrorKind, Result, Secret, printable};
 
 use super::{Settings, file_of};
 
@@ -90,8 +90,8 @@ impl Settings {
     async fn put(&self, question: &Question, current: Option<&str>) -> Result<Option<Secret>> {
         let shown = match current {
             None => "None".to_owned(),
-            Some(value) if question.is_masked => masked(value),
-            Some(value) => value.to_owned(),
+            Some(value) if question.is_masked => printable(&masked(value), 200),
+            Some(value) => printable(value, 200),
         };
         let text = format!("{} [{shown}]: ", question.text);
         let answer = self.context.prompt.ask_or_pass(&text, question.echo).await;
