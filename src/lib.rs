@@ -21,6 +21,7 @@
 
 mod blocking;
 mod cached;
+pub mod configure;
 pub mod doctor;
 pub mod exec;
 mod explain;
@@ -32,6 +33,7 @@ mod resolve;
 pub mod serve;
 mod session;
 mod setup;
+pub mod update;
 
 pub use blocking::block_on;
 pub use cached::{cached_credentials, clear_cached_credentials};

@@ -24,7 +24,8 @@ pub mod timestamp;
 #[cfg(all(unix, feature = "children"))]
 pub use context::{Child, Signal, Signals};
 pub use context::{
-    Clock, Context, Env, FileFacts, FileLock, Fs, PathKind, Process, ProcessOutput, Prompt, Random,
+    Clock, Context, Echo, Env, FileFacts, FileLock, Fs, PathKind, Process, ProcessOutput, Prompt,
+    Random,
 };
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};

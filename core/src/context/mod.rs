@@ -24,7 +24,7 @@ pub use env::Env;
 pub use facts::{FileFacts, PathKind};
 pub use fs::{FileLock, Fs};
 pub use process::{Process, ProcessOutput};
-pub use prompt::Prompt;
+pub use prompt::{Echo, Prompt};
 pub use random::Random;
 #[cfg(all(unix, feature = "children"))]
 pub use signals::{Signal, Signals};
@@ -46,7 +46,7 @@ pub struct Context {
     pub clock: Clock,
     /// Jitter and temporary names.
     pub random: Random,
-    /// Questions to a person: MFA codes.
+    /// Questions to a person: MFA codes, settings.
     pub prompt: Prompt,
     /// HTTP.
     pub http: Arc<dyn HttpClient>,
