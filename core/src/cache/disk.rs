@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::entry::{self, Entry, Ours};
-use super::{Freshness, RefreshWindow};
-use crate::{Context, Credentials, FileLock, Fs, ProvideCredentials, Result, SharedProvider};
+use super::{Freshness, RefreshWindow, Turn};
+use crate::{Context, Credentials, Fs, ProvideCredentials, Result, SharedProvider};
 
 /// An entry holds a few kilobytes; what is far larger is not one.
 const ENTRY_LIMIT: u64 = 256 * 1024;
 /// How long to wait for another process's refresh, which is bounded by its own retries.
 const PATIENCE: Duration = Duration::from_secs(120);
-const SHORTEST_POLL: Duration = Duration::from_millis(5);
-const LONGEST_POLL: Duration = Duration::from_millis(100);
+/// The same where that refresh asks a person, who has two minutes to answer.
+const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(300);
 
 /// The folder that AWS CLI caches in, and beside it ours for locks.
 ///
@@ -21,7 +21,7 @@ const LONGEST_POLL: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct CacheFolder {
     entries: PathBuf,
-    locks: PathBuf,
+    pub(super) locks: PathBuf,
 }
 
 /// Where one identity's credentials lie, and how to know them for that identity's.
@@ -41,6 +41,11 @@ pub struct Slot {
     pub lifetime: Duration,
     /// Used where an entry names no account.
     pub account_id: Option<String>,
+    /// What AWS CLI writes as the entry's `ProviderType`: `sso`.
+    pub provider_type: Option<&'static str>,
+    /// Whether a person may be asked for new ones. The old are then used to their end, and other
+    /// processes wait longer.
+    pub asks: bool,
 }
 
 /// An entry as `rolecall cache list` shows it.
@@ -142,7 +147,7 @@ impl DiskCache {
         let ours = found.filter(|entry| {
             entry.ours().is_none_or(|ours| ours.fingerprint == self.slot.fingerprint)
         });
-        let window = RefreshWindow::for_lifetime(self.slot.lifetime);
+        let window = self.window();
         let now = self.context.clock.now();
         let judged = ours.filter_map(|entry| {
             let credentials = entry.into_credentials()?;
@@ -154,40 +159,20 @@ impl DiskCache {
         Some((freshness, credentials.with_account_id(account_id)))
     }
 
-    fn try_lock(&self) -> std::io::Result<Option<FileLock>> {
-        let path = self.folder.locks.join(format!("{}.lock", self.slot.name));
-        self.context.fs.try_lock(&path)
+    fn window(&self) -> RefreshWindow {
+        let window = RefreshWindow::for_lifetime(self.slot.lifetime);
+        let advisory = if self.slot.asks { window.mandatory } else { window.advisory };
+        RefreshWindow { advisory, ..window }
     }
 
-    /// Waits until this process may refresh (`Err` holds the lock, or nothing where there can be no
-    /// lock) or another one has refreshed.
-    async fn wait_for_turn(&self) -> std::result::Result<Credentials, Option<FileLock>> {
-        let mut waited = Duration::ZERO;
-        let mut poll = SHORTEST_POLL;
-        loop {
-            let lock = match self.try_lock() {
-                Ok(lock) => lock,
-                Err(error) => {
-                    tracing::debug!(%error, "no lock on the shared cache; going on without");
-                    return Err(None);
-                }
-            };
-            // Looked at with the lock in hand: whoever had it before may have just written.
-            if let Some((Freshness::Fresh | Freshness::Advisory, credentials)) = self.look() {
-                return Ok(credentials);
-            }
-            if lock.is_some() {
-                return Err(lock);
-            }
-            if waited >= PATIENCE {
-                tracing::warn!("another process has been refreshing for long; not waiting for it");
-                return Err(None);
-            }
-            let wait = poll / 2 + self.context.random.up_to(poll / 2);
-            self.context.clock.sleep(wait).await;
-            waited += wait;
-            poll = (poll * 2).min(LONGEST_POLL);
-        }
+    /// Waits until this process may refresh or another one has refreshed.
+    async fn wait_for_turn(&self) -> Turn<Credentials> {
+        let patience = if self.slot.asks { PATIENCE_WITH_PEOPLE } else { PATIENCE };
+        let usable = || match self.look() {
+            Some((Freshness::Fresh | Freshness::Advisory, credentials)) => Some(credentials),
+            _ => None,
+        };
+        self.folder.turn(&self.context, &self.slot.name, patience, usable).await
     }
 
     async fn refresh(&self) -> Result<Credentials> {
@@ -199,7 +184,7 @@ impl DiskCache {
     fn write(&self, credentials: &Credentials) {
         let ours =
             Ours { fingerprint: self.slot.fingerprint.clone(), about: self.slot.about.clone() };
-        let Some(text) = entry::format(credentials, &ours) else { return };
+        let Some(text) = entry::format(credentials, &ours, self.slot.provider_type) else { return };
         let fs = &self.context.fs;
         let path = self.folder.entry_path(&self.slot.name);
         // The folder may be missing, or be removed between the two calls: once more, then let be.
@@ -219,7 +204,8 @@ impl ProvideCredentials for DiskCache {
         match self.look() {
             Some((Freshness::Fresh, credentials)) => Ok(credentials),
             Some((Freshness::Advisory, old)) => {
-                let Ok(Some(_lock)) = self.try_lock() else { return Ok(old) };
+                let lock = self.folder.try_lock(&self.context.fs, &self.slot.name);
+                let Ok(Some(_lock)) = lock else { return Ok(old) };
                 if let Some((Freshness::Fresh, credentials)) = self.look() {
                     return Ok(credentials);
                 }
@@ -229,8 +215,8 @@ impl ProvideCredentials for DiskCache {
                 }))
             }
             Some((Freshness::Stale, _)) | None => match self.wait_for_turn().await {
-                Ok(credentials) => Ok(credentials),
-                Err(_lock) => self.refresh().await,
+                Turn::Found(credentials) => Ok(credentials),
+                Turn::Mine(_lock) => self.refresh().await,
             },
         }
     }
@@ -297,6 +283,8 @@ mod tests {
                 about: "arn".into(),
                 lifetime: Duration::from_secs(3600),
                 account_id: Some("123456789012".into()),
+                provider_type: None,
+                asks: false,
             };
             let folder = CacheFolder::below(Path::new("/home/.aws"));
             DiskCache::new(self.context.clone(), folder, slot, provider)
@@ -370,11 +358,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_person_is_asked_for_is_used_to_its_end_and_waited_for_longer() {
+        let test = Test::new();
+        test.write("key.json", &aws_cli_entry(400));
+        let mut cache = test.cache("f", Arc::default());
+        cache.slot.asks = true;
+        assert_eq!(cache.ready().unwrap().access_key_id(), "CLI");
+        test.write("key.json", &aws_cli_entry(200));
+        let _lock = cache.folder.try_lock(&test.context.fs, "key").unwrap();
+        assert_eq!(ask(&cache).await, "CALL1");
+        let waited: Duration = test.context.clock.sleeps().iter().sum();
+        assert!(waited >= PATIENCE_WITH_PEOPLE, "{waited:?}");
+    }
+
+    #[tokio::test]
+    async fn an_entry_of_sso_is_as_aws_cli_writes_it() {
+        let test = Test::new();
+        let mut cache = test.cache("f", Arc::default());
+        cache.slot.provider_type = Some("sso");
+        ask(&cache).await;
+        let path = Path::new("/home/.aws/cli/cache/key.json");
+        let text = test.context.fs.read(path, ENTRY_LIMIT).unwrap();
+        let expected = r#"{"ProviderType":"sso","Credentials":{"AccessKeyId":"CALL1","SecretAccessKey":"secret","SessionToken":"token","Expiration":"2026-01-01T01:00:00Z"},"Rolecall":"#;
+        assert!(text.starts_with(expected.as_bytes()), "{}", String::from_utf8_lossy(&text));
+    }
+
+    #[tokio::test]
     async fn waits_for_the_process_that_refreshes_and_gives_up_on_one_that_hangs() {
         let test = Test::new();
         let provider = Arc::<Counting>::default();
         let cache = test.cache("f", provider.clone());
-        let lock = cache.try_lock().unwrap();
+        let lock = cache.folder.try_lock(&test.context.fs, "key").unwrap();
         assert!(lock.is_some());
         // Nobody writes while the lock is held: the wait ends by itself.
         assert_eq!(ask(&cache).await, "CALL1");

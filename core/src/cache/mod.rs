@@ -4,9 +4,11 @@ mod disk;
 mod entry;
 mod key;
 mod memory;
+mod turn;
 mod window;
 
 pub use disk::{CacheFolder, CachedEntry, DiskCache, Slot};
-pub use key::RoleCacheKey;
+pub use key::{RoleCacheKey, SsoCacheKey, own_name};
 pub use memory::MemoryCache;
+pub use turn::Turn;
 pub use window::{Freshness, RefreshWindow};

@@ -2,32 +2,46 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
+use crate::{Context, CredentialsError, ErrorKind, Program, Result, Secret, SecretInput};
 
 type Answer = dyn Fn(&str) -> Result<Secret> + Send + Sync;
 
 /// How long a person has to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Questions to a person: the terminal, or a function of the caller's.
+/// The longest answer of a program.
+const ANSWER_LIMIT: usize = 4096;
+
+/// Questions to a person: the terminal, a function of the caller's, or a program.
 #[derive(Clone)]
-pub struct Prompt(Arc<Answer>);
+pub struct Prompt(Asked);
+
+#[derive(Clone)]
+enum Asked {
+    Function(Arc<Answer>),
+    Program(Arc<Program>, Duration),
+}
 
 impl Prompt {
     /// Asks on the controlling terminal, without echo; an answer is waited for two minutes.
     pub fn terminal() -> Self {
-        Self(Arc::new(ask_terminal))
+        Self::from_fn(ask_terminal)
     }
 
     /// Asks `answer`, which gets the question. It may block, as a person may.
     pub fn from_fn(answer: impl Fn(&str) -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(answer))
+        Self(Asked::Function(Arc::new(answer)))
     }
 
     /// Answers every question with what `input` gives, read anew each time.
     pub fn from_input(input: SecretInput, context: &Context) -> Self {
         let context = context.clone();
         Self::from_fn(move |_| input.read(&context))
+    }
+
+    /// Answers every question with what `program` prints within `deadline`.
+    pub fn from_program(program: Program, deadline: Duration) -> Self {
+        Self(Asked::Program(Arc::new(program), deadline))
     }
 
     /// Nobody is there to answer.
@@ -41,7 +55,13 @@ impl Prompt {
     /// `NotConfigured` is never one of them: a question that cannot be asked is
     /// `InvalidConfiguration`; no answer in time is `TimedOut`.
     pub async fn ask(&self, question: &str) -> Result<Secret> {
-        let (answer, question) = (self.0.clone(), question.to_owned());
+        let answer = match &self.0 {
+            Asked::Function(answer) => answer.clone(),
+            Asked::Program(program, deadline) => {
+                return program.secret(ANSWER_LIMIT, *deadline).await;
+            }
+        };
+        let question = question.to_owned();
         let asked = tokio::task::spawn_blocking(move || answer(&question)).await;
         let answer = asked.map_err(|error| {
             CredentialsError::new(ErrorKind::Internal, "prompt", "the question was not answered")
@@ -57,7 +77,10 @@ fn nobody(question: &str) -> CredentialsError {
         "prompt",
         format!("there is no terminal to ask: {question}"),
     )
-    .with_help("give the answer with --mfa-code file://PATH, - or env:NAME")
+    .with_help(
+        "give the answer with --mfa-code file://PATH, - or env:NAME, or name a program that prints \
+         it: mfa_process in the profile",
+    )
 }
 
 #[cfg(not(unix))]
