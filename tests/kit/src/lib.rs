@@ -26,6 +26,7 @@ mod saml;
 mod secret;
 mod server;
 pub mod sigv4;
+mod sso;
 mod state;
 mod sts;
 mod tls;
@@ -42,7 +43,8 @@ pub use error::AwsError;
 pub use kit::{Kit, Options};
 pub use principal::{Principal, Session};
 pub use secret::Secret;
+pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, MfaDevice, OidcProvider, Role, SamlProvider, Trust, User, WebTrust, World,
-    names,
+    AccessKey, Account, MfaDevice, OidcProvider, Role, SamlProvider, SsoAssignment, SsoUser, Trust,
+    User, WebTrust, World, names,
 };

@@ -21,7 +21,7 @@ use crate::chaos::Fault;
 use crate::error::AwsError;
 use crate::sigv4::{Presented, SignedRequest};
 use crate::state::Shared;
-use crate::{clock, control, doors, sts};
+use crate::{clock, control, doors, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
 const BODY_LIMIT: usize = 1 << 20;
@@ -128,12 +128,18 @@ async fn handle(request: Request<Incoming>, shared: &Shared) -> Result<Response<
 
 /// Counts the call, lets the faults strike, does the work, and records what was answered.
 async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Response<Body>, Hangup> {
-    // STS is the only service so far; the next ones are told apart by their signing name here.
-    let operation = sts::operation_of(request);
+    // STS answers at `/`, the others at paths of their own.
+    let of_sso = sso::operation_of(request);
+    let operation = of_sso.map_or_else(|| sts::operation_of(request), str::to_owned);
+    let service = if of_sso.is_some() { "sso" } else { "sts" };
+    let refuse = |error: &AwsError| match of_sso {
+        Some(operation) => sso::failure(error, operation),
+        None => sts::failure(error, false),
+    };
     let (faults, mut call) = {
         let mut state = shared.lock();
         state.calls.arrive(&operation);
-        (state.chaos.strike(&operation), call_of(request, operation, state.clock.now()))
+        (state.chaos.strike(&operation), call_of(request, service, operation, state.clock.now()))
     };
     shared.notify_arrival();
 
@@ -148,7 +154,7 @@ async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Respo
         }
     }
     if let Some(fault) = &last
-        && let Some(reply) = instead(fault)
+        && let Some(reply) = instead(fault, &refuse)
     {
         record(shared, call, reply.response.as_ref());
         return match reply.response {
@@ -161,7 +167,10 @@ async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Respo
     }
 
     let mut state = shared.lock();
-    let reply = sts::answer(&mut state, request, &mut call);
+    let reply = match of_sso {
+        Some(_) => sso::answer(&mut state, request, &mut call),
+        None => sts::answer(&mut state, request, &mut call),
+    };
     let now = state.clock.now();
     drop(state);
     if last == Some(Fault::LoseReply) {
@@ -176,13 +185,13 @@ async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Respo
     })
 }
 
-fn call_of(request: &SignedRequest<'_>, operation: String, at: i64) -> Call {
+fn call_of(request: &SignedRequest<'_>, service: &'static str, operation: String, at: i64) -> Call {
     let presented = Presented::of(request).ok().flatten();
     let header = |name: http::HeaderName| {
         request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     Call {
-        service: "sts",
+        service,
         operation,
         principal: None,
         access_key_id: presented.as_ref().map(|presented| presented.access_key_id.clone()),
@@ -211,7 +220,7 @@ struct Instead {
     headers: Vec<(String, String)>,
 }
 
-fn instead(fault: &Fault) -> Option<Instead> {
+fn instead(fault: &Fault, refuse: &dyn Fn(&AwsError) -> Reply) -> Option<Instead> {
     let only = |response| Some(Instead { response, headers: Vec::new() });
     let raw = |status, content_type: &str, body: Bytes| Reply {
         status,
@@ -221,12 +230,9 @@ fn instead(fault: &Fault) -> Option<Instead> {
         error: None,
     };
     match fault {
-        Fault::Throttle => {
-            only(Some(sts::failure(&AwsError::new(400, "Throttling", "Rate exceeded"), false)))
-        }
+        Fault::Throttle => only(Some(refuse(&AwsError::new(400, "Throttling", "Rate exceeded")))),
         Fault::Fail { status, code, message } => {
-            let error = AwsError::new(*status, code.clone(), message.as_str());
-            only(Some(sts::failure(&error, false)))
+            only(Some(refuse(&AwsError::new(*status, code.clone(), message.as_str()))))
         }
         Fault::Stall | Fault::Close => only(None),
         Fault::Raw { status, content_type, body, headers } => Some(Instead {
@@ -257,11 +263,14 @@ fn respond(reply: Reply, now: i64) -> Response<Body> {
         Response::new(Full::new(reply.body).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = vec![
+    let is_json_error = reply.error.is_some() && reply.content_type == "application/json";
+    let error_type = reply.error.filter(|_| is_json_error);
+    let mut headers = vec![
         ("content-type".to_owned(), reply.content_type),
         ("x-amzn-requestid".to_owned(), reply.request_id),
         ("date".to_owned(), clock::http_date(now)),
     ];
+    headers.extend(error_type.map(|code| ("x-amzn-errortype".to_owned(), code)));
     with_headers(response, &headers)
 }
 

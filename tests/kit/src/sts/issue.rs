@@ -93,6 +93,23 @@ pub(super) fn role_duration(params: &Params, role: &Role) -> Result<i64, AwsErro
     Ok(seconds)
 }
 
+/// A session with new keys, without limits and marks.
+pub(crate) fn new_session(principal: Principal, expires: i64) -> Session {
+    Session {
+        access_key_id: format!("ASIA{}", letters::<16>()),
+        secret: Secret::new(STANDARD.encode(doors::random::<30>())),
+        token: session_token(),
+        expires,
+        principal,
+        mfa: false,
+        policy: None,
+        policy_arns: Vec::new(),
+        tags: Vec::new(),
+        transitive_tag_keys: Vec::new(),
+        source_identity: None,
+    }
+}
+
 /// Makes the session, keeps it, and writes its `Credentials`.
 pub(super) fn issue(
     work: &mut Work<'_>,
@@ -101,17 +118,13 @@ pub(super) fn issue(
     wishes: Wishes,
 ) -> Element {
     let session = Session {
-        access_key_id: format!("ASIA{}", letters::<16>()),
-        secret: Secret::new(STANDARD.encode(doors::random::<30>())),
-        token: session_token(),
-        expires: work.now + seconds,
-        principal,
         mfa: wishes.mfa,
         policy: wishes.policy,
         policy_arns: wishes.policy_arns,
         tags: wishes.tags,
         transitive_tag_keys: wishes.transitive_tag_keys,
         source_identity: wishes.source_identity,
+        ..new_session(principal, work.now + seconds)
     };
     let credentials = Element::parent(
         "Credentials",
