@@ -62,6 +62,11 @@ pub struct SsoCacheKey<'a> {
 }
 
 impl SsoCacheKey<'_> {
+    /// The name of the file of the access token in `~/.aws/sso/cache`, without `.json`.
+    pub fn token_name(&self) -> String {
+        name_of(self.session.unwrap_or(self.start_url).to_owned())
+    }
+
     /// The name of the entry, without `.json`.
     pub fn name(&self) -> String {
         let of_token = match self.session {
@@ -148,6 +153,7 @@ mod tests {
             start_url: "https://d.awsapps.com/start",
         };
         assert_eq!(key.name(), "7bae12b7886b8fe153849ce5aaed5ccd9b9097bc");
+        assert_eq!(key.token_name(), "34c6fceca75e456f25e7e99531e2425c6c1de443");
         let legacy = SsoCacheKey { role_name: "Admin", session: None, ..key };
         assert_eq!(legacy.name(), "d4b1606cd2bccf59b6b5478ce7a79614224ee844");
     }
