@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::SessionOptions;
 use crate::not_yet::missing_source;
 use crate::setup::{Setup, StsSettings};
+use crate::sso;
 
 /// What a session would do for its credentials and what is wrong with that, found offline: no
 /// network, no program, no secret shown.
@@ -99,7 +100,9 @@ impl Explanation {
     }
 
     fn check_web(&mut self, setup: &Setup) {
-        let needed = self.plan.as_ref().is_some_and(StsSettings::are_needed_by);
+        let needed = self.plan.as_ref().is_some_and(|plan| {
+            StsSettings::are_needed_by(plan) || matches!(plan.source, Source::Sso { .. })
+        });
         if let (true, Some(web)) = (needed, &setup.web)
             && let Err(error) = web.check()
         {
@@ -168,6 +171,9 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::Environment { .. } => EnvironmentProvider::new(context).read().err(),
         Source::WebIdentity { token_file, .. } => {
             sts::read_token_file(&context.fs, token_file).err()
+        }
+        Source::Sso { .. } if sso::role(&plan.source).is_some() => {
+            sso::provider(setup, &plan.source).and_then(|provider| provider.check()).err()
         }
         _ => missing_source(plan),
     }

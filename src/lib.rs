@@ -1,7 +1,7 @@
 //! Short-lived AWS credentials for any profile.
 //!
 //! A [`Session`] reads `~/.aws/config` as AWS CLI does and gives [`Credentials`]: of static keys, the
-//! environment, programs, role chains and web identity. [`Explanation`] says what it would do, and
+//! environment, programs, role chains, web identity and IAM Identity Center. [`Explanation`] says what it would do, and
 //! what is wrong, without a network.
 //!
 //! ```no_run
@@ -29,6 +29,7 @@ mod profiles;
 mod resolve;
 mod session;
 mod setup;
+mod sso;
 
 pub use blocking::block_on;
 pub use cached::{cached_credentials, clear_cached_credentials};

@@ -35,12 +35,8 @@ pub(crate) fn missing_source(plan: &Plan) -> Option<CredentialsError> {
         Source::StaticKeys { .. }
         | Source::Environment { .. }
         | Source::Process { .. }
-        | Source::WebIdentity { .. } => return None,
-        Source::Sso { profile, origin, .. } => of_profile(
-            profile,
-            "it signs in by IAM Identity Center (SSO), which this version cannot do",
-        )
-        .with_place(format!("profile {profile} ({origin})")),
+        | Source::WebIdentity { .. }
+        | Source::Sso { .. } => return None,
         Source::LoginSession { profile, origin, .. } => {
             of_profile(profile, "it uses a session of `aws login`, which this version cannot read")
                 .with_place(format!("profile {profile} ({origin})"))

@@ -15,6 +15,7 @@ use rolecall_sts::{self as sts, RoleHopProvider, WebIdentity, WebIdentityProvide
 
 use crate::not_yet::{NotYet, missing_source};
 use crate::setup::{Setup, StsSettings};
+use crate::sso;
 
 /// How long a session lasts where the profile does not say: AWS's own default.
 const DEFAULT_DURATION: u32 = 3600;
@@ -83,6 +84,9 @@ impl<'a> Resolver<'a> {
                 Arc::new(process)
             }
             Source::WebIdentity { .. } => self.web_identity()?,
+            Source::Sso { profile, origin, .. } => {
+                self.sso(format!("profile {profile} ({origin})"))?
+            }
             _ => match missing_source(self.plan) {
                 Some(error) => Arc::new(NotYet(error)),
                 None => return Err(internal("there is no provider for the source")),
@@ -132,6 +136,29 @@ impl<'a> Resolver<'a> {
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
+    fn sso(&self, place: String) -> Result<SharedProvider> {
+        let source = &self.plan.source;
+        let provider =
+            sso::provider(self.setup, source).map_err(|error| error.with_place(place.as_str()))?;
+        let role = sso::role(source).ok_or_else(|| internal("the source has no role"))?;
+        let endpoints = sso::endpoints(self.setup, source)?;
+        let slot = Slot {
+            name: role.cache_key().name(),
+            other_names: Vec::new(),
+            fingerprint: digest_of(&format!(
+                "{}\n{}",
+                endpoints.portal,
+                self.plan.source_identity()
+            )),
+            about: format!("SSO role {} in account {}", role.role_name, role.account_id),
+            lifetime: Duration::from_secs(DEFAULT_DURATION.into()),
+            account_id: Some(role.account_id),
+            provider_type: Some("sso"),
+            asks: false,
+        };
+        Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
     fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {
         let place = format!("profile {} ({})", hop.profile, hop.origin);
         let role = sts::RoleHop {
@@ -174,12 +201,14 @@ impl<'a> Resolver<'a> {
             let external_id = hop.external_id.as_deref().unwrap_or_default();
             text += &format!("\n{}\n{name}\n{external_id}", hop.role_arn);
         }
-        // Half of a SHA-256 is plenty against chance, and keeps the file small.
-        digest(&SHA256, text.as_bytes()).as_ref()[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest_of(&text)
     }
+}
+
+fn digest_of(text: &str) -> String {
+    // Half of a SHA-256 is plenty against chance, and keeps the file small.
+    let digest = digest(&SHA256, text.as_bytes());
+    digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -> Slot {
@@ -191,6 +220,8 @@ fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -
         about: key.role_arn.to_owned(),
         lifetime: Duration::from_secs(seconds.into()),
         account_id: key.role_arn.split(':').nth(4).map(str::to_owned),
+        provider_type: None,
+        asks: false,
     }
 }
 

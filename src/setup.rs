@@ -14,6 +14,8 @@ use crate::SessionOptions;
 pub(crate) struct Setup {
     pub(crate) context: Context,
     pub(crate) profiles: ProfileSet,
+    /// The profile whose region and endpoints count.
+    selected: String,
     pub(crate) plan: Result<Plan>,
     pub(crate) sts: Result<StsSettings>,
     pub(crate) use_disk_cache: bool,
@@ -60,6 +62,7 @@ impl Setup {
         let sts = sts_settings(&context, &profiles, &selected, overrides);
         Ok(Self {
             context,
+            selected,
             plan,
             sts,
             use_disk_cache: !options.no_disk_cache,
@@ -67,6 +70,18 @@ impl Setup {
             web,
             profiles,
         })
+    }
+
+    /// The endpoint of a service in a region of its own.
+    pub(crate) fn endpoint(&self, service: Service, region: &str) -> Result<Endpoint> {
+        let (env, profile) = (&self.context.env, Some(self.selected.as_str()));
+        let options = EndpointOptions::from(service, env, &self.profiles, profile, Some(region))?;
+        endpoint::resolve(service, &options)
+    }
+
+    /// How often calls are tried.
+    pub(crate) fn retry(&self) -> Result<RetryPolicy> {
+        retry_policy(&self.context, self.profiles.get(&self.selected))
     }
 
     /// A client of STS.

@@ -4,7 +4,6 @@ use rolecall::ErrorKind;
 
 /// Cases that need what is not built yet. Each is run; one that passes has to leave the list.
 pub(crate) const WAITING: &[(&str, &str)] = &[
-    ("default-chain::e2e_fips_and_dual_stack_sso", "needs SSO"),
     ("default-chain::ecs_assume_role", "needs the container endpoint"),
     ("default-chain::ecs_credentials_invalid_profile", "needs the container endpoint"),
     ("default-chain::eks_pod_identity_credentials", "needs the container endpoint"),
@@ -12,10 +11,6 @@ pub(crate) const WAITING: &[(&str, &str)] = &[
     ("default-chain::imds_default_chain_error", "needs IMDS"),
     ("default-chain::imds_default_chain_success", "needs IMDS"),
     ("default-chain::imds_token_fail", "needs IMDS"),
-    ("default-chain::sso_assume_role", "needs SSO"),
-    ("default-chain::sso_no_token_file", "needs SSO"),
-    ("profile-provider::sso_credentials", "needs SSO"),
-    ("profile-provider::sso_override_global_env_url", "needs SSO"),
 ];
 
 /// What `ErrorContains` means: the kind of our error, and a word that it must hold so that it is
