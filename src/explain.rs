@@ -226,6 +226,7 @@ fn hop_json(hop: &RoleHop) -> Value {
         "external_id": hop.external_id,
         "duration_seconds": hop.duration_seconds,
         "mfa_serial": hop.mfa_serial,
+        "mfa_process": hop.mfa_process.is_some(),
         "origin": origin_json(&hop.origin),
     })
 }

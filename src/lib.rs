@@ -24,6 +24,7 @@ mod cached;
 pub mod exec;
 mod explain;
 pub mod export;
+mod mfa;
 mod not_yet;
 mod profiles;
 mod resolve;

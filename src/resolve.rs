@@ -11,8 +11,11 @@ use rolecall_core::source::{EnvironmentProvider, ProcessProvider};
 use rolecall_core::{
     Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
 };
-use rolecall_sts::{self as sts, RoleHopProvider, WebIdentity, WebIdentityProvider};
+use rolecall_sts::{
+    self as sts, MfaSessionProvider, RoleHopProvider, WebIdentity, WebIdentityProvider,
+};
 
+use crate::mfa;
 use crate::not_yet::{NotYet, missing_source};
 use crate::setup::{Setup, StsSettings};
 use crate::sso;
@@ -31,7 +34,7 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<SharedProvider> {
             .with_help(problem.help));
     }
     let resolver = Resolver::new(setup, plan)?;
-    let mut provider = resolver.source()?;
+    let mut provider = resolver.mfa_session(resolver.source()?)?;
     for (number, hop) in plan.hops.iter().enumerate() {
         provider = resolver.hop(number, hop, provider)?;
     }
@@ -80,7 +83,7 @@ impl<'a> Resolver<'a> {
                 let place = format!("profile {profile} ({origin})");
                 let mut process = ProcessProvider::new(context.clone(), command.clone(), place);
                 process.account_id.clone_from(account_id);
-                process.deadline = self.setup.process_timeout.unwrap_or(process.deadline);
+                process.deadline = self.setup.program_deadline();
                 Arc::new(process)
             }
             Source::WebIdentity { .. } => self.web_identity()?,
@@ -159,16 +162,49 @@ impl<'a> Resolver<'a> {
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
+    /// The session that proves the first role's device for all roles that name it, in place of the
+    /// user's keys.
+    fn mfa_session(&self, keys: SharedProvider) -> Result<SharedProvider> {
+        let context = &self.setup.context;
+        let (Some((serial, access_key_id)), Some(hop)) =
+            (mfa::session(context, self.plan), self.plan.hops.first())
+        else {
+            return Ok(keys);
+        };
+        let mut client = self.setup.sts_client(None)?;
+        client.query.context.prompt = mfa::prompt(self.setup, hop);
+        let realm = self.setup.sts.clone()?.realm;
+        let name = mfa::cache_name(serial, access_key_id, &realm);
+        let slot = Slot {
+            fingerprint: digest_of(&name),
+            name,
+            other_names: Vec::new(),
+            about: format!("MFA session of {serial}"),
+            lifetime: mfa::SESSION_LIFETIME,
+            account_id: None,
+            provider_type: None,
+            asks: true,
+        };
+        let provider = MfaSessionProvider::with_client(client, keys, serial);
+        let place = format!("profile {} ({})", hop.profile, hop.origin);
+        Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
     fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {
         let place = format!("profile {} ({})", hop.profile, hop.origin);
+        let mfa_session = mfa::session(&self.setup.context, self.plan);
         let role = sts::RoleHop {
             role_arn: hop.role_arn.clone(),
             external_id: hop.external_id.clone(),
             role_session_name: hop.role_session_name.clone(),
             duration_seconds: hop.duration_seconds,
-            mfa_serial: hop.mfa_serial.clone(),
+            mfa_serial: hop
+                .mfa_serial
+                .clone()
+                .filter(|_| mfa::proves_device(mfa_session, number, hop)),
         };
-        let client = self.setup.sts_client(None)?;
+        let mut client = self.setup.sts_client(None)?;
+        client.query.context.prompt = mfa::prompt(self.setup, hop);
         let provider = RoleHopProvider::with_client(client, source, role);
         let key = RoleCacheKey {
             role_arn: &hop.role_arn,
@@ -178,7 +214,9 @@ impl<'a> Resolver<'a> {
             duration_seconds: hop.duration_seconds,
             web_identity_token: None,
         };
-        let slot = slot(&key, Vec::new(), self.fingerprint(&self.plan.hops[..number]));
+        let asks = self.plan.hops[..=number].iter().any(|hop| hop.mfa_serial.is_some());
+        let fingerprint = self.fingerprint(&self.plan.hops[..number]);
+        let slot = Slot { asks, ..slot(&key, Vec::new(), fingerprint) };
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 

@@ -9,6 +9,9 @@ use rolecall_sts::{QueryEndpoint, StsClient};
 
 use crate::SessionOptions;
 
+/// How long a program of a profile may take where nothing is said.
+const PROGRAM_DEADLINE: Duration = Duration::from_secs(60);
+
 /// All that is read before anything is run: profiles, the plan, and where STS is.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -19,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) plan: Result<Plan>,
     pub(crate) sts: Result<StsSettings>,
     pub(crate) use_disk_cache: bool,
+    /// Whether the caller says who is asked for MFA codes.
+    pub(crate) has_own_prompt: bool,
     pub(crate) process_timeout: Option<Duration>,
     /// What reaches the world, unless the caller brought something of its own.
     pub(crate) web: Option<Arc<WebClient>>,
@@ -30,6 +35,8 @@ pub(crate) struct StsSettings {
     pub(crate) region: Option<Region>,
     pub(crate) endpoint: Result<Endpoint>,
     pub(crate) retry: RetryPolicy,
+    /// Where a session is good: the partition, or an endpoint of one's own.
+    pub(crate) realm: String,
 }
 
 impl Setup {
@@ -51,8 +58,11 @@ impl Setup {
         if let Some(web) = &web {
             context.http = web.clone();
         }
-        if let Some(input) = options.mfa_code {
-            context.prompt = Prompt::from_input(input, &context);
+        let input = options.mfa_code.map(|input| Prompt::from_input(input, &context));
+        let own_prompt = options.prompt.or(input);
+        let has_own_prompt = own_prompt.is_some();
+        if let Some(prompt) = own_prompt {
+            context.prompt = prompt;
         }
         let overrides = Overrides {
             region: options.region.as_deref(),
@@ -65,6 +75,7 @@ impl Setup {
             selected,
             plan,
             sts,
+            has_own_prompt,
             use_disk_cache: !options.no_disk_cache,
             process_timeout: options.process_timeout,
             web,
@@ -77,6 +88,11 @@ impl Setup {
         let (env, profile) = (&self.context.env, Some(self.selected.as_str()));
         let options = EndpointOptions::from(service, env, &self.profiles, profile, Some(region))?;
         endpoint::resolve(service, &options)
+    }
+
+    /// How long a program of a profile may take.
+    pub(crate) fn program_deadline(&self) -> Duration {
+        self.process_timeout.unwrap_or(PROGRAM_DEADLINE)
     }
 
     /// How often calls are tried.
@@ -125,7 +141,11 @@ fn sts_settings(
         EndpointOptions::with_overrides(Service::Sts, env, profiles, Some(selected), overrides)?;
     let retry = retry_policy(context, profiles.get(selected))?;
     let endpoint = endpoint::resolve(Service::Sts, &options);
-    Ok(StsSettings { region: options.region, endpoint, retry })
+    let realm = match (&options.url, &options.region) {
+        (None, Some(region)) => endpoint::partition_of(region).id.to_owned(),
+        _ => endpoint.as_ref().map(|endpoint| endpoint.url.clone()).unwrap_or_default(),
+    };
+    Ok(StsSettings { region: options.region, endpoint, retry, realm })
 }
 
 /// `AWS_CA_BUNDLE` and the proxies of the environment, and the profile's `ca_bundle`.

@@ -5,6 +5,7 @@
 //!   against AWS's limits before anything is sent; outputs print as AWS CLI prints them.
 //! - [`RoleHopProvider`] and [`WebIdentityProvider`] are providers for `rolecall-core`: one role
 //!   assumed with another provider's credentials, or with a token from a file. They cache nothing.
+//! - [`MfaSessionProvider`] proves an MFA device once for several roles.
 //! - [`SsoProvider`] gives the credentials of a role of IAM Identity Center for the token that
 //!   `aws sso login` left, and renews that token.
 //! - [`QueryClient`] is the protocol underneath, for other services that speak it, such as IAM.
@@ -88,6 +89,7 @@ mod client;
 mod error;
 mod form;
 mod hop;
+mod mfa;
 mod ops;
 mod query;
 mod sign;
@@ -101,6 +103,7 @@ pub use client::StsClient;
 pub use error::ServiceError;
 pub use form::{ParamValue, Params};
 pub use hop::{RoleHop, RoleHopProvider};
+pub use mfa::MfaSessionProvider;
 pub use ops::*;
 pub use query::{IAM, QueryApi, QueryClient, QueryEndpoint, STS};
 pub use sign::{SigningRules, SigningScope, presign, presign_with, sign, sign_with};
