@@ -36,6 +36,7 @@ pub(crate) fn missing_source(plan: &Plan) -> Option<CredentialsError> {
         | Source::Environment { .. }
         | Source::Process { .. }
         | Source::WebIdentity { .. }
+        | Source::Saml { .. }
         | Source::Sso { .. } => return None,
         Source::LoginSession { profile, origin, .. } => {
             of_profile(profile, "it uses a session of `aws login`, which this version cannot read")

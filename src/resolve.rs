@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
-use rolecall_core::cache::{CacheFolder, DiskCache, RoleCacheKey, Slot};
-use rolecall_core::profile::{Plan, RoleHop, SetBy, Severity, Source, aws_folder, problems};
+use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot, own_name};
+use rolecall_core::profile::{
+    Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, problems,
+};
 use rolecall_core::source::{EnvironmentProvider, ProcessProvider};
 use rolecall_core::{
-    Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
+    Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, SharedProvider,
 };
 use rolecall_sts::{
-    self as sts, MfaSessionProvider, RoleHopProvider, WebIdentity, WebIdentityProvider,
+    self as sts, MfaSessionProvider, RoleHopProvider, Saml, SamlProvider, SamlResponse,
+    WebIdentity, WebIdentityProvider,
 };
 
 use crate::mfa;
@@ -87,6 +90,7 @@ impl<'a> Resolver<'a> {
                 Arc::new(process)
             }
             Source::WebIdentity { .. } => self.web_identity()?,
+            Source::Saml { .. } => self.saml()?,
             Source::Sso { profile, origin, .. } => {
                 self.sso(format!("profile {profile} ({origin})"))?
             }
@@ -139,6 +143,42 @@ impl<'a> Resolver<'a> {
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
+    fn saml(&self) -> Result<SharedProvider> {
+        let Source::Saml { profile, assertion, role_arn, principal_arn, duration_seconds, origin } =
+            &self.plan.source
+        else {
+            return Err(internal("the source is no SAML assertion"));
+        };
+        let place = format!("profile {profile} ({origin})");
+        let response = match assertion {
+            SamlAssertion::Input(input) => SamlResponse::Input(input.clone()),
+            SamlAssertion::Process(command) => {
+                let what = format!("saml_process of {place}");
+                let program = Program::new(self.setup.context.clone(), command.clone(), what);
+                SamlResponse::Program(program, self.setup.program_deadline())
+            }
+        };
+        let saml = Saml {
+            role_arn: role_arn.clone(),
+            principal_arn: principal_arn.clone(),
+            duration_seconds: *duration_seconds,
+            response,
+        };
+        let provider = SamlProvider::with_client(self.setup.sts_client(None)?, saml);
+        // AWS CLI knows no such profiles: under its name for the role lies what others assumed.
+        let seconds = duration_seconds.unwrap_or(DEFAULT_DURATION).to_string();
+        let parts = [("RoleArn", role_arn.as_str()), ("DurationSeconds", &seconds)];
+        let key =
+            RoleCacheKey { role_arn, duration_seconds: *duration_seconds, ..Default::default() };
+        let slot = Slot {
+            name: own_name("saml", &parts),
+            // A program may ask a person to sign in.
+            asks: true,
+            ..slot(&key, Vec::new(), self.fingerprint(&[]))
+        };
+        Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
     fn sso(&self, place: String) -> Result<SharedProvider> {
         let source = &self.plan.source;
         let provider =
@@ -187,7 +227,12 @@ impl<'a> Resolver<'a> {
         };
         let provider = MfaSessionProvider::with_client(client, keys, serial);
         let place = format!("profile {} ({})", hop.profile, hop.origin);
-        Ok(self.cached(slot, place, Arc::new(provider)))
+        let cached = self.cached(slot, place, Arc::new(provider));
+        // Without files the session is at least not asked for again by the next refresh.
+        Ok(match self.cache {
+            Some(_) => cached,
+            None => Arc::new(MemoryCache::new(context, cached)),
+        })
     }
 
     fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {

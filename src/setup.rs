@@ -126,7 +126,8 @@ impl StsSettings {
 
     /// Whether `plan` needs STS at all.
     pub(crate) fn are_needed_by(plan: &Plan) -> bool {
-        !plan.hops.is_empty() || matches!(plan.source, Source::WebIdentity { .. })
+        let by_source = matches!(plan.source, Source::WebIdentity { .. } | Source::Saml { .. });
+        by_source || !plan.hops.is_empty()
     }
 }
 

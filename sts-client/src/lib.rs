@@ -5,6 +5,7 @@
 //!   against AWS's limits before anything is sent; outputs print as AWS CLI prints them.
 //! - [`RoleHopProvider`] and [`WebIdentityProvider`] are providers for `rolecall-core`: one role
 //!   assumed with another provider's credentials, or with a token from a file. They cache nothing.
+//! - [`SamlProvider`] is one more: a role assumed with an identity provider's SAML response.
 //! - [`MfaSessionProvider`] proves an MFA device once for several roles.
 //! - [`SsoProvider`] gives the credentials of a role of IAM Identity Center for the token that
 //!   `aws sso login` left, and renews that token.
@@ -92,6 +93,7 @@ mod hop;
 mod mfa;
 mod ops;
 mod query;
+mod saml;
 mod sign;
 mod sso;
 #[cfg(test)]
@@ -106,6 +108,7 @@ pub use hop::{RoleHop, RoleHopProvider};
 pub use mfa::MfaSessionProvider;
 pub use ops::*;
 pub use query::{IAM, QueryApi, QueryClient, QueryEndpoint, STS};
+pub use saml::{Saml, SamlProvider, SamlResponse};
 pub use sign::{SigningRules, SigningScope, presign, presign_with, sign, sign_with};
 pub use sso::{Sso, SsoEndpoints, SsoProvider};
 pub use web_identity::{WebIdentity, WebIdentityProvider, read_token_file};
