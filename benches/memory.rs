@@ -1,6 +1,5 @@
 //! Credentials from memory, and the work that a warm start does.
 
-#![expect(missing_docs, reason = "criterion's macros write functions without")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails has no figures")]
 
 use std::path::Path;

@@ -23,33 +23,42 @@ const STALE: [&str; 15] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
 
+/// Variables to set, or with `None` to remove.
+pub type Changes = Vec<(String, Option<String>)>;
+
 /// The changes to make to an environment: a value to set, or `None` to remove. The list holds the
 /// secrets.
-pub fn environment(
-    context: &Context,
-    credentials: &Credentials,
-    region: Option<&str>,
-) -> Vec<(String, Option<String>)> {
-    let mut changes: Vec<_> = STALE.iter().map(|name| ((*name).to_owned(), None)).collect();
-    let mut set = |name: &str, value: &str| match changes.iter_mut().find(|(n, _)| n == name) {
-        Some((_, change)) => *change = Some(value.to_owned()),
-        None => changes.push((name.to_owned(), Some(value.to_owned()))),
-    };
+pub fn environment(context: &Context, credentials: &Credentials, region: Option<&str>) -> Changes {
+    let mut changes = cleared_environment(context, region);
     for (name, value) in export::variables(credentials) {
-        set(name, &value);
+        set(&mut changes, name, &value);
     }
     if let Some(account_id) = credentials.account_id() {
-        set("AWS_ACCOUNT_ID", account_id);
+        set(&mut changes, "AWS_ACCOUNT_ID", account_id);
     }
+    changes
+}
+
+/// The changes that leave a region and no credentials.
+pub(crate) fn cleared_environment(context: &Context, region: Option<&str>) -> Changes {
+    let mut changes: Vec<_> = STALE.iter().map(|name| ((*name).to_owned(), None)).collect();
     if let Some(region) = region {
         // Some SDKs read the one, some the other.
         for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             if context.env.get(name).as_deref() != Some(region) {
-                set(name, region);
+                set(&mut changes, name, region);
             }
         }
     }
     changes
+}
+
+/// Sets a variable in the changes to make.
+pub(crate) fn set(changes: &mut Changes, name: &str, value: &str) {
+    match changes.iter_mut().find(|(n, _)| n == name) {
+        Some((_, change)) => *change = Some(value.to_owned()),
+        None => changes.push((name.to_owned(), Some(value.to_owned()))),
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use std::fmt;
 use rolecall_core::profile::{
     Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, problems,
 };
-use rolecall_core::source::EnvironmentProvider;
-use rolecall_core::{CredentialsError, ErrorKind, Result, SecretInput};
+use rolecall_core::source::{ContainerEndpoint, EnvironmentProvider};
+use rolecall_core::{CredentialsError, ErrorKind, Result, SecretInput, printable};
 use rolecall_sts as sts;
 use serde_json::{Value, json};
 
@@ -187,6 +187,8 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::Sso { .. } if sso::role(&plan.source).is_some() => {
             sso::provider(setup, &plan.source).and_then(|provider| provider.check()).err()
         }
+        Source::Imds => setup.imds.as_ref().err().cloned(),
+        Source::Container => ContainerEndpoint::from_env(&context.env).err(),
         _ => missing_source(plan),
     }
 }
@@ -252,12 +254,12 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(plan) = &self.plan {
             write_plan(f, plan, self.mfa_session.as_deref())?;
-            let endpoint = self.endpoint.as_deref().unwrap_or("(no region, so none)");
+            let endpoint = self.endpoint.as_deref().unwrap_or("(none, see below)");
             if StsSettings::are_needed_by(plan) {
                 writeln!(f, "STS      {endpoint}")?;
             }
             for link in &plan.passed_over {
-                writeln!(f, "Passed   {}: {}", link.name, link.reason)?;
+                writeln!(f, "Passed   {}: {}", link.name, shown(&link.reason))?;
             }
         }
         for (title, findings) in [("Problem", &self.problems), ("Warning", &self.warnings)] {
@@ -268,9 +270,9 @@ impl fmt::Display for Explanation {
                     (None, Some(place)) => write!(f, "{place}: ")?,
                     (None, None) => {}
                 }
-                writeln!(f, "{}", finding.message)?;
+                writeln!(f, "{}", shown(&finding.message))?;
                 if let Some(help) = &finding.help {
-                    writeln!(f, "         help: {help}")?;
+                    writeln!(f, "         help: {}", shown(help))?;
                 }
             }
         }
@@ -288,15 +290,15 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan, session: Option<&str>) ->
     }
     writeln!(f, "Source   {}", describe(&plan.source))?;
     if let Some(serial) = session {
-        writeln!(f, "MFA      one session of {serial}, for every role that asks for it")?;
+        writeln!(f, "MFA      one session of {}, for every role that asks for it", shown(serial))?;
     }
     for hop in &plan.hops {
-        write!(f, "Role     {} ({})", hop.role_arn, hop.origin)?;
+        write!(f, "Role     {} ({})", shown(&hop.role_arn), hop.origin)?;
         if let Some(seconds) = hop.duration_seconds {
             write!(f, ", for {seconds} s")?;
         }
         if let Some(serial) = hop.mfa_serial.as_deref().filter(|s| session != Some(*s)) {
-            write!(f, ", with a code of {serial}")?;
+            write!(f, ", with a code of {}", shown(serial))?;
         }
         if hop.external_id.is_some() {
             write!(f, ", with an external id")?;
@@ -319,25 +321,38 @@ fn assertion_from(assertion: &SamlAssertion) -> String {
 fn describe(source: &Source) -> String {
     match source {
         Source::StaticKeys { access_key_id, origin, .. } => {
-            format!("access key {access_key_id} ({origin})")
+            format!("access key {} ({origin})", shown(access_key_id))
         }
         Source::Environment { access_key_id, .. } => {
-            format!("access key {access_key_id} from the environment")
+            format!("access key {} from the environment", shown(access_key_id))
         }
         Source::Process { origin, .. } => format!("credential_process ({origin})"),
         Source::WebIdentity { token_file, role_arn, .. } => {
-            format!("web identity: the token in {} for {role_arn}", token_file.display())
+            format!(
+                "web identity: the token in {} for {}",
+                shown(&token_file.display().to_string()),
+                shown(role_arn)
+            )
         }
         Source::Saml { assertion, role_arn, .. } => {
-            format!("SAML: the assertion from {} for {role_arn}", assertion_from(assertion))
+            format!(
+                "SAML: the assertion from {} for {}",
+                shown(&assertion_from(assertion)),
+                shown(role_arn)
+            )
         }
         Source::Sso { account_id, role_name, .. } => format!(
             "IAM Identity Center: role {} in account {}",
-            role_name.as_deref().unwrap_or("(none)"),
-            account_id.as_deref().unwrap_or("(none)")
+            shown(role_name.as_deref().unwrap_or("(none)")),
+            shown(account_id.as_deref().unwrap_or("(none)"))
         ),
         Source::LoginSession { .. } => "a session of `aws login`".to_owned(),
         Source::Container => "the container's credentials endpoint".to_owned(),
         _ => "the EC2 metadata service, if there is one".to_owned(),
     }
+}
+
+/// What a file says, fit for a terminal.
+fn shown(text: &str) -> String {
+    printable(text, 4096)
 }

@@ -139,7 +139,7 @@ fn push_process_json(text: &mut String, values: &[(&str, Zeroizing<String>)]) {
 }
 
 /// Written here, as `serde_json` would leave an unzeroed copy of the value behind.
-fn push_json_string(text: &mut String, value: &str) {
+pub(crate) fn push_json_string(text: &mut String, value: &str) {
     text.push('"');
     for c in value.chars() {
         match c {
@@ -159,7 +159,7 @@ fn is_plain(value: &str) -> bool {
     !value.is_empty() && value.chars().all(plain)
 }
 
-fn push_posix(text: &mut String, value: &str) {
+pub(crate) fn push_posix(text: &mut String, value: &str) {
     if is_plain(value) {
         return text.push_str(value);
     }

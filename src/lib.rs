@@ -1,8 +1,8 @@
 //! Short-lived AWS credentials for any profile.
 //!
 //! A [`Session`] reads `~/.aws/config` as AWS CLI does and gives [`Credentials`]: of static keys, the
-//! environment, programs, role chains, web identity and IAM Identity Center. [`Explanation`] says what it would do, and
-//! what is wrong, without a network.
+//! environment, programs, role chains, web identity, SAML, IAM Identity Center, EC2 instances and
+//! containers. [`Explanation`] says what it would do, and what is wrong, without a network.
 //!
 //! ```no_run
 //! use rolecall::{Session, SessionOptions};
@@ -28,6 +28,8 @@ mod mfa;
 mod not_yet;
 mod profiles;
 mod resolve;
+#[cfg(all(unix, feature = "serve"))]
+pub mod serve;
 mod session;
 mod setup;
 mod sso;
@@ -41,7 +43,7 @@ pub use rolecall_core::endpoint::Region;
 pub use rolecall_core::profile::ProfileSet;
 pub use rolecall_core::{
     Chain, Context, Credentials, CredentialsError, ErrorKind, Prompt, ProvideCredentials, Result,
-    Secret, SecretInput, SharedProvider, timestamp,
+    Secret, SecretInput, SharedProvider, printable, timestamp,
 };
 pub use rolecall_sts as sts;
 pub use session::{Session, SessionOptions, anonymous_sts};

@@ -35,12 +35,11 @@ pub(crate) fn session<'a>(context: &Context, plan: &'a Plan) -> Option<(&'a str,
     }
 }
 
-/// The name of the session's cache entry. `realm` says where the session is good: it serves
-/// profiles of all regions.
-pub(crate) fn cache_name(serial: &str, access_key_id: &str, realm: &str) -> String {
+/// The name of the session's cache entry. It serves profiles of all regions of one authority.
+pub(crate) fn cache_name(serial: &str, access_key_id: &str, authority: &str) -> String {
     own_name(
         "mfa-session",
-        &[("SerialNumber", serial), ("AccessKeyId", access_key_id), ("Realm", realm)],
+        &[("SerialNumber", serial), ("AccessKeyId", access_key_id), ("Authority", authority)],
     )
 }
 

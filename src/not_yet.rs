@@ -27,35 +27,11 @@ pub(crate) fn missing_source(plan: &Plan) -> Option<CredentialsError> {
         );
         configured(format!("profile {profile}"), message, help)
     };
-    let of_machine = |provider: &str, message: &str| {
-        let help = "export credentials into the environment, or name a profile";
-        configured(provider.to_owned(), message, help.to_owned())
-    };
     Some(match &plan.source {
-        Source::StaticKeys { .. }
-        | Source::Environment { .. }
-        | Source::Process { .. }
-        | Source::WebIdentity { .. }
-        | Source::Saml { .. }
-        | Source::Sso { .. } => return None,
         Source::LoginSession { profile, origin, .. } => {
             of_profile(profile, "it uses a session of `aws login`, which this version cannot read")
                 .with_place(format!("profile {profile} ({origin})"))
         }
-        Source::Container => of_machine(
-            "container endpoint",
-            "credentials come from the container's endpoint, which this version cannot ask",
-        ),
-        _ if plan.profile.is_some() => of_machine(
-            "EC2 metadata",
-            "credentials come from the EC2 metadata service, which this version cannot ask",
-        ),
-        // The end of the default chain: nothing was found.
-        _ => CredentialsError::new(
-            ErrorKind::NotConfigured,
-            "EC2 metadata",
-            "nothing else is configured, and this version cannot ask the metadata service",
-        )
-        .with_help("name a profile with --profile or AWS_PROFILE, or set AWS_ACCESS_KEY_ID"),
+        _ => return None,
     })
 }

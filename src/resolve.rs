@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
 use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot, own_name};
 use rolecall_core::profile::{
-    Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, problems,
+    Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
 };
-use rolecall_core::source::{EnvironmentProvider, ProcessProvider};
+use rolecall_core::source::{
+    ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,
+};
 use rolecall_core::{
     Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, SharedProvider,
 };
@@ -28,8 +30,8 @@ const DEFAULT_DURATION: u32 = 3600;
 /// A token file's largest contents, as AWS limits tokens to 20,000 characters.
 const TOKEN_LIMIT: u64 = 64 * 1024;
 
-/// The provider that runs `plan`.
-pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<SharedProvider> {
+/// The provider that runs `plan`, and keeps its credentials in memory.
+pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     let fatal = problems(plan).into_iter().find(|p| p.severity == Severity::Error);
     if let Some(problem) = fatal {
         let place = problem.origin.map_or("environment".to_owned(), |origin| origin.to_string());
@@ -37,9 +39,14 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<SharedProvider> {
             .with_help(problem.help));
     }
     let resolver = Resolver::new(setup, plan)?;
-    let mut provider = resolver.mfa_session(resolver.source()?)?;
+    // Each is kept in memory: a call that is tried again asks its source again.
+    let kept = |provider| Arc::new(MemoryCache::new(&setup.context, provider));
+    let mut provider = kept(resolver.source()?);
+    if let Some(session) = resolver.mfa_session(&provider)? {
+        provider = kept(session);
+    }
     for (number, hop) in plan.hops.iter().enumerate() {
-        provider = resolver.hop(number, hop, provider)?;
+        provider = kept(resolver.hop(number, hop, provider)?);
     }
     Ok(provider)
 }
@@ -48,19 +55,22 @@ struct Resolver<'a> {
     setup: &'a Setup,
     plan: &'a Plan,
     cache: Option<CacheFolder>,
-    /// The URL of STS; empty if the plan does not need it.
-    sts_url: String,
+    /// Whose credentials STS hands out; empty if the plan does not need it.
+    authority: String,
 }
 
 impl<'a> Resolver<'a> {
     fn new(setup: &'a Setup, plan: &'a Plan) -> Result<Self> {
         let folder = aws_folder(&setup.context.env).filter(|_| setup.use_disk_cache);
-        let sts_url = if StsSettings::are_needed_by(plan) {
-            setup.sts.clone()?.endpoint?.url
-        } else {
-            String::new()
+        let authority = match &setup.sts {
+            _ if !StsSettings::are_needed_by(plan) => String::new(),
+            Err(error) => return Err(error.clone()),
+            Ok(sts) => {
+                sts.endpoint.as_ref().map_err(Clone::clone)?;
+                sts.authority.clone()
+            }
         };
-        Ok(Self { setup, plan, cache: folder.map(|f| CacheFolder::below(&f)), sts_url })
+        Ok(Self { setup, plan, cache: folder.map(|f| CacheFolder::below(&f)), authority })
     }
 
     fn source(&self) -> Result<SharedProvider> {
@@ -93,6 +103,11 @@ impl<'a> Resolver<'a> {
             Source::Saml { .. } => self.saml()?,
             Source::Sso { profile, origin, .. } => {
                 self.sso(format!("profile {profile} ({origin})"))?
+            }
+            Source::Container => Arc::new(ContainerProvider::new(context.clone())),
+            Source::Imds => {
+                let provider = ImdsProvider::new(context.clone(), self.setup.imds.clone()?);
+                Arc::new(Imds { plan: self.plan.clone(), provider })
             }
             _ => match missing_source(self.plan) {
                 Some(error) => Arc::new(NotYet(error)),
@@ -139,7 +154,7 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .collect();
         let fingerprint = self.fingerprint(&[]);
-        let slot = slot(&key, other_names, fingerprint);
+        let slot = slot(&key, other_names, fingerprint, false);
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
@@ -170,12 +185,9 @@ impl<'a> Resolver<'a> {
         let parts = [("RoleArn", role_arn.as_str()), ("DurationSeconds", &seconds)];
         let key =
             RoleCacheKey { role_arn, duration_seconds: *duration_seconds, ..Default::default() };
-        let slot = Slot {
-            name: own_name("saml", &parts),
-            // A program may ask a person to sign in.
-            asks: true,
-            ..slot(&key, Vec::new(), self.fingerprint(&[]))
-        };
+        // A program may ask a person to sign in.
+        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), true);
+        let slot = Slot { name: own_name("saml", &parts), ..slot };
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
@@ -184,37 +196,32 @@ impl<'a> Resolver<'a> {
         let provider =
             sso::provider(self.setup, source).map_err(|error| error.with_place(place.as_str()))?;
         let role = sso::role(source).ok_or_else(|| internal("the source has no role"))?;
-        let endpoints = sso::endpoints(self.setup, source)?;
+        let portal = sso::endpoints(self.setup, source)?.portal;
         let slot = Slot {
             name: role.cache_key().name(),
             other_names: Vec::new(),
-            fingerprint: digest_of(&format!(
-                "{}\n{}",
-                endpoints.portal,
-                self.plan.source_identity()
-            )),
+            fingerprint: digest_of(&format!("{portal}\n{}", self.plan.source_identity())),
             about: format!("SSO role {} in account {}", role.role_name, role.account_id),
-            lifetime: Duration::from_secs(DEFAULT_DURATION.into()),
+            lifetime: sso::LONGEST_SESSION,
             account_id: Some(role.account_id),
+            // An early refresh is broken off after a moment. If it had just used up the refresh
+            // token, a person would have to sign in again.
+            is_interactive: true,
             provider_type: Some("sso"),
-            asks: false,
         };
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
-    /// The session that proves the first role's device for all roles that name it, in place of the
-    /// user's keys.
-    fn mfa_session(&self, keys: SharedProvider) -> Result<SharedProvider> {
-        let context = &self.setup.context;
-        let (Some((serial, access_key_id)), Some(hop)) =
-            (mfa::session(context, self.plan), self.plan.hops.first())
-        else {
-            return Ok(keys);
+    /// The session that proves the first role's device for all roles that name it; it takes the
+    /// place of the user's `keys`.
+    fn mfa_session(&self, keys: &Arc<MemoryCache>) -> Result<Option<SharedProvider>> {
+        let session = mfa::session(&self.setup.context, self.plan);
+        let (Some((serial, access_key_id)), Some(hop)) = (session, self.plan.hops.first()) else {
+            return Ok(None);
         };
         let mut client = self.setup.sts_client(None)?;
         client.query.context.prompt = mfa::prompt(self.setup, hop);
-        let realm = self.setup.sts.clone()?.realm;
-        let name = mfa::cache_name(serial, access_key_id, &realm);
+        let name = mfa::cache_name(serial, access_key_id, &self.authority);
         let slot = Slot {
             fingerprint: digest_of(&name),
             name,
@@ -222,31 +229,24 @@ impl<'a> Resolver<'a> {
             about: format!("MFA session of {serial}"),
             lifetime: mfa::SESSION_LIFETIME,
             account_id: None,
+            is_interactive: true,
             provider_type: None,
-            asks: true,
         };
-        let provider = MfaSessionProvider::with_client(client, keys, serial);
+        let provider = MfaSessionProvider::with_client(client, keys.clone(), serial);
         let place = format!("profile {} ({})", hop.profile, hop.origin);
-        let cached = self.cached(slot, place, Arc::new(provider));
-        // Without files the session is at least not asked for again by the next refresh.
-        Ok(match self.cache {
-            Some(_) => cached,
-            None => Arc::new(MemoryCache::new(context, cached)),
-        })
+        Ok(Some(self.cached(slot, place, Arc::new(provider))))
     }
 
     fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {
         let place = format!("profile {} ({})", hop.profile, hop.origin);
-        let mfa_session = mfa::session(&self.setup.context, self.plan);
+        let session = mfa::session(&self.setup.context, self.plan);
+        let mfa_serial = hop.mfa_serial.clone();
         let role = sts::RoleHop {
             role_arn: hop.role_arn.clone(),
             external_id: hop.external_id.clone(),
             role_session_name: hop.role_session_name.clone(),
             duration_seconds: hop.duration_seconds,
-            mfa_serial: hop
-                .mfa_serial
-                .clone()
-                .filter(|_| mfa::proves_device(mfa_session, number, hop)),
+            mfa_serial: mfa_serial.filter(|_| mfa::proves_device(session, number, hop)),
         };
         let mut client = self.setup.sts_client(None)?;
         client.query.context.prompt = mfa::prompt(self.setup, hop);
@@ -259,9 +259,9 @@ impl<'a> Resolver<'a> {
             duration_seconds: hop.duration_seconds,
             web_identity_token: None,
         };
-        let asks = self.plan.hops[..=number].iter().any(|hop| hop.mfa_serial.is_some());
+        let is_interactive = self.plan.hops[..=number].iter().any(|hop| hop.mfa_serial.is_some());
         let fingerprint = self.fingerprint(&self.plan.hops[..number]);
-        let slot = Slot { asks, ..slot(&key, Vec::new(), fingerprint) };
+        let slot = slot(&key, Vec::new(), fingerprint, is_interactive);
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
@@ -278,7 +278,7 @@ impl<'a> Resolver<'a> {
 
     /// What AWS CLI's cache key leaves out: who asks (the source and the roles before), and whom.
     fn fingerprint(&self, before: &[RoleHop]) -> String {
-        let mut text = format!("{}\n{}", self.sts_url, self.plan.source_identity());
+        let mut text = format!("{}\n{}", self.authority, self.plan.source_identity());
         for hop in before {
             let name = hop.role_session_name.as_deref().unwrap_or_default();
             let external_id = hop.external_id.as_deref().unwrap_or_default();
@@ -294,7 +294,13 @@ fn digest_of(text: &str) -> String {
     digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -> Slot {
+fn slot(
+    key: &RoleCacheKey<'_>,
+    other_names: Vec<String>,
+    fingerprint: String,
+    is_interactive: bool,
+) -> Slot {
+    let is_account = |text: &&str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
     let seconds = key.duration_seconds.unwrap_or(DEFAULT_DURATION);
     Slot {
         name: key.name(),
@@ -302,9 +308,9 @@ fn slot(key: &RoleCacheKey<'_>, other_names: Vec<String>, fingerprint: String) -
         fingerprint,
         about: key.role_arn.to_owned(),
         lifetime: Duration::from_secs(seconds.into()),
-        account_id: key.role_arn.split(':').nth(4).map(str::to_owned),
+        account_id: key.role_arn.split(':').nth(4).filter(is_account).map(str::to_owned),
+        is_interactive,
         provider_type: None,
-        asks: false,
     }
 }
 
@@ -324,5 +330,30 @@ impl ProvideCredentials for Placed {
     async fn provide_credentials(&self) -> Result<Credentials> {
         let outcome = self.provider.provide_credentials().await;
         outcome.map_err(|error| error.with_place(self.place.as_str()))
+    }
+}
+
+/// The metadata service as a plan has it: the end of the default chain, or what a profile names.
+#[derive(Debug)]
+struct Imds {
+    plan: Plan,
+    provider: ImdsProvider,
+}
+
+#[async_trait]
+impl ProvideCredentials for Imds {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        let outcome = self.provider.provide_credentials().await;
+        outcome.map_err(|error| match (error.kind(), &self.plan.profile) {
+            (_, None) => nothing_found(&self.plan, &error),
+            // The profile counts on it: no chain is to pass over that.
+            (ErrorKind::NotConfigured, Some(_)) => CredentialsError::new(
+                ErrorKind::InvalidConfiguration,
+                error.provider().to_owned(),
+                format!("credential_source is Ec2InstanceMetadata, but {}", error.message()),
+            )
+            .with_help("use such a profile on EC2 instances with a role, and others elsewhere"),
+            _ => error,
+        })
     }
 }

@@ -66,12 +66,7 @@ impl Session {
         let setup = Setup::read(options)?;
         let plan = setup.plan.clone()?;
         let provider = resolve::provider(&setup, &plan)?;
-        Ok(Self {
-            provider: Arc::new(MemoryCache::new(&setup.context, provider)),
-            plan: Arc::new(plan),
-            context: setup.context,
-            sts: setup.sts,
-        })
+        Ok(Self { provider, plan: Arc::new(plan), context: setup.context, sts: setup.sts })
     }
 
     /// Credentials that are good now.
@@ -99,6 +94,12 @@ impl Session {
 
     /// The session as a provider, for whatever takes one.
     pub fn provider(&self) -> SharedProvider {
+        self.provider.clone()
+    }
+
+    /// What keeps the credentials.
+    #[cfg(feature = "serve")]
+    pub(crate) fn cache(&self) -> Arc<MemoryCache> {
         self.provider.clone()
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 use rolecall_core::endpoint::{self, Endpoint, EndpointOptions, Overrides, Region, Service};
 use rolecall_core::http::{RetryPolicy, WebClient, WebSettings};
 use rolecall_core::profile::{Plan, Profile, ProfileSet, Source, plan_default, plan_profile};
+use rolecall_core::source::ImdsSettings;
 use rolecall_core::{Context, CredentialsError, ErrorKind, Prompt, Result, SharedProvider};
-use rolecall_sts::{QueryEndpoint, StsClient};
+use rolecall_sts::StsClient;
 
 use crate::SessionOptions;
 
@@ -21,6 +22,7 @@ pub(crate) struct Setup {
     selected: String,
     pub(crate) plan: Result<Plan>,
     pub(crate) sts: Result<StsSettings>,
+    pub(crate) imds: Result<ImdsSettings>,
     pub(crate) use_disk_cache: bool,
     /// Whether the caller says who is asked for MFA codes.
     pub(crate) has_own_prompt: bool,
@@ -34,9 +36,10 @@ pub(crate) struct Setup {
 pub(crate) struct StsSettings {
     pub(crate) region: Option<Region>,
     pub(crate) endpoint: Result<Endpoint>,
+    /// Whose credentials it hands out: the configured URL's, or those of a partition of AWS,
+    /// whichever of its regions is asked.
+    pub(crate) authority: String,
     pub(crate) retry: RetryPolicy,
-    /// Where a session is good: the partition, or an endpoint of one's own.
-    pub(crate) realm: String,
 }
 
 impl Setup {
@@ -70,12 +73,14 @@ impl Setup {
             ..Overrides::default()
         };
         let sts = sts_settings(&context, &profiles, &selected, overrides);
+        let imds = ImdsSettings::read(&context.env, profiles.get(&selected));
         Ok(Self {
             context,
             selected,
             plan,
             sts,
             has_own_prompt,
+            imds,
             use_disk_cache: !options.no_disk_cache,
             process_timeout: options.process_timeout,
             web,
@@ -114,12 +119,7 @@ impl StsSettings {
         credentials: Option<SharedProvider>,
     ) -> Result<StsClient> {
         let endpoint = self.endpoint.clone()?;
-        let endpoint = QueryEndpoint {
-            url: endpoint.url,
-            signing_region: endpoint.signing_region,
-            signing_name: endpoint.signing_name.to_owned(),
-        };
-        let mut client = StsClient::new(context.clone(), endpoint, credentials);
+        let mut client = StsClient::new(context.clone(), endpoint.into(), credentials);
         client.query.retry = self.retry;
         Ok(client)
     }
@@ -142,11 +142,12 @@ fn sts_settings(
         EndpointOptions::with_overrides(Service::Sts, env, profiles, Some(selected), overrides)?;
     let retry = retry_policy(context, profiles.get(selected))?;
     let endpoint = endpoint::resolve(Service::Sts, &options);
-    let realm = match (&options.url, &options.region) {
+    let authority = match (&options.url, &options.region) {
+        (Some(url), _) => url.url.clone(),
         (None, Some(region)) => endpoint::partition_of(region).id.to_owned(),
-        _ => endpoint.as_ref().map(|endpoint| endpoint.url.clone()).unwrap_or_default(),
+        (None, None) => String::new(),
     };
-    Ok(StsSettings { region: options.region, endpoint, retry, realm })
+    Ok(StsSettings { region: options.region, endpoint, authority, retry })
 }
 
 /// `AWS_CA_BUNDLE` and the proxies of the environment, and the profile's `ca_bundle`.

@@ -1,11 +1,16 @@
 //! IAM Identity Center: from a plan's source to its provider.
 
+use std::time::Duration;
+
 use rolecall_core::endpoint::Service;
 use rolecall_core::profile::{Source, aws_folder};
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 use rolecall_sts::{Sso, SsoEndpoints, SsoProvider};
 
 use crate::setup::Setup;
+
+/// The longest that a permission set allows.
+pub(crate) const LONGEST_SESSION: Duration = Duration::from_secs(43_200);
 
 /// The role that `source` names, if it is one of IAM Identity Center's with all that it needs.
 pub(crate) fn role(source: &Source) -> Option<Sso> {

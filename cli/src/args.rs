@@ -64,6 +64,8 @@ pub(crate) enum Command {
     CredentialProcess,
     /// Run a command with the credentials in its environment
     Exec(ExecArgs),
+    /// Serve credentials on loopback, as EC2 instances and ECS containers get them
+    Serve(ServeArgs),
     /// Print whose credentials these are
     Whoami,
     /// Call an operation of STS, as `aws sts` does
@@ -97,9 +99,39 @@ fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat>
 
 #[derive(clap::Args)]
 pub(crate) struct ExecArgs {
+    /// Stay, and serve the command credentials that are renewed while it runs
+    #[arg(long)]
+    pub(crate) serve: bool,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The profile; more may be named, the first is the one for who asks for none. Without it the
+    /// default chain is served
+    // In place of the global one, which gets the first.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Vec<String>,
+    /// The port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9911)]
+    pub(crate) port: u16,
+    /// The same port on [::1] too
+    #[arg(long)]
+    pub(crate) ipv6: bool,
+    /// How many machines an answer may pass: 1 keeps it out of containers
+    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) hop_limit: u8,
+    /// Serve EC2's metadata service (version 2); both without --imds and --ecs
+    #[arg(long)]
+    pub(crate) imds: bool,
+    /// Serve the container endpoint, to who knows the authorization token
+    #[arg(long)]
+    pub(crate) ecs: bool,
+    /// Where to write the authorization token; ~/.aws/rolecall/serve/PORT.token otherwise
+    #[arg(long, value_name = "PATH")]
+    pub(crate) token_file: Option<std::path::PathBuf>,
 }
 
 #[derive(Subcommand)]

@@ -11,13 +11,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command};
+use args::{Args, Command, ExecArgs};
 use output::Failure;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if args.global.debug {
-        start_log();
+    match &args.command {
+        _ if args.global.debug => start_log("trace"),
+        // What fails while nobody looks is told too.
+        Command::Serve(_) | Command::Exec(ExecArgs { serve: true, .. }) => start_log("warn"),
+        _ => {}
     }
     match run(&args) {
         Ok(code) => code,
@@ -31,6 +34,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Export(export) => commands::export::run(global, export),
         Command::CredentialProcess => commands::export::credential_process(global),
         Command::Exec(exec) => commands::exec::run(global, exec),
+        Command::Serve(serve) => commands::serve::run(global, serve),
         Command::Whoami => commands::whoami::run(global),
         Command::Sts(sts) => commands::sts::run(global, sts),
         Command::Profiles => commands::profiles::run(global),
@@ -42,9 +46,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// Talk goes to standard error. The filter keeps to rolecall's own events: those of libraries may
 /// show requests.
-fn start_log() {
+fn start_log(level: &str) {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter("rolecall=trace,rolecall_core=trace,rolecall_sts=trace")
+        .with_env_filter(format!("rolecall={level},rolecall_core={level},rolecall_sts={level}"))
         .init();
 }

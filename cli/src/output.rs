@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use rolecall::{CredentialsError, ErrorKind};
+use rolecall::{CredentialsError, ErrorKind, printable};
 
 use crate::args::ErrorFormat;
 
@@ -67,6 +67,11 @@ impl Failure {
     }
 }
 
+/// Says something on standard error. If that is closed there is nobody to tell.
+pub(crate) fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "rolecall: {}", printable(text, usize::MAX));
+}
+
 /// Prints `text` as it is.
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
@@ -100,10 +105,11 @@ pub(crate) fn print_table(headings: &[&str], rows: &[Vec<String>]) -> Result<Exi
         cells.chain([headings[column].len()]).max().unwrap_or(0)
     };
     let widths: Vec<_> = (0..headings.len()).map(width).collect();
-    let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    let headings: Vec<_> = headings.iter().map(|heading| (*heading).to_owned()).collect();
     let mut text = String::new();
     for row in std::iter::once(&headings).chain(rows) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| format!("{:width$}", printable(cell, usize::MAX)));
         text += cells.collect::<Vec<_>>().join("  ").trim_end();
         text.push('\n');
     }

@@ -3,6 +3,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::printable;
+
 /// What kind of thing went wrong: the one table behind exit codes, C status codes and Python
 /// exceptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,7 +93,7 @@ impl CredentialsError {
         Self(Arc::new(Inner {
             kind,
             provider: provider.into(),
-            message: message.into(),
+            message: printable(&message.into(), usize::MAX),
             place: None,
             help: None,
             source: None,
@@ -103,7 +105,7 @@ impl CredentialsError {
     #[must_use]
     pub fn with_place(mut self, place: impl Into<String>) -> Self {
         if self.0.place.is_none() {
-            Arc::make_mut(&mut self.0).place = Some(place.into());
+            Arc::make_mut(&mut self.0).place = Some(printable(&place.into(), usize::MAX));
         }
         self
     }
@@ -111,7 +113,7 @@ impl CredentialsError {
     /// Adds what the reader can do about it: one sentence without a full stop.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.0).help = Some(help.into());
+        Arc::make_mut(&mut self.0).help = Some(printable(&help.into(), usize::MAX));
         self
     }
 

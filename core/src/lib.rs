@@ -11,6 +11,7 @@ mod credentials;
 pub mod endpoint;
 mod error;
 pub mod http;
+mod printable;
 pub mod profile;
 mod program;
 mod provider;
@@ -21,9 +22,12 @@ pub mod source;
 mod testing;
 pub mod timestamp;
 
+#[cfg(all(unix, feature = "children"))]
+pub use context::{Child, Signal, Signals};
 pub use context::{Clock, Context, Env, FileLock, Fs, Process, ProcessOutput, Prompt, Random};
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};
+pub use printable::printable;
 pub use program::Program;
 pub use provider::{Chain, ProvideCredentials, SharedProvider};
 pub use secret::Secret;

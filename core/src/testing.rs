@@ -33,5 +33,6 @@ pub(crate) fn context() -> Context {
         random: Random::seeded(1),
         prompt: Prompt::none(),
         http: Arc::new(NoNetwork),
+        retry_quota: crate::http::RetryQuota::default(),
     }
 }

@@ -46,6 +46,11 @@ impl Params {
         self.0.push((name.into(), value.into()));
     }
 
+    /// Whether there is a parameter of this name.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.0.iter().any(|(held, _)| held == name)
+    }
+
     /// Adds one parameter if there is a value.
     pub fn add_if(&mut self, name: impl Into<String>, value: Option<impl Into<ParamValue>>) {
         if let Some(value) = value {

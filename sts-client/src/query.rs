@@ -171,6 +171,7 @@ struct Call<'a> {
 #[derive(Default)]
 struct Sent {
     secrets: Vec<Secret>,
+    holds_code: bool,
     provider: Option<String>,
 }
 
@@ -221,6 +222,7 @@ impl Exchange for Call<'_> {
 
     async fn request(&self) -> Result<Request> {
         let params = (self.make)()?;
+        let holds_code = params.holds("TokenCode");
         let mut request = Request::new(params.encode(self.action, self.client.api.version));
         let mut secrets = params.into_secrets();
         *request.method_mut() = Method::POST;
@@ -238,8 +240,13 @@ impl Exchange for Call<'_> {
             provider = Some(credentials.provider().to_owned());
             secrets.extend(credentials.session_token().cloned());
         }
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Sent { secrets, provider };
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) =
+            Sent { secrets, holds_code, provider };
         Ok(request)
+    }
+
+    fn is_repeatable(&self) -> bool {
+        !self.sent.lock().unwrap_or_else(PoisonError::into_inner).holds_code
     }
 
     fn judge(&self, answer: &Response) -> Verdict {

@@ -81,6 +81,7 @@ impl Scripted {
 
 pub(crate) fn context(http: Arc<dyn HttpClient>) -> Context {
     Context {
+        retry_quota: rolecall_core::http::RetryQuota::default(),
         env: Env::from_pairs::<&str, &str>([]),
         fs: Fs::rooted("/nonexistent"),
         process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),

@@ -51,6 +51,7 @@ fn context(kit: &Kit) -> Context {
         random: Random::seeded(1),
         prompt: Prompt::none(),
         http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
+        retry_quota: rolecall_core::http::RetryQuota::default(),
     }
 }
 

@@ -58,6 +58,7 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let asked = AtomicUsize::new(0);
     let context = Context {
+        retry_quota: rolecall_core::http::RetryQuota::default(),
         env: Env::from_pairs::<&str, &str>([]),
         fs: Fs::rooted(folder.path()),
         clock: Clock::manual(now),
@@ -84,7 +85,7 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
         mfa_serial: Some(names::ALICE_MFA.to_owned()),
         ..RoleHop::default()
     };
-    kit.inject(FaultRule::next("AssumeRole", 1, Fault::Close));
+    kit.inject(FaultRule::next("AssumeRole", 1, Fault::Throttle));
     let source = Arc::new(Fixed(alice.clone()));
     let hop = RoleHopProvider::new(context.clone(), endpoint.clone(), source, mfa);
     let session = hop.provide_credentials().await.unwrap();

@@ -39,6 +39,7 @@ impl Machine {
             clock: Clock::manual(now),
             random: Random::seeded(1),
             prompt: Prompt::none(),
+            retry_quota: rolecall_core::http::RetryQuota::default(),
             http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
         };
         Self { kit, _folder: folder, context }

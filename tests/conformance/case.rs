@@ -102,6 +102,7 @@ impl Case {
             random: Random::seeded(1),
             prompt: Prompt::none(),
             http: replay.clone(),
+            retry_quota: rolecall::core::http::RetryQuota::default(),
         };
         show_offline(&context, shown);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -98,6 +98,8 @@ fn a_profile_without_a_session_has_a_token_by_its_url() {
     assert_eq!(error.help(), Some("run: aws sso login --profile old"));
     assert!(error.place().unwrap().contains("/home/.aws/config:"), "{error}");
     let login = SsoLogin { refreshable: false, ..SsoLogin::default() };
+    // Whoever comes in the same moment shares the failure.
+    machine.pass(Duration::from_secs(1));
     machine.write(OLD_TOKEN, &machine.kit.sso_login(&login).to_string());
     machine.run("old").unwrap();
 }

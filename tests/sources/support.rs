@@ -41,6 +41,7 @@ impl Machine {
             clock: Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)),
             random: Random::seeded(1),
             prompt: Prompt::none(),
+            retry_quota: rolecall::core::http::RetryQuota::default(),
             http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
         };
         let machine = Self { kit, context, env, _folder: folder };

@@ -1,12 +1,16 @@
 use std::process::ExitCode;
 
-use rolecall::exec;
+use rolecall::{exec, serve};
 
 use crate::args::{ExecArgs, Global};
 use crate::output::Failure;
 
 pub(crate) fn run(global: &Global, args: &ExecArgs) -> Result<ExitCode, Failure> {
     let session = super::session(global)?;
+    if args.serve {
+        let code = rolecall::block_on(serve::run_command(&session, &args.command))??;
+        return Ok(ExitCode::from(code));
+    }
     let credentials = session.credentials_blocking()?;
     let region = session.region().map(|region| region.as_str());
     let environment = exec::environment(session.context(), &credentials, region);

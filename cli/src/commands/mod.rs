@@ -6,6 +6,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod profiles;
+pub(crate) mod serve;
 pub(crate) mod sts;
 pub(crate) mod whoami;
 

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use rolecall::{Context, ProfileSet};
 
 use crate::args::Global;
-use crate::output::{Failure, print, print_json};
+use crate::output::{Failure, print, print_json, warn};
 
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let context = Context::real();
@@ -12,7 +12,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
         return print_json(&rolecall::profiles_json(&set));
     }
     for warning in set.warnings() {
-        eprintln!("rolecall: {warning}");
+        warn(&warning.to_string());
     }
     let names: Vec<_> = set.profiles().map(|profile| format!("{}\n", profile.name)).collect();
     print(&names.concat())

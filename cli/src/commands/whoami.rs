@@ -1,5 +1,7 @@
 use std::process::ExitCode;
 
+use rolecall::printable;
+
 use crate::args::Global;
 use crate::output::{Failure, print, print_json};
 
@@ -9,8 +11,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     if global.json {
         return print_json(&identity.to_json());
     }
-    print(&format!(
-        "Account  {}\nArn      {}\nUserId   {}\n",
-        identity.account, identity.arn, identity.user_id
-    ))
+    let [account, arn, user_id] =
+        [&identity.account, &identity.arn, &identity.user_id].map(|text| printable(text, 4096));
+    print(&format!("Account  {account}\nArn      {arn}\nUserId   {user_id}\n"))
 }

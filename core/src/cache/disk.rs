@@ -5,15 +5,25 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::entry::{self, Entry, Ours};
+use super::failure::FailureNote;
 use super::{Freshness, RefreshWindow, Turn};
-use crate::{Context, Credentials, Fs, ProvideCredentials, Result, SharedProvider};
+use crate::{
+    Context, Credentials, CredentialsError, ErrorKind, FileLock, Fs, ProvideCredentials, Result,
+    SharedProvider,
+};
 
 /// An entry holds a few kilobytes; what is far larger is not one.
 const ENTRY_LIMIT: u64 = 256 * 1024;
-/// How long to wait for another process's refresh, which is bounded by its own retries.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// The same where that refresh asks a person, who has two minutes to answer.
-const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(300);
+/// How long to wait for another process's refresh: longer than a person is waited for and three
+/// attempts take together.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+/// How long a refresh may take while the old credentials are good.
+const EARLY_LIMIT: Duration = Duration::from_secs(3);
+/// How long to leave it after a failure while the old credentials are good.
+const EARLY_PAUSE: Duration = Duration::from_secs(60);
+/// What AWS's and this machine's clock may differ by. An entry that lasts longer than a new one
+/// could was written by a wrong clock.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// The folder that AWS CLI caches in, and beside it ours for locks.
 ///
@@ -41,11 +51,10 @@ pub struct Slot {
     pub lifetime: Duration,
     /// Used where an entry names no account.
     pub account_id: Option<String>,
+    /// Whether a refresh may ask a person, who is not to be asked before it must be.
+    pub is_interactive: bool,
     /// What AWS CLI writes as the entry's `ProviderType`: `sso`.
     pub provider_type: Option<&'static str>,
-    /// Whether a person may be asked for new ones. The old are then used to their end, and other
-    /// processes wait longer.
-    pub asks: bool,
 }
 
 /// An entry as `rolecall cache list` shows it.
@@ -142,43 +151,85 @@ impl DiskCache {
     }
 
     fn look(&self) -> Option<(Freshness, Credentials)> {
-        let names = std::iter::once(&self.slot.name).chain(&self.slot.other_names);
+        let own_name = self.own_name();
+        let names = [&self.slot.name, &own_name].into_iter().chain(&self.slot.other_names);
         let found = names.filter_map(|name| self.folder.read(&self.context.fs, name));
-        let ours = found.filter(|entry| {
-            entry.ours().is_none_or(|ours| ours.fingerprint == self.slot.fingerprint)
-        });
-        let window = self.window();
+        let ours = found.filter(|entry| self.is_ours(entry)).filter_map(Entry::into_credentials);
         let now = self.context.clock.now();
-        let judged = ours.filter_map(|entry| {
-            let credentials = entry.into_credentials()?;
-            Some((window.judge(credentials.time_left(now)), credentials))
-        });
-        let (freshness, credentials) = judged.max_by_key(|(_, c)| c.expires_at())?;
+        let longest = self.slot.lifetime + CLOCK_TOLERANCE;
+        let possible = ours.filter(|c| c.time_left(now).is_none_or(|left| left <= longest));
+        let credentials = possible.max_by_key(Credentials::expires_at)?;
+        let window = RefreshWindow::for_lifetime(self.slot.lifetime);
+        let mut freshness = window.judge(credentials.time_left(now));
+        if freshness == Freshness::Advisory && self.slot.is_interactive {
+            freshness = Freshness::Fresh;
+        }
         let account_id = credentials.account_id().map(str::to_owned);
         let account_id = account_id.or_else(|| self.slot.account_id.clone());
         Some((freshness, credentials.with_account_id(account_id)))
     }
 
-    fn window(&self) -> RefreshWindow {
-        let window = RefreshWindow::for_lifetime(self.slot.lifetime);
-        let advisory = if self.slot.asks { window.mandatory } else { window.advisory };
-        RefreshWindow { advisory, ..window }
+    fn is_ours(&self, entry: &Entry) -> bool {
+        entry.ours().is_none_or(|ours| ours.fingerprint == self.slot.fingerprint)
     }
 
-    /// Waits until this process may refresh or another one has refreshed.
-    async fn wait_for_turn(&self) -> Turn<Credentials> {
-        let patience = if self.slot.asks { PATIENCE_WITH_PEOPLE } else { PATIENCE };
-        let usable = || match self.look() {
-            Some((Freshness::Fresh | Freshness::Advisory, credentials)) => Some(credentials),
-            _ => None,
+    /// The name of the entry where another source's credentials lie under the shared one.
+    fn own_name(&self) -> String {
+        format!("{}-{}", self.slot.name, self.slot.fingerprint)
+    }
+
+    fn try_lock(&self) -> std::io::Result<Option<FileLock>> {
+        self.folder.try_lock(&self.context.fs, &self.own_name())
+    }
+
+    /// Waits until this process may refresh, or another one has refreshed or failed to.
+    async fn wait_for_turn(&self) -> Turn<Result<Credentials>> {
+        let arrived = self.context.clock.local_now();
+        let look = |lock: Option<&FileLock>| match self.look() {
+            Some((Freshness::Fresh | Freshness::Advisory, credentials)) => Some(Ok(credentials)),
+            _ => {
+                let note = FailureNote::of(lock?).filter(|note| note.is_since(arrived))?;
+                Some(Err(note.into_error()))
+            }
         };
-        self.folder.turn(&self.context, &self.slot.name, patience, usable).await
+        self.folder.turn(&self.context, &self.own_name(), PATIENCE, look).await
     }
 
-    async fn refresh(&self) -> Result<Credentials> {
-        let credentials = self.provider.provide_credentials().await?;
-        self.write(&credentials);
-        Ok(credentials)
+    async fn refresh(&self, lock: Option<&FileLock>) -> Result<Credentials> {
+        let outcome = self.provider.provide_credentials().await;
+        match (&outcome, lock) {
+            (Ok(credentials), _) => self.write(credentials),
+            (Err(error), Some(lock)) => {
+                FailureNote::new(error, self.context.clock.local_now()).write(lock);
+            }
+            (Err(_), None) => {}
+        }
+        outcome
+    }
+
+    /// Near the end of `old`: one process tries, for a moment; all have something to go on with.
+    async fn refresh_early(&self, old: Credentials) -> Credentials {
+        let Ok(Some(lock)) = self.try_lock() else { return old };
+        if let Some((Freshness::Fresh, credentials)) = self.look() {
+            return credentials;
+        }
+        let now = self.context.clock.local_now();
+        if FailureNote::of(&lock).is_some_and(|note| note.is_since(now - EARLY_PAUSE)) {
+            return old;
+        }
+        match self.context.clock.timeout(EARLY_LIMIT, self.refresh(Some(&lock))).await {
+            Some(Ok(credentials)) => credentials,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "early refresh failed; the old credentials are still good");
+                old
+            }
+            None => {
+                let slow = "the refresh took long while the old credentials were good";
+                let error = CredentialsError::new(ErrorKind::TimedOut, "shared cache", slow);
+                FailureNote::new(&error, now).write(&lock);
+                old
+            }
+        }
     }
 
     fn write(&self, credentials: &Credentials) {
@@ -186,7 +237,14 @@ impl DiskCache {
             Ours { fingerprint: self.slot.fingerprint.clone(), about: self.slot.about.clone() };
         let Some(text) = entry::format(credentials, &ours, self.slot.provider_type) else { return };
         let fs = &self.context.fs;
-        let path = self.folder.entry_path(&self.slot.name);
+        // AWS CLI's name leaves out the source: what another source has there stays.
+        let there = self.folder.read(fs, &self.slot.name).filter(|entry| !self.is_ours(entry));
+        let now = self.context.clock.now();
+        let is_live = |c: Credentials| c.time_left(now).is_some_and(|left| !left.is_zero());
+        let path = match there.and_then(Entry::into_credentials).is_some_and(is_live) {
+            true => self.folder.entry_path(&self.own_name()),
+            false => self.folder.entry_path(&self.slot.name),
+        };
         // The folder may be missing, or be removed between the two calls: once more, then let be.
         let written = fs.write(&path, &text).or_else(|_| {
             fs.create_folder(&self.folder.entries)?;
@@ -203,20 +261,10 @@ impl ProvideCredentials for DiskCache {
     async fn provide_credentials(&self) -> Result<Credentials> {
         match self.look() {
             Some((Freshness::Fresh, credentials)) => Ok(credentials),
-            Some((Freshness::Advisory, old)) => {
-                let lock = self.folder.try_lock(&self.context.fs, &self.slot.name);
-                let Ok(Some(_lock)) = lock else { return Ok(old) };
-                if let Some((Freshness::Fresh, credentials)) = self.look() {
-                    return Ok(credentials);
-                }
-                Ok(self.refresh().await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "early refresh failed; the old are still good");
-                    old
-                }))
-            }
+            Some((Freshness::Advisory, old)) => Ok(self.refresh_early(old).await),
             Some((Freshness::Stale, _)) | None => match self.wait_for_turn().await {
-                Turn::Found(credentials) => Ok(credentials),
-                Turn::Mine(_lock) => self.refresh().await,
+                Turn::Found(outcome) => outcome,
+                Turn::Mine(lock) => self.refresh(lock.as_ref()).await,
             },
         }
     }
@@ -241,7 +289,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::{CredentialsError, ErrorKind, testing, timestamp};
+    use crate::{testing, timestamp};
 
     /// Gives credentials that last an hour, or an error, and counts.
     #[derive(Debug, Default)]
@@ -283,8 +331,8 @@ mod tests {
                 about: "arn".into(),
                 lifetime: Duration::from_secs(3600),
                 account_id: Some("123456789012".into()),
+                is_interactive: false,
                 provider_type: None,
-                asks: false,
             };
             let folder = CacheFolder::below(Path::new("/home/.aws"));
             DiskCache::new(self.context.clone(), folder, slot, provider)
@@ -320,11 +368,59 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_source_or_endpoint_is_a_miss() {
+    async fn another_source_or_endpoint_is_a_miss_and_neither_evicts_the_other() {
         let test = Test::new();
         let provider = Arc::<Counting>::default();
-        ask(&test.cache("one source", provider.clone())).await;
-        assert_eq!(ask(&test.cache("another", provider)).await, "CALL2");
+        for _ in 0..2 {
+            assert_eq!(ask(&test.cache("one source", provider.clone())).await, "CALL1");
+            assert_eq!(ask(&test.cache("another", provider.clone())).await, "CALL2");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_outlasts_any_session_was_written_by_a_wrong_clock() {
+        let test = Test::new();
+        test.write("key.json", &aws_cli_entry(3600 + 301));
+        assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1");
+    }
+
+    #[tokio::test]
+    async fn a_person_is_not_asked_while_the_old_credentials_are_good() {
+        let test = Test::new();
+        test.write("key.json", &aws_cli_entry(600));
+        let mut cache = test.cache("f", Arc::default());
+        cache.slot.is_interactive = true;
+        assert_eq!(ask(&cache).await, "CLI");
+        assert!(cache.ready().is_some());
+    }
+
+    #[tokio::test]
+    async fn processes_that_waited_share_a_failure_and_later_ones_try_anew() {
+        let test = Test::new();
+        let broken = Arc::new(Counting { broken: true, ..Counting::default() });
+        let cache = test.cache("f", broken.clone());
+        let lock = cache.try_lock().unwrap().unwrap();
+        let note = CredentialsError::new(ErrorKind::Denied, "test", "no").with_help("ask");
+        let later = test.context.clock.local_now() + Duration::from_secs(1);
+        FailureNote::new(&note, later).write(&lock);
+        drop(lock);
+        let error = cache.provide_credentials().await.unwrap_err();
+        assert_eq!((error.kind(), error.help()), (ErrorKind::Denied, Some("ask")));
+        assert_eq!(broken.calls.load(Ordering::SeqCst), 0);
+        test.context.clock.advance(Duration::from_secs(2));
+        cache.provide_credentials().await.unwrap_err();
+        assert_eq!(broken.calls.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_early_refresh_is_not_repeated_at_once() {
+        let test = Test::new();
+        let broken = Arc::new(Counting { broken: true, ..Counting::default() });
+        test.write("key.json", &aws_cli_entry(600));
+        for _ in 0..3 {
+            assert_eq!(ask(&test.cache("f", broken.clone())).await, "CLI");
+        }
+        assert_eq!(broken.calls.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
@@ -354,21 +450,8 @@ mod tests {
         assert_eq!(ask(&test.cache("f", broken())).await, "CLI");
         test.write("key.json", &aws_cli_entry(299));
         assert!(test.cache("f", broken()).provide_credentials().await.is_err());
+        test.context.clock.advance(Duration::from_secs(1));
         assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1");
-    }
-
-    #[tokio::test]
-    async fn what_a_person_is_asked_for_is_used_to_its_end_and_waited_for_longer() {
-        let test = Test::new();
-        test.write("key.json", &aws_cli_entry(400));
-        let mut cache = test.cache("f", Arc::default());
-        cache.slot.asks = true;
-        assert_eq!(cache.ready().unwrap().access_key_id(), "CLI");
-        test.write("key.json", &aws_cli_entry(200));
-        let _lock = cache.folder.try_lock(&test.context.fs, "key").unwrap();
-        assert_eq!(ask(&cache).await, "CALL1");
-        let waited: Duration = test.context.clock.sleeps().iter().sum();
-        assert!(waited >= PATIENCE_WITH_PEOPLE, "{waited:?}");
     }
 
     #[tokio::test]
@@ -388,7 +471,7 @@ mod tests {
         let test = Test::new();
         let provider = Arc::<Counting>::default();
         let cache = test.cache("f", provider.clone());
-        let lock = cache.folder.try_lock(&test.context.fs, "key").unwrap();
+        let lock = cache.try_lock().unwrap();
         assert!(lock.is_some());
         // Nobody writes while the lock is held: the wait ends by itself.
         assert_eq!(ask(&cache).await, "CALL1");

@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use zeroize::Zeroizing;
 
 /// The name under which AWS CLI caches a role's credentials: the SHA-1 of the call's arguments as
 /// Python's `json.dumps(arguments, sort_keys=True)` writes them.
@@ -23,7 +24,15 @@ pub struct RoleCacheKey<'a> {
 impl RoleCacheKey<'_> {
     /// The name of the entry, without `.json`.
     pub fn name(&self) -> String {
-        let mut arguments = String::from("{");
+        // Room for all of it: a buffer that grows leaves copies of the token behind.
+        let length = |text: Option<&str>| text.map_or(0, str::len);
+        let room = self.role_arn.len()
+            + length(self.role_session_name)
+            + length(self.external_id)
+            + length(self.serial_number)
+            + length(self.web_identity_token);
+        let mut arguments = Zeroizing::new(String::with_capacity(256 + 6 * room));
+        arguments.push('{');
         if let Some(seconds) = self.duration_seconds {
             // Writing to a string cannot fail.
             let _ = write!(arguments, "\"DurationSeconds\": {seconds}, ");
@@ -41,9 +50,10 @@ impl RoleCacheKey<'_> {
             push_python_string(&mut arguments, value);
             arguments.push_str(", ");
         }
-        arguments.truncate(arguments.len() - 2);
+        let end = arguments.len() - 2;
+        arguments.truncate(end);
         arguments.push('}');
-        name_of(arguments)
+        name_of(&arguments)
     }
 }
 
@@ -64,7 +74,7 @@ pub struct SsoCacheKey<'a> {
 impl SsoCacheKey<'_> {
     /// The name of the file of the access token in `~/.aws/sso/cache`, without `.json`.
     pub fn token_name(&self) -> String {
-        name_of(self.session.unwrap_or(self.start_url).to_owned())
+        name_of(self.session.unwrap_or(self.start_url))
     }
 
     /// The name of the entry, without `.json`.
@@ -73,14 +83,14 @@ impl SsoCacheKey<'_> {
             Some(session) => ("sessionName", session),
             None => ("startUrl", self.start_url),
         };
-        name_of(object(&[("accountId", self.account_id), ("roleName", self.role_name), of_token]))
+        name_of(&object(&[("accountId", self.account_id), ("roleName", self.role_name), of_token]))
     }
 }
 
-/// A name for what AWS CLI does not cache: `kind`, and what the entry depends on.
+/// A name for what AWS CLI does not cache: `kind`, and what the entry depends on. No secrets.
 pub fn own_name(kind: &str, parts: &[(&str, &str)]) -> String {
     let parts: Vec<_> = [("Rolecall", kind)].into_iter().chain(parts.iter().copied()).collect();
-    name_of(object(&parts))
+    name_of(&object(&parts))
 }
 
 fn object(members: &[(&str, &str)]) -> String {
@@ -94,10 +104,8 @@ fn object(members: &[(&str, &str)]) -> String {
     text + "}"
 }
 
-fn name_of(mut arguments: String) -> String {
-    let name = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, arguments.as_bytes()));
-    zeroize::Zeroize::zeroize(&mut arguments);
-    name
+fn name_of(text: &str) -> String {
+    hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
 }
 
 /// Writes a string as Python's `json.dumps` does: ASCII only, `\uXXXX` in UTF-16 for the rest.

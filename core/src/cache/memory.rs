@@ -26,8 +26,8 @@ pub struct MemoryCache {
     clock: Clock,
     random: Random,
     entry: ArcSwapOption<Entry>,
-    /// How many refreshes have begun.
-    begun: AtomicU64,
+    /// How many refreshes have failed; raised with the lock on `flight` held.
+    failures: AtomicU64,
     flight: Mutex<Flight>,
 }
 
@@ -39,7 +39,7 @@ struct Entry {
 /// What the last refresh left behind.
 #[derive(Default)]
 struct Flight {
-    failure: Option<(u64, CredentialsError)>,
+    failure: Option<CredentialsError>,
     /// No advisory refresh before this.
     pause_until: Option<SystemTime>,
 }
@@ -52,12 +52,13 @@ impl MemoryCache {
             clock: context.clock.clone(),
             random: context.random.clone(),
             entry: ArcSwapOption::empty(),
-            begun: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             flight: Mutex::default(),
         }
     }
 
-    fn look(&self) -> Option<(Freshness, Credentials)> {
+    /// What is in memory and how fresh it is, without asking for more.
+    pub fn look(&self) -> Option<(Freshness, Credentials)> {
         let entry = self.entry.load();
         let entry = entry.as_ref()?;
         let freshness = match entry.credentials.expires_at() {
@@ -74,14 +75,16 @@ impl MemoryCache {
     }
 
     async fn refresh(&self, flight: &mut MutexGuard<'_, Flight>) -> Result<Credentials> {
-        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let outcome = self.provider.provide_credentials().await;
         match &outcome {
             Ok(credentials) => {
                 self.keep(credentials);
                 **flight = Flight::default();
             }
-            Err(error) => flight.failure = Some((number, error.clone())),
+            Err(error) => {
+                flight.failure = Some(error.clone());
+                self.failures.fetch_add(1, Ordering::SeqCst);
+            }
         }
         outcome
     }
@@ -111,20 +114,14 @@ impl MemoryCache {
     }
 
     async fn refresh_or_wait(&self) -> Result<Credentials> {
-        // Whoever comes while a refresh is under way shares its outcome; whoever comes after a
-        // failure tries anew.
-        let (mut flight, joined) = match self.flight.try_lock() {
-            Ok(flight) => (flight, None),
-            Err(_) => {
-                let under_way = self.begun.load(Ordering::SeqCst);
-                (self.flight.lock().await, Some(under_way))
-            }
-        };
+        // A failure that came while this caller waited is its outcome too; one from before is not.
+        let failures = self.failures.load(Ordering::SeqCst);
+        let mut flight = self.flight.lock().await;
         if let Some((Freshness::Fresh | Freshness::Advisory, credentials)) = self.look() {
             return Ok(credentials);
         }
-        if let (Some(joined), Some((number, error))) = (joined, &flight.failure)
-            && *number >= joined
+        if let Some(error) = &flight.failure
+            && self.failures.load(Ordering::SeqCst) != failures
         {
             return Err(error.clone());
         }
@@ -257,6 +254,29 @@ mod tests {
         assert_eq!(test.count_calls(), 1);
         test.release();
         assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "B");
+    }
+
+    #[tokio::test]
+    async fn a_failure_ends_even_if_somebody_always_waits() {
+        let test = Test::new(vec![denied(), credentials("B", 3600)]);
+        (0..2).for_each(|_| test.release());
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let cache = test.cache.clone();
+                tokio::spawn(async move {
+                    // Far more often than there are failures to share.
+                    for _ in 0..100 {
+                        if cache.provide_credentials().await.is_ok() {
+                            return true;
+                        }
+                    }
+                    false
+                })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.unwrap(), "the failure was served again and again");
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod disk;
 mod entry;
+mod failure;
 mod key;
 mod memory;
 mod turn;

@@ -9,7 +9,7 @@ const LONGEST_POLL: Duration = Duration::from_millis(100);
 /// What came of waiting for one's turn.
 #[derive(Debug)]
 pub enum Turn<T> {
-    /// Another process has found it meanwhile.
+    /// Another process has found it, or failed to.
     Found(T),
     /// It is this one's turn, for as long as it holds the lock; `None` where there can be no lock,
     /// or whoever has it takes too long.
@@ -26,13 +26,13 @@ impl CacheFolder {
     }
 
     /// Waits until `look` finds something or this process has the lock `name`, at most for
-    /// `patience`.
+    /// `patience`. `look` is shown the lock once this process has it.
     pub async fn turn<T>(
         &self,
         context: &Context,
         name: &str,
         patience: Duration,
-        look: impl Fn() -> Option<T> + Send,
+        look: impl Fn(Option<&FileLock>) -> Option<T> + Send,
     ) -> Turn<T> {
         let mut waited = Duration::ZERO;
         let mut poll = SHORTEST_POLL;
@@ -45,7 +45,7 @@ impl CacheFolder {
                 }
             };
             // Looked at with the lock in hand: whoever had it before may have just written.
-            if let Some(found) = look() {
+            if let Some(found) = look(lock.as_ref()) {
                 return Turn::Found(found);
             }
             if lock.is_some() {

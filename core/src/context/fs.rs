@@ -1,6 +1,6 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,9 +20,36 @@ pub struct Fs {
     random: Random,
 }
 
+/// How long to wait for the next bytes of a pipe.
+#[cfg(unix)]
+const PATIENCE_SECONDS: i64 = 120;
+
 /// A lock that other processes see too. Ends when dropped, and with the process however it ends.
 #[derive(Debug)]
-pub struct FileLock(#[expect(dead_code, reason = "held, never read")] File);
+pub struct FileLock(File);
+
+impl FileLock {
+    /// What was last written into the lock file, at most 16 KiB of it. It need not be whole.
+    pub fn note(&self) -> Vec<u8> {
+        let mut note = Vec::new();
+        // A note that cannot be read is none.
+        let _ = (&self.0).seek(SeekFrom::Start(0));
+        let _ = (&self.0).take(16 * 1024).read_to_end(&mut note);
+        note
+    }
+
+    /// Writes into the lock file for whoever has the lock next. It is gone after a crash at the
+    /// wrong moment, and must be no secret.
+    pub fn write_note(&self, note: &[u8]) {
+        let written = self.0.set_len(0).and_then(|()| {
+            (&self.0).seek(SeekFrom::Start(0))?;
+            (&self.0).write_all(note)
+        });
+        if let Err(error) = written {
+            tracing::debug!(%error, "the lock file could not be written");
+        }
+    }
+}
 
 impl Fs {
     /// The files of this machine.
@@ -48,37 +75,29 @@ impl Fs {
         self.calls_left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) == 0)
     }
 
-    /// Reads a file of at most `limit` bytes.
+    /// Reads a file of at most `limit` bytes. A pipe is waited for, two minutes at most.
     ///
     /// # Errors
-    /// As the system says; `FileTooLarge` past the limit.
+    /// As the system says; `FileTooLarge` past the limit, `TimedOut` if nothing comes.
     pub fn read(&self, path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-        let mut file = self.call(|| OpenOptions::new().read(true).open(self.place(path)))?;
+        let mut file =
+            self.call(|| patient(OpenOptions::new().read(true)).open(self.place(path)))?;
         let metadata = self.call(|| file.metadata())?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        // Room for all of it at once: a buffer that grows leaves copies of secrets behind.
-        let room = usize::try_from(metadata.len().min(limit) + 1).unwrap_or(usize::MAX);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        self.call(|| Read::take(&mut file, limit + 1).read_to_end(&mut bytes))?;
-        if bytes.len() as u64 > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        if metadata.is_file() {
+            return self.call(|| read_up_to(&mut file, metadata.len(), limit));
         }
-        Ok(bytes)
+        self.call(|| read_up_to(&mut Bounded::without_blocking(&file), limit, limit))
     }
 
-    /// Reads standard input to its end: at most `limit` bytes.
+    /// Reads standard input to its end: at most `limit` bytes, each within two minutes.
     ///
     /// # Errors
-    /// As the system says; `FileTooLarge` past the limit.
+    /// As the system says; `FileTooLarge` past the limit, `TimedOut` if nothing comes.
     pub fn read_stdin(&self, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(bytes)
+        read_up_to(&mut Bounded::new(io::stdin()), limit, limit)
     }
 
     /// Replaces a file as a whole, readable by its owner alone: a reader sees the old bytes or the
@@ -115,7 +134,9 @@ impl Fs {
         self.call(|| file.write_all(bytes))?;
         self.call(|| file.sync_all())?;
         self.call(|| rename(temporary, target))?;
-        self.call(|| open_folder(folder).and_then(|folder| folder.sync_all()))
+        // The new file is in place: that its name may not outlive a power cut is no failure.
+        let _ = self.call(|| sync_folder(folder));
+        Ok(())
     }
 
     /// Makes a folder and those above it, open to its owner alone.
@@ -219,9 +240,90 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
+#[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
-fn open_folder(path: &Path) -> io::Result<File> {
-    File::open(path)
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Windows has no such thing.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Opens a pipe that nobody writes to without waiting for a writer.
+fn patient(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        options,
+        rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+    );
+    options
+}
+
+/// Reads to the end, with room for all of it at once: a buffer that grows leaves copies of secrets
+/// behind.
+fn read_up_to(source: &mut dyn Read, expected: u64, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let room = usize::try_from(expected.min(limit) + 1).unwrap_or(usize::MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    source.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+/// Reads what may never come, and gives up in time.
+struct Bounded<T> {
+    source: T,
+    /// Whether a read may block, so that it must be known first that there is something.
+    blocks: bool,
+}
+
+impl<T> Bounded<T> {
+    fn new(source: T) -> Self {
+        Self { source, blocks: true }
+    }
+
+    /// For a pipe opened so: if nobody writes to it, it is at its end.
+    fn without_blocking(source: T) -> Self {
+        Self { source, blocks: false }
+    }
+}
+
+#[cfg(unix)]
+impl<T: std::os::fd::AsFd> Bounded<T> {
+    fn wait(&self) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let limit = Timespec { tv_sec: PATIENCE_SECONDS, tv_nsec: 0 };
+        match poll(&mut [PollFd::new(&self.source, PollFlags::IN)], Some(&limit))? {
+            0 => Err(io::ErrorKind::TimedOut.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl<T: std::os::fd::AsFd> Read for Bounded<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.blocks {
+            self.wait()?;
+        }
+        loop {
+            match rustix::io::read(&self.source, &mut *buffer) {
+                Err(rustix::io::Errno::AGAIN) => self.wait()?,
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl<T: Read> Read for Bounded<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.read(buffer)
+    }
 }
 
 impl fmt::Debug for Fs {
@@ -271,7 +373,7 @@ mod tests {
             }
             deaths += 1;
         }
-        assert!(deaths >= 6, "every step of the write must go through the seam: {deaths}");
+        assert!(deaths >= 5, "every step of the write must go through the seam: {deaths}");
     }
 
     #[test]
@@ -282,6 +384,38 @@ mod tests {
         fs.write(Path::new("/link"), b"new").unwrap();
         assert_eq!(fs.read(Path::new("/real"), 9).unwrap().as_slice(), b"new");
         assert!(folder.path().join("link").is_symlink());
+    }
+
+    #[test]
+    fn a_pipe_is_read_and_one_without_a_writer_does_not_hang() {
+        let (folder, fs) = folder();
+        let path = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        assert!(fs.read(Path::new("/pipe"), 9).unwrap().is_empty());
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"token").unwrap();
+        drop(writer);
+        let number = std::os::fd::AsRawFd::as_raw_fd(&reader);
+        let place = format!("/proc/self/fd/{number}");
+        assert_eq!(Fs::real().read(Path::new(&place), 9).unwrap().as_slice(), b"token");
+    }
+
+    #[test]
+    fn a_note_in_the_lock_is_there_for_the_next_holder() {
+        let (_folder, fs) = folder();
+        let path = Path::new("/lock");
+        for (before, after) in [("", "a long note"), ("a long note", "short"), ("short", "")] {
+            let lock = fs.try_lock(path).unwrap().unwrap();
+            assert_eq!(lock.note(), before.as_bytes());
+            lock.write_note(after.as_bytes());
+        }
     }
 
     #[test]

@@ -3,23 +3,31 @@
 //! Each seam is a concrete struct over the real thing or a fake one, so that tests need neither
 //! generics nor mocks. `clippy.toml` bans the calls behind them everywhere else.
 
+#[cfg(all(unix, feature = "children"))]
+mod child;
 mod clock;
 mod env;
 mod fs;
 mod process;
 mod prompt;
 mod random;
+#[cfg(all(unix, feature = "children"))]
+mod signals;
 
 use std::sync::Arc;
 
+#[cfg(all(unix, feature = "children"))]
+pub use child::Child;
 pub use clock::Clock;
 pub use env::Env;
 pub use fs::{FileLock, Fs};
 pub use process::{Process, ProcessOutput};
 pub use prompt::Prompt;
 pub use random::Random;
+#[cfg(all(unix, feature = "children"))]
+pub use signals::{Signal, Signals};
 
-use crate::http::{HttpClient, WebClient, WebSettings};
+use crate::http::{HttpClient, RetryQuota, WebClient, WebSettings};
 
 /// Environment, files, processes, time, chance, the person at the terminal, and HTTP.
 ///
@@ -40,6 +48,8 @@ pub struct Context {
     pub prompt: Prompt,
     /// HTTP.
     pub http: Arc<dyn HttpClient>,
+    /// How many retries its calls have left together.
+    pub retry_quota: RetryQuota,
 }
 
 impl Context {
@@ -56,6 +66,7 @@ impl Context {
             random: Random::real(),
             prompt: Prompt::terminal(),
             http,
+            retry_quota: RetryQuota::default(),
         }
     }
 }

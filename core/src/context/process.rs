@@ -87,7 +87,8 @@ impl Process {
             Err(_) => Err(fail(
                 ErrorKind::TimedOut,
                 format!("{name:?} did not finish within {} s and was killed", deadline.as_secs()),
-            )),
+            )
+            .with_help("run it by hand to see what it waits for")),
             Ok(Err(error)) => {
                 Err(fail(ErrorKind::Unavailable, format!("{name:?} could not be read: {error}"))
                     .with_source(error))
@@ -95,7 +96,8 @@ impl Process {
             Ok(Ok((_, None))) => Err(fail(
                 ErrorKind::Malformed,
                 format!("{name:?} printed more than {limit} bytes and was killed"),
-            )),
+            )
+            .with_help("check that it is the right program; its talk belongs on standard error")),
             Ok(Ok((stdout, Some(status)))) => {
                 Ok(ProcessOutput { status: status.to_string(), success: status.success(), stdout })
             }
@@ -111,8 +113,20 @@ impl Process {
         environment: &[(String, Option<String>)],
     ) -> CredentialsError {
         use std::os::unix::process::CommandExt;
+        match Self::prepare(argv, environment) {
+            Ok(mut command) => Self::cannot_run(argv, command.exec()),
+            Err(error) => error,
+        }
+    }
+
+    #[cfg(unix)]
+    pub(super) fn prepare(
+        argv: &[OsString],
+        environment: &[(String, Option<String>)],
+    ) -> Result<std::process::Command> {
         let Some((program, arguments)) = argv.split_first() else {
-            return CredentialsError::new(ErrorKind::InvalidConfiguration, "exec", "no command");
+            let kind = ErrorKind::InvalidConfiguration;
+            return Err(CredentialsError::new(kind, "exec", "no command"));
         };
         #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let mut command = std::process::Command::new(program);
@@ -123,14 +137,26 @@ impl Process {
                 None => command.env_remove(name),
             };
         }
-        let error = command.exec();
+        Ok(command)
+    }
+
+    #[cfg(unix)]
+    pub(super) fn cannot_run(argv: &[OsString], error: io::Error) -> CredentialsError {
+        let program = argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
         CredentialsError::new(
             ErrorKind::InvalidConfiguration,
             "exec",
-            format!("cannot run {}: {error}", program.to_string_lossy()),
+            format!("cannot run {program}: {error}"),
         )
         .with_help("check the name of the command and PATH")
         .with_source(error)
+    }
+
+    /// What a fake leaves behind; `None` if programs are real.
+    #[cfg(all(unix, feature = "children"))]
+    pub(super) fn fake_output(&self, argv: &[OsString]) -> Option<io::Result<ProcessOutput>> {
+        let fake = self.0.as_ref()?;
+        Some(fake(&argv.iter().map(|text| text.to_string_lossy().into_owned()).collect::<Vec<_>>()))
     }
 }
 

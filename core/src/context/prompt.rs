@@ -78,8 +78,8 @@ fn nobody(question: &str) -> CredentialsError {
         format!("there is no terminal to ask: {question}"),
     )
     .with_help(
-        "give the answer with --mfa-code file://PATH, - or env:NAME, or name a program that prints \
-         it: mfa_process in the profile",
+        "give the answer by mfa_code (--mfa-code file://PATH, - or env:NAME), or name a program \
+         that prints it: mfa_process in the profile",
     )
 }
 
@@ -108,7 +108,7 @@ fn ask_terminal(question: &str) -> Result<Secret> {
     answer
 }
 
-/// Reads up to the end of line, waiting at most `patience`.
+/// Reads up to the end of line, waiting at most `patience` for each byte.
 #[cfg(unix)]
 fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -128,7 +128,17 @@ fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret>
             Err(_) => return fail(ErrorKind::Unavailable, "the terminal went away"),
         }
         match rustix::io::read(tty, &mut *byte) {
-            Ok(1) if byte[0] != b'\n' && line.len() < LONGEST => line.push(byte[0]),
+            Ok(1) => match byte[0] {
+                b'\n' | b'\r' => break,
+                // Backspace.
+                0x7f | 0x08 => _ = line.pop(),
+                // Ctrl-C, Ctrl-D, Ctrl-Z, Ctrl-\.
+                0x03 | 0x04 | 0x1a | 0x1c => {
+                    return fail(ErrorKind::Denied, "the question was refused");
+                }
+                typed if line.len() < LONGEST => line.push(typed),
+                _ => break,
+            },
             Ok(_) => break,
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return fail(ErrorKind::Unavailable, "the terminal went away"),
@@ -140,7 +150,8 @@ fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret>
     }
 }
 
-/// Switches the echo off, and on again when dropped.
+/// Switches the echo off, and on again when dropped. Signals of the keyboard are off too: one that
+/// ended the process here would leave the terminal without an echo.
 #[cfg(unix)]
 struct Quiet<'a, T: std::os::fd::AsFd>(&'a T, rustix::termios::Termios);
 
@@ -150,7 +161,7 @@ impl<'a, T: std::os::fd::AsFd> Quiet<'a, T> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(tty)?;
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG | LocalModes::ICANON);
         tcsetattr(tty, OptionalActions::Flush, &quiet)?;
         Ok(Self(tty, before))
     }
@@ -189,6 +200,20 @@ mod tests {
         let error = Prompt::none().ask("code? ").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert!(error.help().unwrap().contains("--mfa-code"));
+    }
+
+    #[test]
+    fn control_c_refuses_and_backspace_corrects() {
+        for (typed, kind) in
+            [(b"12\x03", ErrorKind::Denied), (b"  \n", ErrorKind::InvalidConfiguration)]
+        {
+            let (reader, writer) = std::io::pipe().unwrap();
+            rustix::io::write(&writer, typed).unwrap();
+            assert_eq!(read_line(&reader, PATIENCE).unwrap_err().kind(), kind);
+        }
+        let (reader, writer) = std::io::pipe().unwrap();
+        rustix::io::write(&writer, b"129\x7f3\n").unwrap();
+        assert_eq!(read_line(&reader, PATIENCE).unwrap().expose(), "123");
     }
 
     #[test]

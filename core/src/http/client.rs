@@ -1,6 +1,7 @@
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,11 +9,14 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
+use super::options::Options;
 use super::{ANSWER_LIMIT, HttpClient, HttpError, HttpFailure, Request, Response};
 use crate::{Env, Fs, Secret};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(30);
+/// How much of a request's time connecting may take.
+const CONNECT_SHARE: f64 = 0.9;
 const CA_FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// How the world is reached: which authorities are trusted and which proxies are used.
@@ -51,13 +55,15 @@ impl WebSettings {
 pub struct WebClient {
     settings: WebSettings,
     fs: Fs,
-    client: OnceLock<Result<reqwest::Client, HttpError>>,
+    client: OnceLock<reqwest::Client>,
+    /// Clients for requests with options; there are as many as there are kinds of metadata service.
+    others: Mutex<Vec<(Options, reqwest::Client)>>,
 }
 
 impl WebClient {
     /// A client with these settings; `fs` reads the CA file.
     pub fn new(settings: WebSettings, fs: Fs) -> Self {
-        Self { settings, fs, client: OnceLock::new() }
+        Self { settings, fs, client: OnceLock::new(), others: Mutex::default() }
     }
 
     /// Says what is wrong with the settings: the CA file, the proxies. Opens no connection.
@@ -65,23 +71,58 @@ impl WebClient {
     /// # Errors
     /// `Unusable`, as the first request would fail.
     pub fn check(&self) -> Result<(), HttpError> {
-        self.client().map(|_| ())
+        self.client(&Options::default(), "").map(|_| ())
     }
 
-    fn client(&self) -> Result<reqwest::Client, HttpError> {
-        self.client.get_or_init(|| self.build()).clone()
+    /// The client for these options, built at the first request. A failure is not kept: the CA file
+    /// may come later.
+    fn client(&self, options: &Options, host: &str) -> Result<reqwest::Client, HttpError> {
+        if *options == Options::default() {
+            return match self.client.get() {
+                Some(client) => Ok(client.clone()),
+                None => {
+                    let client = self.build(options, host)?;
+                    Ok(self.client.get_or_init(|| client).clone())
+                }
+            };
+        }
+        if options.pinned.is_some() {
+            return self.build(options, host);
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = others.iter().find(|(known, _)| known == options) {
+            return Ok(client.clone());
+        }
+        let client = self.build(options, host)?;
+        others.push((options.clone(), client.clone()));
+        Ok(client)
     }
 
-    fn build(&self) -> Result<reqwest::Client, HttpError> {
-        let unusable = |message: String| HttpError::new(HttpFailure::Unusable, message);
+    fn build(&self, options: &Options, host: &str) -> Result<reqwest::Client, HttpError> {
+        let limit = options.limit.unwrap_or(ANSWER_TIME_LIMIT);
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls()?)
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(ANSWER_TIME_LIMIT)
+            .connect_timeout(CONNECT_LIMIT.min(limit.mul_f64(CONNECT_SHARE)))
+            .timeout(limit)
             .tcp_nodelay(true)
             .no_proxy()
             .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")));
+        if let Some(pinned) = &options.pinned {
+            // Port 0 stands for the URL's own.
+            let addresses: Vec<_> = pinned.0.iter().map(|ip| SocketAddr::new(*ip, 0)).collect();
+            builder = builder.resolve_to_addrs(host, &addresses);
+        }
+        if !options.direct {
+            builder = self.proxied(builder)?;
+        }
+        builder.build().map_err(|error| HttpError::new(HttpFailure::Unusable, describe(&error)))
+    }
+
+    fn proxied(
+        &self,
+        mut builder: reqwest::ClientBuilder,
+    ) -> Result<reqwest::ClientBuilder, HttpError> {
         let except = self.settings.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
         type Make = fn(&str) -> reqwest::Result<reqwest::Proxy>;
         let proxies: [(&str, &Option<Secret>, Make); 2] = [
@@ -91,11 +132,15 @@ impl WebClient {
         for (name, url, make) in proxies {
             let Some(url) = url else { continue };
             // The address may hold a password, so the error must not show it.
-            let proxy = make(url.expose())
-                .map_err(|_| unusable(format!("{name} is not the address of a proxy")))?;
+            let is_http = |url: &&str| !url.contains("://") || url.starts_with("http");
+            let proxy = Some(url.expose()).filter(is_http).and_then(|url| make(url).ok());
+            let proxy = proxy.ok_or_else(|| {
+                let message = format!("{name} is not the address of an HTTP proxy");
+                HttpError::new(HttpFailure::Unusable, message)
+            })?;
             builder = builder.proxy(proxy.no_proxy(except.clone()));
         }
-        builder.build().map_err(|error| unusable(describe(&error)))
+        Ok(builder)
     }
 
     fn tls(&self) -> Result<rustls::ClientConfig, HttpError> {
@@ -119,12 +164,14 @@ impl WebClient {
         };
         let pem = self.fs.read(path, CA_FILE_LIMIT).map_err(|e| unusable(e.to_string()))?;
         let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|e| unusable(e.to_string()))?;
-            roots.add(certificate).map_err(|e| unusable(e.to_string()))?;
+        let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+        // One odd certificate, as bundles of companies hold, is no reason to trust nobody.
+        let (_, ignored) = roots.add_parsable_certificates(certificates);
+        if ignored > 0 {
+            tracing::warn!(ignored, file = %path.display(), "certificates that make no sense");
         }
         if roots.is_empty() {
-            return Err(unusable("it holds no certificate in PEM form".to_owned()));
+            return Err(unusable("it holds no usable certificate in PEM form".to_owned()));
         }
         Ok(roots)
     }
@@ -133,8 +180,9 @@ impl WebClient {
 #[async_trait]
 impl HttpClient for WebClient {
     async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        let client = self.client()?;
         let (parts, body) = request.into_parts();
+        let options = Options::of(&parts.extensions);
+        let client = self.client(&options, parts.uri.host().unwrap_or_default())?;
         let url = parts.uri.to_string();
         let request = client
             .request(parts.method, url)
@@ -167,18 +215,30 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
 }
 
 fn classify(error: &reqwest::Error) -> HttpError {
-    let failure = if chain(error).any(|cause| cause.is::<rustls::Error>()) {
+    let failure = if chain(error).any(is_tls) {
         HttpFailure::Tls
-    } else if error.is_timeout() {
-        HttpFailure::TimedOut
     } else if error.is_connect() {
         HttpFailure::Connect
+    } else if error.is_timeout() {
+        HttpFailure::TimedOut
     } else if error.is_builder() {
         HttpFailure::Unusable
     } else {
         HttpFailure::Interrupted
     };
-    HttpError::new(failure, describe(error))
+    let message = match failure {
+        HttpFailure::Connect if error.is_timeout() => "no connection in time".to_owned(),
+        _ => describe(error),
+    };
+    HttpError::new(failure, message)
+}
+
+/// An `io::Error` does not name the error it holds as its source, so it is looked into.
+fn is_tls(cause: &(dyn Error + 'static)) -> bool {
+    match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(held) => is_tls(held),
+        None => cause.is::<rustls::Error>(),
+    }
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -215,7 +275,7 @@ mod tests {
     fn a_proxy_address_that_makes_no_sense_is_named_but_not_shown() {
         let client =
             WebClient::new(settings(&[("HTTPS_PROXY", "http://me:hunter2@[")]), Fs::real());
-        let error = client.build().unwrap_err();
+        let error = client.check().unwrap_err();
         assert_eq!(error.failure, HttpFailure::Unusable);
         assert!(error.message.contains("HTTPS_PROXY") && !error.message.contains("hunter2"));
     }
@@ -227,7 +287,7 @@ mod tests {
         fs.write(Path::new("/empty.pem"), b"nothing here").unwrap();
         for path in ["/missing.pem", "/empty.pem"] {
             let client = WebClient::new(settings(&[("AWS_CA_BUNDLE", path)]), fs.clone());
-            let error = client.build().unwrap_err();
+            let error = client.check().unwrap_err();
             assert!(error.message.contains(path), "{error}");
         }
     }

@@ -1,15 +1,18 @@
 //! HTTP as AWS's protocols need it: bounded in time and size, retried, never redirected.
 
 mod client;
+mod options;
 mod retry;
 
 use std::fmt;
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 pub use client::{WebClient, WebSettings};
-pub use retry::{Exchange, RetryPolicy, Verdict, send};
+pub use options::{Direct, Pinned, TimeLimit};
+pub use retry::{Exchange, RetryPolicy, RetryQuota, Verdict, send};
 
 /// A request; its body is zeroed on drop, as tokens travel in bodies.
 pub type Request = http::Request<Zeroizing<Vec<u8>>>;
@@ -24,11 +27,23 @@ pub const ANSWER_LIMIT: usize = 1024 * 1024;
 /// and sockets, those of tests replay.
 #[async_trait]
 pub trait HttpClient: fmt::Debug + Send + Sync {
-    /// Sends `request` once: no retry, no redirect, answers up to [`ANSWER_LIMIT`].
+    /// Sends `request` once: no retry, no redirect, answers up to [`ANSWER_LIMIT`]. Honours
+    /// [`Direct`], [`TimeLimit`] and [`Pinned`] among the request's extensions.
     ///
     /// # Errors
     /// If there is no whole answer. A status of 4xx or 5xx is an answer.
     async fn send(&self, request: Request) -> Result<Response, HttpError>;
+
+    /// The addresses of `host`, a name or an address itself. How long that may take is for the
+    /// caller to bound.
+    ///
+    /// # Errors
+    /// `Connect` if there is no such name.
+    async fn resolve(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, HttpError> {
+        let found = tokio::net::lookup_host((host, port)).await;
+        let found = found.map_err(|e| HttpError::new(HttpFailure::Connect, e.to_string()))?;
+        Ok(found.map(|address| address.ip()).collect())
+    }
 }
 
 /// Why there is no answer.

@@ -1,5 +1,7 @@
 //! Retries in the SDKs' standard mode, with correction of the clock.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +28,35 @@ impl Default for RetryPolicy {
     }
 }
 
+/// A budget of retries that all calls of a [`Context`] share, so that an outage is not met with
+/// three times the calls. Calls that succeed at the first attempt fill it up again.
+///
+/// Source: as [`RetryPolicy`], "retry quota": 500 tokens, 5 a retry.
+#[derive(Clone, Debug)]
+pub struct RetryQuota(Arc<AtomicU32>);
+
+impl RetryQuota {
+    const FULL: u32 = 500;
+    const RETRY: u32 = 5;
+
+    fn spend(&self) -> bool {
+        let spend = |left: u32| left.checked_sub(Self::RETRY);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
+    }
+
+    fn refund(&self, attempts: u32) {
+        let amount = if attempts > 1 { Self::RETRY } else { 1 };
+        let refund = |left: u32| Some((left + amount).min(Self::FULL));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refund);
+    }
+}
+
+impl Default for RetryQuota {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU32::new(Self::FULL)))
+    }
+}
+
 /// What to make of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -46,6 +77,12 @@ pub trait Exchange: Sync {
     /// The request, made and signed anew for each attempt.
     async fn request(&self) -> Result<Request>;
 
+    /// Whether the call may be made again though the first may have been carried out: not if it
+    /// holds a code that can be used once.
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     /// What to make of the answer.
     fn judge(&self, answer: &Response) -> Verdict;
 }
@@ -63,6 +100,7 @@ pub async fn send(
 ) -> Result<Response> {
     let mut attempt = 1;
     loop {
+        let skew = context.clock.skew_millis();
         let request = exchange.request().await?;
         let place = authority(&request);
         let outcome = context.http.send(request).await;
@@ -70,19 +108,24 @@ pub async fn send(
         let reason = match outcome {
             Ok(answer) => match exchange.judge(&answer) {
                 Verdict::Transient(reason) if !last => reason,
-                Verdict::ClockSkew if !last && correct_clock(context, &answer) => {
-                    tracing::warn!(
-                        skew_ms = context.clock.skew_millis(),
-                        "this machine's clock is wrong; going on with the time that AWS gave"
-                    );
+                Verdict::ClockSkew if !last && correct_clock(context, skew, &answer) => {
                     attempt += 1;
                     continue;
                 }
-                _ => return Ok(answer),
+                _ => {
+                    context.retry_quota.refund(attempt);
+                    return Ok(answer);
+                }
             },
-            Err(error) if !last && is_transient(error.failure) => error.message,
-            Err(error) => return Err(explain(&exchange.name(), &place, attempt, error)),
+            Err(error) if !last && may_repeat(exchange, error.failure) => error.message,
+            Err(error) => return Err(explain(exchange, &place, attempt, error)),
         };
+        if !context.retry_quota.spend() {
+            let message = "too many calls have failed lately, so this one is not tried again";
+            return Err(CredentialsError::new(ErrorKind::Unavailable, exchange.name(), message)
+                .with_help("AWS or the network has trouble; try again later")
+                .with_source(HttpError::new(HttpFailure::Interrupted, reason)));
+        }
         let wait = context.random.up_to(backoff(attempt));
         tracing::debug!(call = exchange.name(), attempt, reason, ?wait, "trying again");
         context.clock.sleep(wait).await;
@@ -95,12 +138,20 @@ fn backoff(attempt: u32) -> Duration {
     Duration::from_secs(seconds).min(LONGEST_BACKOFF)
 }
 
-fn is_transient(failure: HttpFailure) -> bool {
-    matches!(failure, HttpFailure::Connect | HttpFailure::TimedOut | HttpFailure::Interrupted)
+fn may_repeat(exchange: &dyn Exchange, failure: HttpFailure) -> bool {
+    match failure {
+        HttpFailure::Connect => true,
+        HttpFailure::TimedOut | HttpFailure::Interrupted => exchange.is_repeatable(),
+        _ => false,
+    }
 }
 
-/// Takes over the answer's time if it differs by so much that signatures fail.
-fn correct_clock(context: &Context, answer: &Response) -> bool {
+/// Takes over the answer's time if it differs by so much that signatures fail. `skew` is the
+/// correction with which the request was signed: another call may have changed it since.
+fn correct_clock(context: &Context, skew: i64, answer: &Response) -> bool {
+    if context.clock.skew_millis() != skew {
+        return true;
+    }
     let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
     let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
         return false;
@@ -112,6 +163,10 @@ fn correct_clock(context: &Context, answer: &Response) -> bool {
         return false;
     }
     context.clock.correct(theirs);
+    tracing::warn!(
+        skew_ms = context.clock.skew_millis(),
+        "this machine's clock is wrong; going on with the time that AWS gave"
+    );
     true
 }
 
@@ -119,7 +174,12 @@ fn authority(request: &Request) -> String {
     request.uri().authority().map(|a| a.host().to_owned()).unwrap_or_default()
 }
 
-fn explain(call: &str, host: &str, attempts: u32, error: HttpError) -> CredentialsError {
+fn explain(
+    exchange: &dyn Exchange,
+    host: &str,
+    attempts: u32,
+    error: HttpError,
+) -> CredentialsError {
     let (kind, what, help) = match error.failure {
         HttpFailure::Connect => (
             ErrorKind::Unavailable,
@@ -130,6 +190,11 @@ fn explain(call: &str, host: &str, attempts: u32, error: HttpError) -> Credentia
             ErrorKind::Unavailable,
             format!("{host} could not be trusted"),
             "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to the file with its authority",
+        ),
+        HttpFailure::TimedOut | HttpFailure::Interrupted if !exchange.is_repeatable() => (
+            ErrorKind::Unavailable,
+            format!("the answer of {host} was lost, and its code may be used up"),
+            "wait for the next code and try again",
         ),
         HttpFailure::TimedOut => (
             ErrorKind::TimedOut,
@@ -153,7 +218,7 @@ fn explain(call: &str, host: &str, attempts: u32, error: HttpError) -> Credentia
         ),
     };
     let times = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
-    CredentialsError::new(kind, call.to_owned(), format!("{what}{times}: {error}"))
+    CredentialsError::new(kind, exchange.name(), format!("{what}{times}: {error}"))
         .with_help(help)
         .with_source(error)
 }
@@ -177,7 +242,9 @@ mod tests {
         }
     }
 
-    struct Get;
+    struct Get {
+        repeatable: bool,
+    }
 
     #[async_trait]
     impl Exchange for Get {
@@ -189,6 +256,10 @@ mod tests {
             let mut request = Request::default();
             *request.uri_mut() = http::Uri::from_static("http://sts.test/?secret=hunter2");
             Ok(request)
+        }
+
+        fn is_repeatable(&self) -> bool {
+            self.repeatable
         }
 
         fn judge(&self, answer: &Response) -> Verdict {
@@ -214,11 +285,45 @@ mod tests {
         Err(HttpError::new(failure, "details"))
     }
 
+    fn machine(script: Vec<Result<Response, HttpError>>) -> Context {
+        Context { http: Arc::new(Scripted(Mutex::new(script))), ..testing::context() }
+    }
+
     async fn run(script: Vec<Result<Response, HttpError>>) -> (Context, Result<Response>) {
-        let http = std::sync::Arc::new(Scripted(Mutex::new(script)));
-        let context = Context { http, ..testing::context() };
-        let result = send(&context, RetryPolicy::default(), &Get).await;
+        let context = machine(script);
+        let result = send(&context, RetryPolicy::default(), &Get { repeatable: true }).await;
         (context, result)
+    }
+
+    #[tokio::test]
+    async fn a_code_that_may_be_used_up_is_not_sent_again() {
+        let once = Get { repeatable: false };
+        let context = machine(vec![failure(HttpFailure::Connect), failure(HttpFailure::TimedOut)]);
+        let error = send(&context, RetryPolicy::default(), &once).await.unwrap_err();
+        assert!(error.help().unwrap().contains("next code"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_outage_uses_up_the_retries_that_all_calls_share() {
+        let calls = 100;
+        let context = machine((0..calls * 3).map(|_| answer(503, None)).collect());
+        let mut given_up = 0;
+        for _ in 0..calls {
+            let call = Get { repeatable: true };
+            let result = send(&context, RetryPolicy::default(), &call).await;
+            given_up += u32::from(result.is_err());
+        }
+        assert!(given_up > 0, "the budget never ran out");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_another_call_has_corrected_is_a_reason_to_try_again() {
+        let context = testing::context();
+        let signed_with = context.clock.skew_millis();
+        context.clock.correct(context.clock.now() + Duration::from_secs(7200));
+        let late = answer(403, Some(context.clock.now())).unwrap();
+        assert!(correct_clock(&context, signed_with, &late));
+        assert!(!correct_clock(&context, context.clock.skew_millis(), &late));
     }
 
     #[tokio::test]

@@ -49,8 +49,7 @@ pub fn plan_default(set: &ProfileSet, env: &Env) -> Result<Plan> {
         } else {
             pass("container", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and …_FULL_URI are not set");
             if is_imds_disabled(env) {
-                pass("IMDS", "AWS_EC2_METADATA_DISABLED is true");
-                return Err(nothing(&passed_over));
+                return Err(nothing(&passed_over, "AWS_EC2_METADATA_DISABLED is true"));
             }
             Source::Imds
         }
@@ -104,15 +103,33 @@ fn note_web_identity(plan: &Plan, env: &Env) -> Option<String> {
     ))
 }
 
-fn nothing(passed_over: &[PassedOver]) -> CredentialsError {
-    let tried: Vec<String> =
-        passed_over.iter().map(|p| format!("{}: {}", p.name, p.reason)).collect();
+/// The error at the end of the default chain, where IMDS gives nothing either: all that was tried,
+/// and why it was passed over.
+pub fn nothing_found(plan: &Plan, imds: &CredentialsError) -> CredentialsError {
+    if imds.kind() == ErrorKind::NotConfigured {
+        return nothing(&plan.passed_over, imds.message());
+    }
+    let before = list(plan.passed_over.iter().map(|p| (p.name, p.reason.as_str())));
+    let message = format!("{}. Nothing else is configured: {before}", imds.message());
+    let error = CredentialsError::new(imds.kind(), imds.provider().to_owned(), message);
+    match imds.help() {
+        Some(help) => error.with_help(help),
+        None => error,
+    }
+}
+
+fn nothing(passed_over: &[PassedOver], imds: &str) -> CredentialsError {
+    let tried = passed_over.iter().map(|p| (p.name, p.reason.as_str())).chain([("IMDS", imds)]);
     CredentialsError::new(
         ErrorKind::NotConfigured,
         "credential chain",
-        format!("no credentials found. Tried {}", tried.join("; ")),
+        format!("no credentials found. Tried {}", list(tried)),
     )
     .with_help("name a profile with --profile or AWS_PROFILE, or set AWS_ACCESS_KEY_ID")
+}
+
+fn list<'a>(links: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    links.map(|(name, reason)| format!("{name}: {reason}")).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

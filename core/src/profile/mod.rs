@@ -19,7 +19,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 
-pub use chain::plan_default;
+pub use chain::{nothing_found, plan_default};
 pub use lint::{Problem, Severity, problems};
 pub use location::{FileLocations, Platform, aws_folder};
 pub use origin::{FileKind, Origin, Warning, WarningKind};

@@ -82,12 +82,14 @@ impl fmt::Debug for Profile {
 pub fn is_harmless_key(key: &str) -> bool {
     matches!(
         key,
-        "aws_access_key_id"
+        "account_id_endpoint_mode"
+            | "aws_access_key_id"
             | "aws_account_id"
             | "ca_bundle"
             | "cli_pager"
             | "credential_source"
             | "duration_seconds"
+            | "ec2_instance_profile_name"
             | "ec2_metadata_service_endpoint_mode"
             | "ec2_metadata_v1_disabled"
             | "external_id"

@@ -1,11 +1,16 @@
 //! Sources of credentials that need no AWS protocol.
 
+mod container;
+mod endpoint_answer;
 mod environment;
+mod imds;
 mod process;
 
 use async_trait::async_trait;
 
+pub use container::{ContainerEndpoint, ContainerProvider};
 pub use environment::EnvironmentProvider;
+pub use imds::{ImdsEndpoint, ImdsProbe, ImdsProvider, ImdsSettings, probe_imds};
 pub use process::ProcessProvider;
 
 use crate::{Credentials, ProvideCredentials, Result};

@@ -6,7 +6,7 @@ mod kind;
 use std::fmt;
 
 use rolecall_core::http::Response;
-use rolecall_core::{CredentialsError, ErrorKind, Secret};
+use rolecall_core::{CredentialsError, ErrorKind, Secret, printable};
 use serde::Deserialize;
 
 use crate::query::QueryApi;
@@ -207,23 +207,6 @@ fn redact(message: &str, secrets: &[Secret]) -> String {
     let quoted: Vec<String> =
         message.split(separator).filter(part).map(ToOwned::to_owned).collect();
     quoted.iter().fold(message, |message, word| message.replace(word, "[redacted]"))
-}
-
-/// `text` on one line, without characters that a terminal acts on or that hide or reorder others,
-/// at most `limit` characters.
-pub(crate) fn printable(text: &str, limit: usize) -> String {
-    let invisible = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-                | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-    };
-    let spaced: String = text.chars().map(|c| if invisible(c) { ' ' } else { c }).collect();
-    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }
 
 #[cfg(test)]

@@ -107,13 +107,14 @@ impl Limits {
         if let Some(serial) = serial {
             self.word("SerialNumber", serial, 9..=256, &SERIAL)?;
         }
-        if let Some(code) = code {
-            self.text("TokenCode", code, 6..=6)?;
-            if !code.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(self.refuse("TokenCode must have 6 digits and nothing else"));
+        match code {
+            Some(code) if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(self
+                    .refuse("TokenCode must have 6 digits and nothing else")
+                    .with_help("type the 6 digits that the MFA device shows now"))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Session policies, one by one and together.

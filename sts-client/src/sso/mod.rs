@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use rolecall_core::cache::{CacheFolder, SsoCacheKey, Turn};
 use rolecall_core::http::RetryPolicy;
 use rolecall_core::{
-    Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, timestamp,
+    Context, Credentials, CredentialsError, ErrorKind, FileLock, ProvideCredentials, Result,
+    timestamp,
 };
 
 use self::token::{Token, Unreadable};
@@ -158,7 +159,7 @@ impl SsoProvider {
     }
 
     async fn renew_or_wait(&self) -> Result<Token> {
-        let renewed = || {
+        let renewed = |_: Option<&FileLock>| {
             let token = self.read().ok()?;
             Some(token).filter(|token| !token.time_left(self.context.clock.now()).is_zero())
         };

@@ -76,7 +76,8 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
-    /// Operation, e.g. `AssumeRole`; `*` for all.
+    /// Operation, e.g. `AssumeRole`, `imds:token`, `imds:roles`, `imds:credentials`,
+    /// `container:ecs`, `container:eks`; `*` for all.
     #[serde(default = "any")]
     pub operation: String,
     /// How many calls it strikes; `null` for all until cleared.

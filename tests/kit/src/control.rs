@@ -14,6 +14,7 @@
 //! | `POST /_kit/world` | parts of a world to add or replace |
 //! | `GET /_kit/sessions` | the sessions handed out, without their secrets |
 //! | `POST /_kit/expire-session` | `{"access_key_id": "ASIA…"}` |
+//! | `POST /_kit/expire-imds-tokens` | lets every token of the metadata service end |
 //! | `POST /_kit/web-identity-token` | `{"sub": "…", "aud": "…", "claims": {}}` -> `{"token": "…"}` |
 //! | `POST /_kit/saml-assertion` | `{"role_arn", "provider_arn", "session_name", "lifetime"}` -> `{"assertion": "…"}` |
 //! | `POST /_kit/sso-login` | `{"user", "start_url", "region", "token_lifetime", "registration_lifetime", "refreshable"}`, all optional -> the token file |
@@ -188,7 +189,15 @@ fn post(shared: &Shared, path: &str, body: &[u8]) -> Outcome {
         }
         "world" => {
             let world: World = read(body)?;
-            shared.lock().world.merge(world);
+            let parts: Value = read(body)?;
+            let state = &mut shared.lock();
+            if parts.get("imds").is_some() {
+                state.world.imds = world.imds.clone();
+            }
+            if parts.get("container").is_some() {
+                state.world.container = world.container.clone();
+            }
+            state.world.merge(world);
         }
         "expire-session" => {
             let wanted: ExpireSession = read(body)?;
@@ -197,6 +206,7 @@ fn post(shared: &Shared, path: &str, body: &[u8]) -> Outcome {
             let session = state.sessions.get_mut(&wanted.access_key_id);
             session.ok_or_else(|| (404, "no such session".to_owned()))?.expires = now;
         }
+        "expire-imds-tokens" => shared.lock().metadata.expire_tokens(),
         "web-identity-token" => {
             let wanted: WebIdentity = read(body)?;
             let mut state = shared.lock();

@@ -15,6 +15,7 @@ use crate::calls::Call;
 use crate::chaos::FaultRule;
 use crate::principal::Session;
 use crate::secret::Secret;
+use crate::server::Door;
 use crate::state::{Shared, State};
 use crate::world::World;
 use crate::{SsoLogin, saml};
@@ -36,6 +37,8 @@ pub struct Kit {
     shared: Arc<Shared>,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
+    imds_address: SocketAddr,
+    container_address: SocketAddr,
     ca_pem: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -79,6 +82,8 @@ impl Kit {
         };
         let (listener, address) = listen(options.port)?;
         let secure = if options.tls { Some((tls::make()?, listen(0)?)) } else { None };
+        let (imds, imds_address) = listen(0)?;
+        let (container, container_address) = listen(0)?;
         let tls_address = secure.as_ref().map(|(_, (_, address))| *address);
         let ca_pem = secure.as_ref().map(|(tls, _)| tls.ca_pem.clone());
 
@@ -90,9 +95,15 @@ impl Kit {
         let serve = async move {
             if let Some((tls, (listener, _))) = secure {
                 let listener = TcpListener::from_std(listener)?;
-                tokio::spawn(server::serve(listener, Some(tls.acceptor), Arc::clone(&state)));
+                let (tls, state) = (Some(tls.acceptor), Arc::clone(&state));
+                tokio::spawn(server::serve(listener, Door::Aws, tls, state));
             }
-            tokio::spawn(server::serve(TcpListener::from_std(listener)?, None, state));
+            for (listener, door) in
+                [(listener, Door::Aws), (imds, Door::Imds), (container, Door::Container)]
+            {
+                let listener = TcpListener::from_std(listener)?;
+                tokio::spawn(server::serve(listener, door, None, Arc::clone(&state)));
+            }
             // Dropping the handle's sender ends this too.
             let _ = stopped.await;
             io::Result::Ok(())
@@ -102,7 +113,16 @@ impl Kit {
                 // A listener that cannot be registered shows as a kit that does not answer.
                 let _ = runtime.block_on(serve);
             })?;
-        Ok(Kit { shared, address, tls_address, ca_pem, stop: Some(stop), thread: Some(thread) })
+        Ok(Kit {
+            shared,
+            address,
+            tls_address,
+            imds_address,
+            container_address,
+            ca_pem,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -118,6 +138,38 @@ impl Kit {
     /// `https://127.0.0.1:PORT`, if started with TLS.
     pub fn tls_url(&self) -> Option<String> {
         self.tls_address.map(|address| format!("https://{address}"))
+    }
+
+    /// Where the metadata service is, for `AWS_EC2_METADATA_SERVICE_ENDPOINT`.
+    pub fn imds_url(&self) -> String {
+        format!("http://{}", self.imds_address)
+    }
+
+    /// The metadata service's port.
+    pub fn imds_port(&self) -> u16 {
+        self.imds_address.port()
+    }
+
+    /// ECS's endpoint, for `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
+    pub fn container_url(&self) -> String {
+        let id = self.shared.lock().world.container.id.clone();
+        format!("http://{}/v2/credentials/{id}", self.container_address)
+    }
+
+    /// EKS Pod Identity's endpoint, for `AWS_CONTAINER_CREDENTIALS_FULL_URI`; it wants
+    /// [`names::POD_TOKEN`](crate::names::POD_TOKEN).
+    pub fn pod_identity_url(&self) -> String {
+        format!("http://{}/v1/credentials", self.container_address)
+    }
+
+    /// The port of the containers' endpoints.
+    pub fn container_port(&self) -> u16 {
+        self.container_address.port()
+    }
+
+    /// Lets every token of the metadata service end, as if their time were over.
+    pub fn expire_imds_tokens(&self) {
+        self.shared.lock().metadata.expire_tokens();
     }
 
     /// The certificate of the kit's authority, if started with TLS.

@@ -2,7 +2,8 @@
 //!
 //! [`Kit::start`] serves a small [`World`] of accounts, users and roles on `127.0.0.1`. It checks
 //! every signature with its own SigV4 and every parameter against AWS's tables, answers in AWS's
-//! own words, and can be told to misbehave ([`Fault`]). What it was asked is recorded
+//! own words, and can be told to misbehave ([`Fault`]). Beside it, on ports of their own, are the
+//! metadata service of an instance ([`Imds`]) and a container's endpoint ([`Container`]). What it was asked is recorded
 //! ([`Kit::calls`]). Programs in other languages reach the same things under `/_kit/` on the same
 //! port; see [`control`].
 //!
@@ -21,6 +22,7 @@ mod doors;
 mod error;
 mod jwt;
 mod kit;
+mod metadata;
 mod principal;
 mod saml;
 mod secret;
@@ -45,6 +47,6 @@ pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, MfaDevice, OidcProvider, Role, SamlProvider, SsoAssignment, SsoUser, Trust,
-    User, WebTrust, World, names,
+    AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role, SamlProvider,
+    SsoAssignment, SsoUser, Trust, User, WebTrust, World, names,
 };

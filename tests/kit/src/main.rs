@@ -8,7 +8,8 @@ use rolecall_kit::{Kit, Options, World, names, read_file, write_file};
 const USAGE: &str = "\
 usage: rolecall-kit [--port N] [--tls] [--world FILE.json] [--ca-out FILE] [--no-stdin]
 
-Serves an AWS on 127.0.0.1, prints one line of JSON when ready, and stops when its
+Serves an AWS on 127.0.0.1, and on ports of their own the metadata service of an
+instance and a container's endpoint, prints one line of JSON when ready, and stops when its
 standard input ends (unless --no-stdin) or on SIGTERM or SIGINT.";
 
 #[derive(Default)]
@@ -83,6 +84,12 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             "port": kit.port(),
             "tls_url": kit.tls_url(),
             "ca_pem": kit.ca_pem(),
+            "imds_url": kit.imds_url(),
+            "imds_port": kit.imds_port(),
+            "container_url": kit.container_url(),
+            "pod_identity_url": kit.pod_identity_url(),
+            "container_port": kit.container_port(),
+            "pod_token": names::POD_TOKEN,
             "access_key_id": names::ALICE_KEY,
             "secret_access_key": names::ALICE_SECRET,
             "mfa_serial": names::ALICE_MFA,
@@ -91,6 +98,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 "Hop": names::HOP, "Deploy": names::DEPLOY, "Final": names::FINAL,
                 "Web": names::WEB, "Saml": names::SAML, "Mfa": names::MFA,
                 "External": names::EXTERNAL, "Long": names::LONG,
+                "Instance": names::INSTANCE, "Task": names::TASK,
             },
             "external_id": names::EXTERNAL_ID,
             "saml_provider": names::SAML_PROVIDER,

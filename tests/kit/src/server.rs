@@ -19,8 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::calls::Call;
 use crate::chaos::Fault;
 use crate::error::AwsError;
+use crate::metadata::{self, Answered};
 use crate::sigv4::{Presented, SignedRequest};
-use crate::state::Shared;
+use crate::state::{Shared, State};
 use crate::{clock, control, doors, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
@@ -28,6 +29,56 @@ const BODY_LIMIT: usize = 1 << 20;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a listener leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The services, and the control interface. STS answers, unless another is at the path.
+    Aws,
+    /// IAM Identity Center, behind the same listener.
+    Sso,
+    /// The metadata service of an instance.
+    Imds,
+    /// The endpoints of containers.
+    Container,
+}
+
+impl Door {
+    fn service(self) -> &'static str {
+        match self {
+            Self::Aws => "sts",
+            Self::Sso => "sso",
+            Self::Imds => "imds",
+            Self::Container => "container",
+        }
+    }
+
+    fn operation_of(self, request: &SignedRequest<'_>) -> String {
+        match self {
+            Self::Aws => sts::operation_of(request),
+            Self::Sso => sso::operation_of(request).unwrap_or_default().to_owned(),
+            Self::Imds => metadata::imds_operation_of(request),
+            Self::Container => metadata::container_operation_of(request),
+        }
+    }
+
+    fn answer(self, state: &mut State, request: &SignedRequest<'_>, call: &mut Call) -> Answered {
+        match self {
+            Self::Aws => sts::answer(state, request, call).into(),
+            Self::Sso => sso::answer(state, request, call).into(),
+            Self::Imds => metadata::answer_imds(state, request),
+            Self::Container => metadata::answer_container(state, request),
+        }
+    }
+
+    /// An error in the words of the service.
+    fn refuse(self, error: &AwsError, operation: &str) -> Reply {
+        match self {
+            Self::Sso => sso::failure(error, operation),
+            _ => sts::failure(error, false),
+        }
+    }
+}
 
 /// An answer before it is bytes.
 #[derive(Debug)]
@@ -53,7 +104,12 @@ impl std::fmt::Display for Hangup {
 impl std::error::Error for Hangup {}
 
 /// Takes connections until the runtime is shut down.
-pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    door: Door,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+) {
     loop {
         // A failed accept is the peer's or the file table's doing: there is nobody to tell.
         let Ok((stream, _)) = listener.accept().await else {
@@ -63,33 +119,38 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, share
         let (tls, shared) = (tls.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
             // What goes wrong on one connection is seen by its client.
-            let _ = connection(stream, tls, shared).await;
+            let _ = connection(stream, door, tls, shared).await;
         });
     }
 }
 
 async fn connection(
     stream: TcpStream,
+    door: Door,
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     match tls {
-        None => http(stream, shared).await,
+        None => http(stream, door, shared).await,
         Some(acceptor) => {
             let handshake = doors::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
             match handshake {
-                Some(stream) => http(stream?, shared).await,
+                Some(stream) => http(stream?, door, shared).await,
                 None => Ok(()),
             }
         }
     }
 }
 
-async fn http(io: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) -> io::Result<()> {
+async fn http(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    door: Door,
+    shared: Arc<Shared>,
+) -> io::Result<()> {
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
-        async move { handle(request, &shared).await }
+        async move { handle(request, door, &shared).await }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -101,7 +162,11 @@ async fn http(io: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) -> i
         .map_err(io::Error::other)
 }
 
-async fn handle(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>, Hangup> {
+async fn handle(
+    request: Request<Incoming>,
+    door: Door,
+    shared: &Shared,
+) -> Result<Response<Body>, Hangup> {
     let (parts, body) = request.into_parts();
     let body = doors::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await;
     let body = match body {
@@ -119,27 +184,27 @@ async fn handle(request: Request<Incoming>, shared: &Shared) -> Result<Response<
         headers: &parts.headers,
         body: &body,
     };
-    if let Some(path) = request.path.strip_prefix("/_kit/") {
+    if door == Door::Aws
+        && let Some(path) = request.path.strip_prefix("/_kit/")
+    {
         let reply = control::answer(shared, request.method, path, request.body);
         return Ok(respond(reply, shared.lock().clock.now()));
     }
-    serve_aws(&request, shared).await
+    let is_sso = door == Door::Aws && sso::operation_of(&request).is_some();
+    serve_aws(&request, if is_sso { Door::Sso } else { door }, shared).await
 }
 
 /// Counts the call, lets the faults strike, does the work, and records what was answered.
-async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Response<Body>, Hangup> {
-    // STS answers at `/`, the others at paths of their own.
-    let of_sso = sso::operation_of(request);
-    let operation = of_sso.map_or_else(|| sts::operation_of(request), str::to_owned);
-    let service = if of_sso.is_some() { "sso" } else { "sts" };
-    let refuse = |error: &AwsError| match of_sso {
-        Some(operation) => sso::failure(error, operation),
-        None => sts::failure(error, false),
-    };
+async fn serve_aws(
+    request: &SignedRequest<'_>,
+    door: Door,
+    shared: &Shared,
+) -> Result<Response<Body>, Hangup> {
+    let operation = door.operation_of(request);
     let (faults, mut call) = {
         let mut state = shared.lock();
         state.calls.arrive(&operation);
-        (state.chaos.strike(&operation), call_of(request, service, operation, state.clock.now()))
+        (state.chaos.strike(&operation), call_of(request, door, operation, state.clock.now()))
     };
     shared.notify_arrival();
 
@@ -154,7 +219,7 @@ async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Respo
         }
     }
     if let Some(fault) = &last
-        && let Some(reply) = instead(fault, &refuse)
+        && let Some(reply) = instead(fault, &|error| door.refuse(error, &call.operation))
     {
         record(shared, call, reply.response.as_ref());
         return match reply.response {
@@ -166,13 +231,14 @@ async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Respo
         };
     }
 
-    let mut state = shared.lock();
-    let reply = match of_sso {
-        Some(_) => sso::answer(&mut state, request, &mut call),
-        None => sts::answer(&mut state, request, &mut call),
+    let (Answered { reply, headers, lost }, now) = {
+        let mut state = shared.lock();
+        (door.answer(&mut state, request, &mut call), state.clock.now())
     };
-    let now = state.clock.now();
-    drop(state);
+    if lost {
+        record(shared, call, None);
+        return std::future::pending().await;
+    }
     if last == Some(Fault::LoseReply) {
         record(shared, call, None);
         return Err(Hangup);
@@ -181,17 +247,17 @@ async fn serve_aws(request: &SignedRequest<'_>, shared: &Shared) -> Result<Respo
     Ok(match last {
         Some(Fault::SkewDate { seconds }) => respond(reply, now.saturating_add(seconds)),
         Some(Fault::Truncate) => truncated(reply, now),
-        _ => respond(reply, now),
+        _ => with_headers(respond(reply, now), &headers),
     })
 }
 
-fn call_of(request: &SignedRequest<'_>, service: &'static str, operation: String, at: i64) -> Call {
+fn call_of(request: &SignedRequest<'_>, door: Door, operation: String, at: i64) -> Call {
     let presented = Presented::of(request).ok().flatten();
     let header = |name: http::HeaderName| {
         request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     Call {
-        service,
+        service: door.service(),
         operation,
         principal: None,
         access_key_id: presented.as_ref().map(|presented| presented.access_key_id.clone()),

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::server::{Reply, request_id};
 use crate::sigv4::SignedRequest;
 use crate::state::State;
-use crate::sts::{decode_form, new_session};
+use crate::sts::{decode_form, issue_unasked};
 use crate::world::{SsoUser, stable_id};
 use crate::{clock, doors};
 
@@ -169,15 +169,13 @@ fn role_credentials(
         id: format!("{id}:{user}"),
     };
     call.principal = Some(principal.arn().to_owned());
-    let session = new_session(principal, now + ROLE_SECONDS);
-    let answer = json!({"roleCredentials": {
+    let session = issue_unasked(state, principal, now + ROLE_SECONDS);
+    Ok(json!({"roleCredentials": {
         "accessKeyId": session.access_key_id,
         "secretAccessKey": session.secret.expose(),
         "sessionToken": session.token.expose(),
         "expiration": session.expires * 1000,
-    }});
-    state.sessions.insert(session.access_key_id.clone(), session);
-    Ok(answer)
+    }}))
 }
 
 #[derive(Deserialize)]

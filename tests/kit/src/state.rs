@@ -10,6 +10,7 @@ use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::doors;
 use crate::jwt::OutboundKey;
+use crate::metadata;
 use crate::principal::{Principal, Session};
 use crate::secret::Secret;
 use crate::sigv4::Key;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     pub(crate) message_key: [u8; 32],
     /// Key of the tokens that GetWebIdentityToken answers with.
     pub(crate) outbound: Option<OutboundKey>,
+    pub(crate) metadata: metadata::Memory,
 }
 
 impl Shared {
@@ -57,6 +59,7 @@ impl Shared {
                 minted: Vec::new(),
                 message_key: doors::random(),
                 outbound: None,
+                metadata: metadata::Memory::default(),
             }),
             arrived: Condvar::new(),
             gates: watch::Sender::new(HashSet::new()),
@@ -139,6 +142,7 @@ impl State {
             all.push(session.token.clone());
         }
         all.extend(self.minted.iter().cloned());
+        all.extend(self.metadata.secrets());
         all
     }
 

@@ -8,7 +8,8 @@ use super::params::Params;
 use crate::error::AwsError;
 use crate::principal::{Principal, Session};
 use crate::secret::Secret;
-use crate::world::Role;
+use crate::state::State;
+use crate::world::{Role, World};
 use crate::xml::Element;
 use crate::{clock, doors};
 
@@ -93,23 +94,6 @@ pub(super) fn role_duration(params: &Params, role: &Role) -> Result<i64, AwsErro
     Ok(seconds)
 }
 
-/// A session with new keys, without limits and marks.
-pub(crate) fn new_session(principal: Principal, expires: i64) -> Session {
-    Session {
-        access_key_id: format!("ASIA{}", letters::<16>()),
-        secret: Secret::new(STANDARD.encode(doors::random::<30>())),
-        token: session_token(),
-        expires,
-        principal,
-        mfa: false,
-        policy: None,
-        policy_arns: Vec::new(),
-        tags: Vec::new(),
-        transitive_tag_keys: Vec::new(),
-        source_identity: None,
-    }
-}
-
 /// Makes the session, keeps it, and writes its `Credentials`.
 pub(super) fn issue(
     work: &mut Work<'_>,
@@ -117,15 +101,7 @@ pub(super) fn issue(
     seconds: i64,
     wishes: Wishes,
 ) -> Element {
-    let session = Session {
-        mfa: wishes.mfa,
-        policy: wishes.policy,
-        policy_arns: wishes.policy_arns,
-        tags: wishes.tags,
-        transitive_tag_keys: wishes.transitive_tag_keys,
-        source_identity: wishes.source_identity,
-        ..new_session(principal, work.now + seconds)
-    };
+    let session = new_session(principal, work.now + seconds, wishes);
     let credentials = Element::parent(
         "Credentials",
         vec![
@@ -139,22 +115,64 @@ pub(super) fn issue(
     credentials
 }
 
+/// Makes a session for those who get it without asking STS, and keeps it.
+pub(crate) fn issue_unasked(state: &mut State, principal: Principal, expires: i64) -> Session {
+    let session = new_session(principal, expires, Wishes::default());
+    state.sessions.insert(session.access_key_id.clone(), session.clone());
+    session
+}
+
+/// Makes the session of a role for those who get it without asking STS, and keeps it; `None` if
+/// there is no such role.
+pub(crate) fn issue_role_session(
+    state: &mut State,
+    role_arn: &str,
+    session_name: &str,
+    seconds: i64,
+) -> Option<Session> {
+    let role = state.world.role(role_arn)?;
+    let principal = assumed_role(&state.world, role, session_name);
+    let session = new_session(principal, state.clock.now() + seconds, Wishes::default());
+    state.sessions.insert(session.access_key_id.clone(), session.clone());
+    Some(session)
+}
+
+fn new_session(principal: Principal, expires: i64, wishes: Wishes) -> Session {
+    Session {
+        access_key_id: format!("ASIA{}", letters::<16>()),
+        secret: Secret::new(STANDARD.encode(doors::random::<30>())),
+        token: session_token(),
+        expires,
+        principal,
+        mfa: wishes.mfa,
+        policy: wishes.policy,
+        policy_arns: wishes.policy_arns,
+        tags: wishes.tags,
+        transitive_tag_keys: wishes.transitive_tag_keys,
+        source_identity: wishes.source_identity,
+    }
+}
+
+fn assumed_role(world: &World, role: &Role, session_name: &str) -> Principal {
+    let partition = world.partition(&role.account);
+    let arn =
+        format!("arn:{partition}:sts::{}:assumed-role/{}/{session_name}", role.account, role.name);
+    let id = format!("{}:{session_name}", role.unique_id());
+    Principal::AssumedRole { role_arn: world.role_arn(role), arn, id }
+}
+
 /// A role's session and the `AssumedRoleUser` that describes it.
 pub(super) fn role_session(
     work: &Work<'_>,
     role: &Role,
     session_name: &str,
 ) -> (Principal, Element) {
-    let world = &work.state.world;
-    let partition = world.partition(&role.account);
-    let arn =
-        format!("arn:{partition}:sts::{}:assumed-role/{}/{session_name}", role.account, role.name);
-    let id = format!("{}:{session_name}", role.unique_id());
+    let principal = assumed_role(&work.state.world, role, session_name);
     let user = Element::parent(
         "AssumedRoleUser",
-        vec![Element::text("AssumedRoleId", id.as_str()), Element::text("Arn", arn.as_str())],
+        vec![Element::text("AssumedRoleId", principal.id()), Element::text("Arn", principal.arn())],
     );
-    (Principal::AssumedRole { role_arn: world.role_arn(role), arn, id }, user)
+    (principal, user)
 }
 
 /// As long as AWS's are, because clients must not assume a length, and in standard base64, because

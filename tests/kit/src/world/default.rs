@@ -1,8 +1,8 @@
 //! The world that most tests need.
 
 use super::{
-    AccessKey, Account, MfaDevice, OidcProvider, Role, SamlProvider, SsoAssignment, SsoUser, Trust,
-    User, WebTrust, World,
+    AccessKey, Account, Container, Imds, MfaDevice, OidcProvider, Role, SamlProvider,
+    SsoAssignment, SsoUser, Trust, User, WebTrust, World,
 };
 
 /// The default world's names and keys, for tests to refer to.
@@ -42,6 +42,12 @@ pub mod names {
     pub const EXTERNAL: &str = "arn:aws:iam::111111111111:role/External";
     /// A role with a path and sessions of up to twelve hours.
     pub const LONG: &str = "arn:aws:iam::111111111111:role/team/Long";
+    /// The role of the EC2 instance whose metadata service the kit serves.
+    pub const INSTANCE: &str = "arn:aws:iam::111111111111:role/Instance";
+    /// The role of the container whose endpoint the kit serves.
+    pub const TASK: &str = "arn:aws:iam::111111111111:role/Task";
+    /// The token that the endpoint of EKS Pod Identity takes.
+    pub const POD_TOKEN: &str = "kit.pod-identity.token-000000000001";
     /// External id of [`EXTERNAL`].
     pub const EXTERNAL_ID: &str = "external-id:42";
     /// Issuer of web identity tokens.
@@ -68,7 +74,8 @@ use names::{ACCOUNT, ALICE_MFA};
 
 /// - Account 111111111111: users `alice` (an MFA device with six codes), `bob` (trusted by nobody)
 ///   and the root user; roles `Web` (web identity tokens of `https://oidc.kit.example`), `Saml`,
-///   `Mfa`, `External` and `team/Long` (up to 12 hours), which trust `alice`.
+///   `Mfa`, `External` and `team/Long` (up to 12 hours), which trust `alice`; `Instance` and `Task`,
+///   whose credentials the metadata service and the containers' endpoint give.
 /// - IAM Identity Center: user `alice@kit.example` with the permission set `Developer` in
 ///   111111111111.
 /// - Account 222222222222: role `Hop`, which trusts `alice` and the permission sets.
@@ -127,6 +134,8 @@ impl Default for World {
                         ..Trust::default()
                     },
                 ),
+                role(ACCOUNT, "Instance", Trust::default()),
+                role(ACCOUNT, "Task", Trust::default()),
                 role(
                     ACCOUNT,
                     "Saml",
@@ -157,6 +166,8 @@ impl Default for World {
                 }],
             }],
             sts_region: None,
+            imds: Imds::default(),
+            container: Container::default(),
         }
     }
 }

@@ -4,12 +4,14 @@
 //! field but names has a default.
 
 mod default;
+mod metadata;
 
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
 pub use default::names;
+pub use metadata::{Container, Imds, ImdsTokens};
 
 /// Everything that exists before the first call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +32,10 @@ pub struct World {
     pub sso_users: Vec<SsoUser>,
     /// The one region that STS signatures may be scoped to; `None` takes any.
     pub sts_region: Option<String>,
+    /// The metadata service of an instance.
+    pub imds: Imds,
+    /// The endpoints of containers.
+    pub container: Container,
 }
 
 /// An AWS account.
@@ -219,10 +225,13 @@ impl World {
             saml_providers: Vec::new(),
             sso_users: Vec::new(),
             sts_region: None,
+            imds: Imds::default(),
+            container: Container::default(),
         }
     }
 
-    /// Adds everything of another world; what has the same name is replaced.
+    /// Adds everything of another world; what has the same name is replaced. The metadata service
+    /// and the containers' endpoint stay as they are.
     pub fn merge(&mut self, other: World) {
         put(&mut self.accounts, other.accounts, |a, b| a.id == b.id);
         put(&mut self.users, other.users, |a, b| a.account == b.account && a.name == b.name);
@@ -287,7 +296,8 @@ impl World {
             self.users.iter().flat_map(|user| &user.mfa_devices).flat_map(|device| &device.codes);
         let oidc = self.oidc_providers.iter().map(|provider| &provider.hs256_key);
         let saml = self.saml_providers.iter().map(|provider| &provider.key);
-        keys.chain(codes).chain(oidc).chain(saml).cloned().collect()
+        let pods = &self.container.pod_tokens;
+        keys.chain(codes).chain(oidc).chain(saml).chain(pods).cloned().collect()
     }
 }
 

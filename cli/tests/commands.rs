@@ -1,0 +1,249 @@
+//! What each command prints.
+
+use std::process::{Command, Stdio};
+
+use rolecall_kit::{Fault, FaultRule, names};
+use serde_json::{Value, json};
+
+use crate::support::{Running, Sandbox};
+
+#[test]
+fn whoami_in_text_and_json() {
+    let sandbox = Sandbox::new();
+    let arn = "arn:aws:iam::111111111111:user/alice";
+    let text = sandbox.run(&["whoami", "--profile", "alice"]).good().stdout;
+    assert!(text.starts_with(&format!("Account  {}\nArn      {arn}\nUserId   ", names::ACCOUNT)));
+    let identity = sandbox.run(&["whoami", "--profile", "alice", "--json"]).json();
+    assert_eq!(identity["Arn"], arn);
+    let identity = sandbox.run(&["whoami", "--profile", "final", "--json"]).json();
+    let arn = identity["Arn"].as_str().unwrap();
+    assert!(arn.starts_with("arn:aws:sts::444444444444:assumed-role/Final/rolecall-"), "{arn}");
+}
+
+#[test]
+fn exec_gives_a_command_the_credentials_and_nothing_stale() {
+    let sandbox = Sandbox::new()
+        .set("AWS_PROFILE", "alice")
+        .set("AWS_SECURITY_TOKEN", "stale")
+        .set("AWS_ROLE_ARN", "stale")
+        .set("MINE", "kept");
+    let exec = |script: &str| {
+        sandbox.run(&["exec", "--profile", "hop", "--", "sh", "-c", script, "x", "--flag"])
+    };
+    let shown = exec("env").good().stdout;
+    let value = |name: &str| shown.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+    let key = value("AWS_ACCESS_KEY_ID").unwrap();
+    assert!(sandbox.kit.sessions().iter().any(|session| session.access_key_id == key));
+    assert!(value("AWS_SESSION_TOKEN").is_some() && value("AWS_CREDENTIAL_EXPIRATION").is_some());
+    assert_eq!((value("AWS_REGION"), value("MINE")), (Some("us-east-1"), Some("kept")));
+    for stale in ["AWS_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN"] {
+        assert_eq!(value(stale), None);
+    }
+    assert_eq!(exec("echo \"$1\"").good().stdout, "--flag\n");
+    assert_eq!(exec("exit 42").code(), 42);
+    // It is replaced, not a parent; and a broken pipe kills its child as anywhere.
+    let pid = sandbox.start(&["exec", "--profile", "hop", "--", "sh", "-c", "echo $$"]);
+    let expected = pid.pid();
+    assert_eq!(pid.finish().stdout.trim(), expected.to_string());
+    assert_eq!(exec("yes | head -n 1").good().stderr, "");
+    // The credentials work.
+    let program = env!("CARGO_BIN_EXE_rolecall");
+    let whoami = sandbox.run(&["exec", "--profile", "hop", "--", program, "whoami"]).good().stdout;
+    assert!(whoami.contains("assumed-role/Hop/"), "{whoami}");
+}
+
+#[test]
+fn exec_of_no_such_command() {
+    let finished = Sandbox::new().run(&["exec", "--profile", "hop", "--", "no-such-command"]);
+    assert_eq!(finished.code(), 4);
+    assert!(finished.stderr.contains("no-such-command"), "{finished:?}");
+    assert!(finished.stderr.contains("help: "), "{finished:?}");
+}
+
+#[test]
+fn profiles_in_text_and_json() {
+    let sandbox = Sandbox::new();
+    let line = sandbox.add_config(
+        "[profile x]\nregion = eu-west-1\ncredential_process = helper --password hunter2\n\
+         [sso-session s]\nsso_region = us-east-1\n[services v]\nsts =\n  endpoint_url = http://x\n\
+         [profile sp ace]\nregion = us-east-1\n",
+    );
+    let finished = sandbox.run(&["profiles"]).good();
+    assert_eq!(finished.stdout, "alice\nhop\ndeploy\nfinal\nx\n");
+    assert!(finished.stderr.contains(&format!("/.aws/config:{}", line + 8)), "{finished:?}");
+
+    let all = sandbox.run(&["profiles", "--json"]).json();
+    let keys: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["profiles", "sso_sessions", "services", "warnings"]);
+    let expected =
+        json!({"aws_access_key_id": names::ALICE_KEY, "aws_secret_access_key": "[redacted]"});
+    assert_eq!(all["profiles"]["alice"], expected);
+    let expected = json!({"region": "eu-west-1", "credential_process": "[redacted]"});
+    assert_eq!(all["profiles"]["x"], expected);
+    assert_eq!(all["sso_sessions"], json!({"s": {"sso_region": "us-east-1"}}));
+    assert!(all["services"]["v"]["sts"].is_string());
+    let warning = &all["warnings"][0];
+    assert_eq!(warning["line"], line + 8);
+    assert!(warning["file"].as_str().unwrap().ends_with("/.aws/config"), "{warning}");
+    assert!(warning["message"].is_string(), "{warning}");
+}
+
+#[test]
+fn explain_in_text_and_json() {
+    let sandbox = Sandbox::new();
+    let all = sandbox.run(&["explain", "--profile", "final", "--json"]).json();
+    assert_eq!(all["profile"], "final");
+    assert_eq!(all["source"]["kind"], "static");
+    assert_eq!(all["source"]["access_key_id"], names::ALICE_KEY);
+    let hops = all["hops"].as_array().unwrap();
+    let roles: Vec<_> = hops.iter().map(|hop| hop["role_arn"].as_str().unwrap()).collect();
+    assert_eq!(roles, [names::HOP, names::DEPLOY, names::FINAL]);
+    assert!(all["origin"]["file"].as_str().unwrap().ends_with("/.aws/config"));
+    assert_eq!(all["origin"]["line"], 10);
+    assert_eq!(all["problems"], json!([]));
+    assert_eq!(all["sts_endpoint"], sandbox.kit.url());
+
+    let text = sandbox.run(&["explain", "--profile", "final"]).good().stdout;
+    for part in [names::HOP, names::DEPLOY, names::FINAL, names::ALICE_KEY, "/.aws/config:10"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(sandbox.kit.counts().is_empty(), "explain is offline");
+
+    let line = sandbox.add_config("[profile bad]\nrole_arn = R\nsource_profile = alice\n") + 1;
+    let finished = sandbox.run(&["explain", "--profile", "bad", "--json"]);
+    assert_eq!(finished.code(), 4);
+    let all: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let problem = &all["problems"][0];
+    assert_eq!(
+        (&problem["kind"], &problem["line"]),
+        (&json!("InvalidConfiguration"), &json!(line))
+    );
+    assert!(problem["help"].as_str().unwrap().contains("role/NAME"), "{problem}");
+}
+
+#[test]
+fn cache_is_listed_and_cleared() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["cache", "list", "--json"]).json(), json!({"entries": []}));
+    sandbox.export("deploy").good();
+    let all = sandbox.run(&["cache", "list", "--json"]).json();
+    let entries = all["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 2);
+    let deploy = entries.iter().find(|entry| entry["role_arn"] == names::DEPLOY).unwrap();
+    assert_eq!(deploy["account_id"], "333333333333");
+    assert!(deploy["access_key_id"].as_str().unwrap().starts_with("ASIA"), "{deploy}");
+    assert!(deploy["expiration"].as_str().unwrap().ends_with('Z'), "{deploy}");
+    assert!(sandbox.cache().join(deploy["name"].as_str().unwrap()).exists());
+
+    let text = sandbox.run(&["cache", "list"]).good().stdout;
+    assert!(text.starts_with("ROLE ") && text.contains(names::HOP), "{text}");
+    assert!(text.contains("59 min") || text.contains("60 min"), "{text}");
+    assert_eq!(sandbox.run(&["cache", "clear", "--json"]).json(), json!({"removed": 2}));
+    let text = sandbox.run(&["cache", "clear"]).good().stdout;
+    assert_eq!(text, "Removed 0 cached credentials.\n");
+    sandbox.export("hop").good();
+    assert_eq!(sandbox.kit.count("AssumeRole"), 3);
+}
+
+#[test]
+fn no_cache_leaves_the_cache_alone() {
+    let sandbox = Sandbox::new();
+    for _ in 0..2 {
+        sandbox.run(&["export", "--profile", "hop", "--no-cache"]).good();
+    }
+    assert_eq!(sandbox.kit.count("AssumeRole"), 2);
+    assert!(!sandbox.cache().exists());
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = sandbox.run(&["completions", shell]).good().stdout;
+        assert!(script.contains("rolecall") && script.contains("whoami"), "{shell}");
+    }
+    let mut check = Command::new("bash");
+    sandbox.dress(check.args(["-n"]));
+    let script = sandbox.run(&["completions", "bash"]).stdout;
+    Running::start(check.stdin(Stdio::piped()), script.as_bytes()).finish().good();
+}
+
+#[test]
+fn bad_usage() {
+    let sandbox = Sandbox::new();
+    for args in [
+        &[][..],
+        &["no-such-command"],
+        &["export", "--no-such-flag"],
+        &["export", "--format", "xml"],
+        &["export", "--process-timeout", "0"],
+        &["export", "--error-format", "xml"],
+        &["exec"],
+        &["sts"],
+        &["sts", "assume-role"],
+        &["cache"],
+        &["completions", "csh"],
+    ] {
+        let finished = sandbox.run(args);
+        assert_eq!(finished.code(), 2, "{args:?}");
+        assert!(finished.stdout.is_empty() && !finished.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_and_version() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.run(&["--help"]).good();
+    assert!(help.stderr.is_empty() && help.stdout.contains("explain"), "{help:?}");
+    let version = format!("rolecall {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(sandbox.run(&["--version"]).good().stdout, version);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let sandbox = Sandbox::new();
+    for args in [
+        &["completions", "zsh"][..],
+        &["profiles", "--json"],
+        &["export", "--profile", "hop"],
+        &["cache", "list"],
+        &["whoami", "--profile", "alice"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let finished = Running::start(sandbox.command(args).stdout(writer), b"").finish();
+        assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = sandbox.command(&["profiles"]);
+    let finished = Running::start(command.stdout(full), b"").finish();
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    assert!(finished.stderr.contains("cannot write the output"), "{finished:?}");
+}
+
+#[test]
+fn a_wrong_clock_is_corrected() {
+    for seconds in [3600, -3600] {
+        let sandbox = Sandbox::new();
+        sandbox.kit.skew(seconds);
+        let identity = sandbox.run(&["whoami", "--profile", "final", "--json"]).json();
+        assert_eq!(identity["Account"], "444444444444");
+        // One call is refused; the others know the time by then.
+        let refused = sandbox.kit.calls().iter().filter(|call| call.status == 403).count();
+        assert_eq!(refused, 1);
+    }
+}
+
+#[test]
+fn debug_talks_on_standard_error_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.kit.inject(FaultRule::next("AssumeRole", 1, Fault::Throttle));
+    let finished = sandbox.run(&["export", "--profile", "hop", "--debug"]).good();
+    assert!(finished.stderr.contains("trying again"), "{finished:?}");
+    finished.json();
+}

@@ -1,0 +1,123 @@
+use std::io;
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use signal_hook::consts::signal::{
+    SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
+};
+use signal_hook::iterator::{Handle, SignalsInfo};
+use signal_hook::low_level::siginfo::{Cause, Origin};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::Fs;
+
+const TO_PASS_ON: [i32; 8] =
+    [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT];
+
+/// The signals that this process gets, from [`Self::listen`] until dropped. They no longer do what
+/// they would do by themselves.
+#[derive(Debug)]
+pub struct Signals {
+    arrivals: UnboundedReceiver<Signal>,
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A signal that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Its number.
+    pub number: i32,
+    /// Whether the terminal sent it (Ctrl-C, a new size): it then went to all programs there.
+    pub by_terminal: bool,
+}
+
+impl Signals {
+    /// Listens for what a parent passes on to its child: HUP, INT, QUIT, TERM, USR1, USR2, WINCH
+    /// and CONT. What this process was started to ignore stays ignored, as under `nohup`.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn to_pass_on(fs: &Fs) -> io::Result<Self> {
+        let ignored = ignored(fs);
+        let is_heard = |number: &i32| ignored & (1 << (number - 1)) == 0;
+        Self::listen(TO_PASS_ON.into_iter().filter(is_heard))
+    }
+
+    /// Listens for what asks a server to stop: INT and TERM.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn to_stop() -> io::Result<Self> {
+        Self::listen([SIGINT, SIGTERM])
+    }
+
+    fn listen(numbers: impl IntoIterator<Item = i32>) -> io::Result<Self> {
+        let numbers: Vec<_> = numbers.into_iter().collect();
+        let mut signals =
+            SignalsInfo::<signal_hook::iterator::exfiltrator::WithOrigin>::new(numbers)?;
+        let handle = signals.handle();
+        let (sender, arrivals) = unbounded_channel();
+        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for Origin { signal, cause, .. } in &mut signals {
+                let by_terminal = matches!(cause, Cause::Kernel);
+                if sender.send(Signal { number: signal, by_terminal }).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { arrivals, handle, thread: Some(thread) })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Signal {
+        match self.arrivals.recv().await {
+            Some(signal) => signal,
+            // The thread ends with this value and no sooner.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The set of signals that this process ignores, one bit each. Linux says so in a file; elsewhere
+/// none is taken to be.
+fn ignored(fs: &Fs) -> u64 {
+    let status = fs.read(Path::new("/proc/self/status"), 64 * 1024).ok();
+    let status = status.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let line = status.and_then(|text| text.lines().find_map(|l| l.strip_prefix("SigIgn:")));
+    line.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal as Raw, getpid, kill_process};
+
+    use super::*;
+
+    // One test: signals go to the whole process.
+    #[tokio::test]
+    async fn signals_of_processes_arrive_and_are_told_from_the_terminals() {
+        let mut signals = Signals::listen([SIGUSR1, SIGWINCH]).unwrap();
+        kill_process(getpid(), Raw::USR1).unwrap();
+        assert_eq!(signals.next().await, Signal { number: SIGUSR1, by_terminal: false });
+    }
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let fs = Fs::rooted(folder.path());
+        assert_eq!(ignored(&fs), 0);
+        fs.create_folder(Path::new("/proc/self")).unwrap();
+        fs.write(Path::new("/proc/self/status"), b"Name:\tx\nSigIgn:\t0000000000001001\n").unwrap();
+        assert_eq!(ignored(&fs), 0x1001);
+    }
+}

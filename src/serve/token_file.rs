@@ -1,0 +1,62 @@
+use std::path::{Path, PathBuf};
+
+use rolecall_core::profile::aws_folder;
+use rolecall_core::{Context, CredentialsError, ErrorKind, Fs, Result, Secret};
+
+/// The authorization token in a file that its owner alone reads, for
+/// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`. Removed when dropped.
+#[derive(Debug)]
+pub struct TokenFile {
+    path: PathBuf,
+    fs: Fs,
+}
+
+impl TokenFile {
+    /// Writes `token` to `path`; without one, to `~/.aws/rolecall/serve/PORT.token`.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` without a home folder; `Internal` if it cannot be written.
+    pub fn write(
+        context: &Context,
+        path: Option<&Path>,
+        port: u16,
+        token: &Secret,
+    ) -> Result<Self> {
+        let path = match path {
+            Some(path) => path.to_owned(),
+            None => default_path(context, port)?,
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let made = folder.map_or(Ok(()), |folder| context.fs.create_folder(folder));
+        match made.and_then(|()| context.fs.write(&path, token.expose().as_bytes())) {
+            Ok(()) => Ok(Self { path, fs: context.fs.clone() }),
+            Err(error) => {
+                let place = path.display();
+                let message = format!("cannot write the authorization token to {place}: {error}");
+                Err(CredentialsError::new(ErrorKind::Internal, "serve", message)
+                    .with_help("choose another place for it with --token-file")
+                    .with_source(error))
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TokenFile {
+    fn drop(&mut self) {
+        // What is left behind opens nothing: the server is gone.
+        let _ = self.fs.remove(&self.path);
+    }
+}
+
+fn default_path(context: &Context, port: u16) -> Result<PathBuf> {
+    let folder = aws_folder(&context.env).ok_or_else(|| {
+        CredentialsError::new(ErrorKind::InvalidConfiguration, "serve", "HOME is not set")
+            .with_help("say where the authorization token is to be written: --token-file")
+    })?;
+    Ok(folder.join("rolecall").join("serve").join(format!("{port}.token")))
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs the programs that the tests run rolecall against, unless they are there:
+# AWS CLI v2 and fish as Debian packages; moto, AWS CLI v1, boto3 and pytest in a Python environment.
+#
+# usage: tests/peers/install.sh FOLDER      the environment's folder
+set -euo pipefail
+folder=${1:?usage: install.sh FOLDER}
+requirements=$(dirname "$0")/requirements.txt
+
+say() { printf 'peers: %s\n' "$*" >&2; }
+
+missing=()
+/usr/bin/aws --version 2>/dev/null | grep -q '^aws-cli/2\.' || missing+=(awscli)
+test -x /usr/bin/fish || missing+=(fish)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+
+if ((${#missing[@]})); then
+    if ! command -v apt-get >/dev/null; then
+        say "the tests need AWS CLI v2 as /usr/bin/aws, fish as /usr/bin/fish, and Python's venv;"
+        say "this is not a Debian system, so install them by hand. Missing: ${missing[*]}"
+        exit 1
+    fi
+    if [[ $(id -u) != 0 ]]; then
+        say "the tests need Debian packages that are missing. Install them with"
+        say "    sudo apt-get update && sudo apt-get install ${missing[*]}"
+        exit 1
+    fi
+    say "installing the Debian packages ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# The copy says for which requirements the environment was made.
+made_for=$folder/requirements.txt
+if ! cmp -s "$requirements" "$made_for" || ! "$folder/bin/python" -c '' 2>/dev/null; then
+    say "making the Python environment $folder"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    cp "$requirements" "$made_for"
+fi
