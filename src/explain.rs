@@ -1,22 +1,26 @@
 use std::fmt;
 
 use rolecall_core::profile::{
-    Origin, Plan, RoleHop, SetBy, Severity, Source, WarningKind, problems,
+    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, problems,
 };
 use rolecall_core::source::{ContainerEndpoint, EnvironmentProvider};
-use rolecall_core::{CredentialsError, ErrorKind, Result, printable};
+use rolecall_core::{CredentialsError, ErrorKind, Result, SecretInput, printable};
 use rolecall_sts as sts;
 use serde_json::{Value, json};
 
 use crate::SessionOptions;
+use crate::mfa;
 use crate::not_yet::missing_source;
 use crate::setup::{Setup, StsSettings};
+use crate::sso;
 
 /// What a session would do for its credentials and what is wrong with that, found offline: no
 /// network, no program, no secret shown.
 #[derive(Debug)]
 pub struct Explanation {
     plan: Option<Plan>,
+    /// The MFA device that one session proves for the roles.
+    mfa_session: Option<String>,
     region: Option<String>,
     endpoint: Option<String>,
     pub(crate) problems: Vec<Finding>,
@@ -48,6 +52,7 @@ impl Explanation {
     pub(crate) fn of(setup: &Setup) -> Self {
         let mut found = Self {
             plan: setup.plan.as_ref().ok().cloned(),
+            mfa_session: None,
             region: None,
             endpoint: None,
             problems: Vec::new(),
@@ -89,6 +94,7 @@ impl Explanation {
 
     fn check_plan(&mut self, setup: &Setup) {
         let Some(plan) = &self.plan else { return };
+        self.mfa_session = mfa::session(&setup.context, plan).map(|(serial, _)| serial.to_owned());
         for problem in problems(plan) {
             let mut finding = Finding::at(problem.origin, problem.message);
             finding.help = Some(problem.help);
@@ -109,7 +115,9 @@ impl Explanation {
     }
 
     fn check_web(&mut self, setup: &Setup) {
-        let needed = self.plan.as_ref().is_some_and(StsSettings::are_needed_by);
+        let needed = self.plan.as_ref().is_some_and(|plan| {
+            StsSettings::are_needed_by(plan) || matches!(plan.source, Source::Sso { .. })
+        });
         if let (true, Some(web)) = (needed, &setup.web)
             && let Err(error) = web.check()
         {
@@ -132,6 +140,7 @@ impl Explanation {
             "region": self.region,
             "sts_endpoint": self.endpoint,
             "source": plan.map(|plan| source_json(&plan.source)),
+            "mfa_session": self.mfa_session,
             "hops": plan.map(|plan| plan.hops.iter().map(hop_json).collect::<Vec<_>>()),
             "origin": plan.and_then(|plan| plan.origin.as_ref()).map(origin_json),
             "passed_over": passed_over,
@@ -179,6 +188,15 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::WebIdentity { token_file, .. } => {
             sts::read_token_file(&context.fs, token_file).err()
         }
+        // Standard input and programs are for a run.
+        Source::Saml { assertion: SamlAssertion::Input(input), .. }
+            if !matches!(input, SecretInput::Stdin) =>
+        {
+            input.read(context).err()
+        }
+        Source::Sso { .. } if sso::role(&plan.source).is_some() => {
+            sso::provider(setup, &plan.source).and_then(|provider| provider.check()).err()
+        }
         Source::Imds => setup.imds.as_ref().err().cloned(),
         Source::Container => ContainerEndpoint::from_env(&context.env).err(),
         _ => missing_source(plan),
@@ -188,6 +206,7 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
 fn source_origin(source: &Source) -> Option<&Origin> {
     match source {
         Source::WebIdentity { set_by: SetBy::Profile { origin, .. }, .. }
+        | Source::Saml { origin, .. }
         | Source::Sso { origin, .. }
         | Source::LoginSession { origin, .. } => Some(origin),
         _ => None,
@@ -214,6 +233,10 @@ fn source_json(source: &Source) -> Value {
             "kind": "web-identity", "token_file": token_file.display().to_string(),
             "role_arn": role_arn, "role_session_name": role_session_name,
         }),
+        Source::Saml { profile, assertion, role_arn, principal_arn, origin, .. } => json!({
+            "kind": "saml", "profile": profile, "assertion": assertion_from(assertion),
+            "role_arn": role_arn, "principal_arn": principal_arn, "origin": origin_json(origin),
+        }),
         Source::Sso { profile, session, account_id, role_name, .. } => json!({
             "kind": "sso", "profile": profile, "sso_session": session,
             "account_id": account_id, "role_name": role_name,
@@ -232,6 +255,7 @@ fn hop_json(hop: &RoleHop) -> Value {
         "external_id": hop.external_id,
         "duration_seconds": hop.duration_seconds,
         "mfa_serial": hop.mfa_serial,
+        "mfa_process": hop.mfa_process.is_some(),
         "origin": origin_json(&hop.origin),
     })
 }
@@ -239,7 +263,7 @@ fn hop_json(hop: &RoleHop) -> Value {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(plan) = &self.plan {
-            write_plan(f, plan)?;
+            write_plan(f, plan, self.mfa_session.as_deref())?;
             let endpoint = self.endpoint.as_deref().unwrap_or("(none, see below)");
             if StsSettings::are_needed_by(plan) {
                 writeln!(f, "STS      {endpoint}")?;
@@ -266,7 +290,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan, session: Option<&str>) -> fmt::Result {
     if let Some(profile) = &plan.profile {
         write!(f, "Profile  {profile}")?;
         match &plan.origin {
@@ -275,12 +299,15 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         }
     }
     writeln!(f, "Source   {}", describe(&plan.source))?;
+    if let Some(serial) = session {
+        writeln!(f, "MFA      one session of {}, for every role that asks for it", shown(serial))?;
+    }
     for hop in &plan.hops {
         write!(f, "Role     {} ({})", shown(&hop.role_arn), hop.origin)?;
         if let Some(seconds) = hop.duration_seconds {
             write!(f, ", for {seconds} s")?;
         }
-        if let Some(serial) = &hop.mfa_serial {
+        if let Some(serial) = hop.mfa_serial.as_deref().filter(|s| session != Some(*s)) {
             write!(f, ", with a code of {}", shown(serial))?;
         }
         if hop.external_id.is_some() {
@@ -289,6 +316,16 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         writeln!(f)?;
     }
     Ok(())
+}
+
+/// Where an assertion comes from, without what a command line may hold.
+fn assertion_from(assertion: &SamlAssertion) -> String {
+    match assertion {
+        SamlAssertion::Process(_) => "saml_process".to_owned(),
+        SamlAssertion::Input(SecretInput::File(path)) => path.display().to_string(),
+        SamlAssertion::Input(SecretInput::Env(name)) => format!("the variable {name}"),
+        SamlAssertion::Input(_) => "standard input".to_owned(),
+    }
 }
 
 pub(crate) fn describe(source: &Source) -> String {
@@ -304,6 +341,13 @@ pub(crate) fn describe(source: &Source) -> String {
             format!(
                 "web identity: the token in {} for {}",
                 shown(&token_file.display().to_string()),
+                shown(role_arn)
+            )
+        }
+        Source::Saml { assertion, role_arn, .. } => {
+            format!(
+                "SAML: the assertion from {} for {}",
+                shown(&assertion_from(assertion)),
                 shown(role_arn)
             )
         }

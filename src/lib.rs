@@ -1,8 +1,8 @@
 //! Short-lived AWS credentials for any profile.
 //!
 //! A [`Session`] reads `~/.aws/config` as the AWS SDKs do and gives [`Credentials`]: of static keys, the
-//! environment, programs, role chains, web identity, EC2 instances and containers. [`Explanation`]
-//! says what it would do, and what is wrong, without a network.
+//! environment, programs, role chains, web identity, SAML, IAM Identity Center, EC2 instances and
+//! containers. [`Explanation`] says what it would do, and what is wrong, without a network.
 //!
 //! ```no_run
 //! use rolecall::{Session, SessionOptions};
@@ -26,6 +26,7 @@ pub mod doctor;
 pub mod exec;
 mod explain;
 pub mod export;
+mod mfa;
 mod not_yet;
 mod profiles;
 mod resolve;
@@ -33,6 +34,7 @@ mod resolve;
 pub mod serve;
 mod session;
 mod setup;
+mod sso;
 pub mod update;
 
 pub use blocking::block_on;

@@ -28,11 +28,6 @@ pub(crate) fn missing_source(plan: &Plan) -> Option<CredentialsError> {
         configured(format!("profile {profile}"), message, help)
     };
     Some(match &plan.source {
-        Source::Sso { profile, origin, .. } => of_profile(
-            profile,
-            "it signs in by IAM Identity Center (SSO), which this version cannot do",
-        )
-        .with_place(format!("profile {profile} ({origin})")),
         Source::LoginSession { profile, origin, .. } => {
             of_profile(profile, "it uses a session of `aws login`, which this version cannot read")
                 .with_place(format!("profile {profile} ({origin})"))

@@ -5,20 +5,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
-use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot};
+use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot, own_name};
 use rolecall_core::profile::{
-    Plan, RoleHop, SetBy, Severity, Source, aws_folder, nothing_found, problems,
+    Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
 };
 use rolecall_core::source::{
     ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,
 };
 use rolecall_core::{
-    Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
+    Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, SharedProvider,
 };
-use rolecall_sts::{self as sts, RoleHopProvider, WebIdentity, WebIdentityProvider};
+use rolecall_sts::{
+    self as sts, MfaSessionProvider, RoleHopProvider, Saml, SamlProvider, SamlResponse,
+    WebIdentity, WebIdentityProvider,
+};
 
+use crate::mfa;
 use crate::not_yet::{NotYet, missing_source};
 use crate::setup::{Setup, StsSettings};
+use crate::sso;
 
 /// How long a session lasts where the profile does not say: AWS's own default.
 const DEFAULT_DURATION: u32 = 3600;
@@ -37,6 +42,9 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     // Each is kept in memory: a call that is tried again asks its source again.
     let kept = |provider| Arc::new(MemoryCache::new(&setup.context, provider));
     let mut provider = kept(resolver.source()?);
+    if let Some(session) = resolver.mfa_session(&provider)? {
+        provider = kept(session);
+    }
     for (number, hop) in plan.hops.iter().enumerate() {
         provider = kept(resolver.hop(number, hop, provider)?);
     }
@@ -93,10 +101,14 @@ impl<'a> Resolver<'a> {
                 let place = format!("profile {profile} ({origin})");
                 let mut process = ProcessProvider::new(context.clone(), command.clone(), place);
                 process.account_id.clone_from(account_id);
-                process.deadline = self.setup.process_timeout.unwrap_or(process.deadline);
+                process.deadline = self.setup.program_deadline();
                 Arc::new(process)
             }
             Source::WebIdentity { .. } => self.web_identity()?,
+            Source::Saml { .. } => self.saml()?,
+            Source::Sso { profile, origin, .. } => {
+                self.sso(format!("profile {profile} ({origin})"))?
+            }
             Source::Container => Arc::new(ContainerProvider::new(context.clone())),
             Source::Imds => {
                 let provider = ImdsProvider::new(context.clone(), self.setup.imds.clone()?);
@@ -151,16 +163,98 @@ impl<'a> Resolver<'a> {
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
+    fn saml(&self) -> Result<SharedProvider> {
+        let Source::Saml { profile, assertion, role_arn, principal_arn, duration_seconds, origin } =
+            &self.plan.source
+        else {
+            return Err(internal("the source is no SAML assertion"));
+        };
+        let place = format!("profile {profile} ({origin})");
+        let response = match assertion {
+            SamlAssertion::Input(input) => SamlResponse::Input(input.clone()),
+            SamlAssertion::Process(command) => {
+                let what = format!("saml_process of {place}");
+                let program = Program::new(self.setup.context.clone(), command.clone(), what);
+                SamlResponse::Program(program, self.setup.program_deadline())
+            }
+        };
+        let saml = Saml {
+            role_arn: role_arn.clone(),
+            principal_arn: principal_arn.clone(),
+            duration_seconds: *duration_seconds,
+            response,
+        };
+        let provider = SamlProvider::with_client(self.setup.sts_client(None)?, saml);
+        // AWS CLI knows no such profiles: under its name for the role lies what others assumed.
+        let seconds = duration_seconds.unwrap_or(DEFAULT_DURATION).to_string();
+        let parts = [("RoleArn", role_arn.as_str()), ("DurationSeconds", &seconds)];
+        let key =
+            RoleCacheKey { role_arn, duration_seconds: *duration_seconds, ..Default::default() };
+        // A program may ask a person to sign in.
+        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), true);
+        let slot = Slot { name: own_name("saml", &parts), ..slot };
+        Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
+    fn sso(&self, place: String) -> Result<SharedProvider> {
+        let source = &self.plan.source;
+        let provider =
+            sso::provider(self.setup, source).map_err(|error| error.with_place(place.as_str()))?;
+        let role = sso::role(source).ok_or_else(|| internal("the source has no role"))?;
+        let portal = sso::endpoints(self.setup, source)?.portal;
+        let slot = Slot {
+            name: role.cache_key().name(),
+            other_names: Vec::new(),
+            fingerprint: digest_of(&format!("{portal}\n{}", self.plan.source_identity())),
+            about: format!("SSO role {} in account {}", role.role_name, role.account_id),
+            lifetime: sso::LONGEST_SESSION,
+            account_id: Some(role.account_id),
+            // An early refresh is broken off after a moment. If it had just used up the refresh
+            // token, a person would have to sign in again.
+            is_interactive: true,
+            provider_type: Some("sso"),
+        };
+        Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
+    /// The session that proves the first role's device for all roles that name it; it takes the
+    /// place of the user's `keys`.
+    fn mfa_session(&self, keys: &Arc<MemoryCache>) -> Result<Option<SharedProvider>> {
+        let session = mfa::session(&self.setup.context, self.plan);
+        let (Some((serial, access_key_id)), Some(hop)) = (session, self.plan.hops.first()) else {
+            return Ok(None);
+        };
+        let mut client = self.setup.sts_client(None)?;
+        client.query.context.prompt = mfa::prompt(self.setup, hop);
+        let name = mfa::cache_name(serial, access_key_id, &self.authority);
+        let slot = Slot {
+            fingerprint: digest_of(&name),
+            name,
+            other_names: Vec::new(),
+            about: format!("MFA session of {serial}"),
+            lifetime: mfa::SESSION_LIFETIME,
+            account_id: None,
+            is_interactive: true,
+            provider_type: None,
+        };
+        let provider = MfaSessionProvider::with_client(client, keys.clone(), serial);
+        let place = format!("profile {} ({})", hop.profile, hop.origin);
+        Ok(Some(self.cached(slot, place, Arc::new(provider))))
+    }
+
     fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {
         let place = format!("profile {} ({})", hop.profile, hop.origin);
+        let session = mfa::session(&self.setup.context, self.plan);
+        let mfa_serial = hop.mfa_serial.clone();
         let role = sts::RoleHop {
             role_arn: hop.role_arn.clone(),
             external_id: hop.external_id.clone(),
             role_session_name: hop.role_session_name.clone(),
             duration_seconds: hop.duration_seconds,
-            mfa_serial: hop.mfa_serial.clone(),
+            mfa_serial: mfa_serial.filter(|_| mfa::proves_device(session, number, hop)),
         };
-        let client = self.setup.sts_client(None)?;
+        let mut client = self.setup.sts_client(None)?;
+        client.query.context.prompt = mfa::prompt(self.setup, hop);
         let provider = RoleHopProvider::with_client(client, source, role);
         let key = RoleCacheKey {
             role_arn: &hop.role_arn,
@@ -195,12 +289,14 @@ impl<'a> Resolver<'a> {
             let external_id = hop.external_id.as_deref().unwrap_or_default();
             text += &format!("\n{}\n{name}\n{external_id}", hop.role_arn);
         }
-        // Half of a SHA-256 is plenty against chance, and keeps the file small.
-        digest(&SHA256, text.as_bytes()).as_ref()[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest_of(&text)
     }
+}
+
+fn digest_of(text: &str) -> String {
+    // Half of a SHA-256 is plenty against chance, and keeps the file small.
+    let digest = digest(&SHA256, text.as_bytes());
+    digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn slot(
@@ -219,6 +315,7 @@ fn slot(
         lifetime: Duration::from_secs(seconds.into()),
         account_id: key.role_arn.split(':').nth(4).filter(is_account).map(str::to_owned),
         is_interactive,
+        provider_type: None,
     }
 }
 

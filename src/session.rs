@@ -5,7 +5,7 @@ use rolecall_core::cache::MemoryCache;
 use rolecall_core::endpoint::Region;
 use rolecall_core::profile::Plan;
 use rolecall_core::{
-    Context, Credentials, ProvideCredentials, Result, SecretInput, SharedProvider,
+    Context, Credentials, Prompt, ProvideCredentials, Result, SecretInput, SharedProvider,
 };
 use rolecall_sts::StsClient;
 
@@ -22,9 +22,12 @@ pub struct SessionOptions {
     pub region: Option<String>,
     /// The URL of STS, above `AWS_ENDPOINT_URL_STS` and the profile's.
     pub endpoint_url: Option<String>,
-    /// Where an MFA code comes from; `None` asks on the terminal.
+    /// Where an MFA code comes from; `None` asks the profile's `mfa_process`, else the terminal.
     pub mfa_code: Option<SecretInput>,
-    /// How long a `credential_process` may take; `None` is 60 seconds.
+    /// Who is asked for MFA codes, above `mfa_code`: [`Prompt::from_fn`] takes a function of yours.
+    pub prompt: Option<Prompt>,
+    /// How long a program of a profile may take (`credential_process`, `mfa_process`,
+    /// `saml_process`); `None` is 60 seconds.
     pub process_timeout: Option<Duration>,
     /// Leaves the cache in `~/.aws/cli/cache` alone.
     pub no_disk_cache: bool,

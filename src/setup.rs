@@ -10,6 +10,9 @@ use rolecall_sts::StsClient;
 
 use crate::SessionOptions;
 
+/// How long a program of a profile may take where nothing is said.
+const PROGRAM_DEADLINE: Duration = Duration::from_secs(60);
+
 /// All that is read before anything is run: profiles, the plan, and where STS is.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -21,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) sts: Result<StsSettings>,
     pub(crate) imds: Result<ImdsSettings>,
     pub(crate) use_disk_cache: bool,
+    /// Whether the caller says who is asked for MFA codes.
+    pub(crate) has_own_prompt: bool,
     pub(crate) process_timeout: Option<Duration>,
     /// What reaches the world, unless the caller brought something of its own.
     pub(crate) web: Option<Arc<WebClient>>,
@@ -57,8 +62,11 @@ impl Setup {
         if let Some(web) = &web {
             context.http = web.clone();
         }
-        if let Some(input) = options.mfa_code {
-            context.prompt = Prompt::from_input(input, &context);
+        let input = options.mfa_code.map(|input| Prompt::from_input(input, &context));
+        let own_prompt = options.prompt.or(input);
+        let has_own_prompt = own_prompt.is_some();
+        if let Some(prompt) = own_prompt {
+            context.prompt = prompt;
         }
         let overrides = Overrides {
             region: options.region.as_deref(),
@@ -69,15 +77,33 @@ impl Setup {
         let imds = ImdsSettings::read(&context.env, profiles.get(&selected));
         Ok(Self {
             context,
+            selected,
             plan,
             sts,
+            has_own_prompt,
             imds,
             use_disk_cache: !options.no_disk_cache,
             process_timeout: options.process_timeout,
             web,
             profiles,
-            selected,
         })
+    }
+
+    /// The endpoint of a service in a region of its own.
+    pub(crate) fn endpoint(&self, service: Service, region: &str) -> Result<Endpoint> {
+        let (env, profile) = (&self.context.env, Some(self.selected.as_str()));
+        let options = EndpointOptions::from(service, env, &self.profiles, profile, Some(region))?;
+        endpoint::resolve(service, &options)
+    }
+
+    /// How long a program of a profile may take.
+    pub(crate) fn program_deadline(&self) -> Duration {
+        self.process_timeout.unwrap_or(PROGRAM_DEADLINE)
+    }
+
+    /// How often calls are tried.
+    pub(crate) fn retry(&self) -> Result<RetryPolicy> {
+        retry_policy(&self.context, self.profiles.get(&self.selected))
     }
 
     /// A client of STS.
@@ -101,7 +127,8 @@ impl StsSettings {
 
     /// Whether `plan` needs STS at all.
     pub(crate) fn are_needed_by(plan: &Plan) -> bool {
-        !plan.hops.is_empty() || matches!(plan.source, Source::WebIdentity { .. })
+        let by_source = matches!(plan.source, Source::WebIdentity { .. } | Source::Saml { .. });
+        by_source || !plan.hops.is_empty()
     }
 }
 

@@ -234,13 +234,21 @@ fn a_command_line_that_cannot_be_split() {
 #[test]
 fn sources_of_later_versions_say_so() {
     let sandbox = Sandbox::new();
+    let line = "login_session = arn:aws:iam::111111111111:user/alice";
+    let place = profile(&sandbox, line, 1);
+    both(&sandbox, "p", &[&place, "aws login", "this version cannot"], "AWS CLI v2");
+}
+
+#[test]
+fn sso_without_a_sign_in() {
+    let sandbox = Sandbox::new();
     let place = profile(
         &sandbox,
         "sso_start_url = https://example.com\nsso_region = us-east-1\n\
          sso_account_id = 111111111111\nsso_role_name = R",
         1,
     );
-    both(&sandbox, "p", &[&place, "SSO", "this version cannot"], "AWS CLI v2");
+    both(&sandbox, "p", &[&place, "nobody has signed in"], "run: aws sso login --profile p");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod doctor;
 mod exec_serve;
 mod export;
 mod killed;
+mod mfa_once;
 mod secrets;
 mod serve;
 mod serve_load;

@@ -13,6 +13,7 @@ mod error;
 pub mod http;
 mod printable;
 pub mod profile;
+mod program;
 mod provider;
 mod secret;
 mod secret_input;
@@ -30,6 +31,7 @@ pub use context::{
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};
 pub use printable::printable;
+pub use program::Program;
 pub use provider::{Chain, ProvideCredentials, SharedProvider};
 pub use secret::Secret;
 pub use secret_input::SecretInput;

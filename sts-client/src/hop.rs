@@ -6,6 +6,7 @@ use rolecall_core::{
     SharedProvider,
 };
 
+use crate::mfa::ask_code;
 use crate::{AssumeRole, QueryEndpoint, StsClient};
 
 /// One role of a profile. Only `role_arn` is required.
@@ -55,7 +56,7 @@ impl RoleHopProvider {
     async fn ask_code(&self, serial: &str) -> Result<Secret> {
         // A person should not be asked in vain.
         self.source.provide_credentials().await?;
-        self.sts.query.context.prompt.ask(&format!("Enter MFA code for {serial}: ")).await
+        ask_code(&self.sts.query.context.prompt, serial).await
     }
 
     async fn assume(&self) -> Result<Credentials> {

@@ -1,10 +1,14 @@
 //! AWS STS, and what is needed to speak to it: SigV4, the Query protocol, role hops and web
-//! identity.
+//! identity; and IAM Identity Center (SSO).
 //!
 //! - [`StsClient`] has a method for each operation of STS. Inputs are plain structs, checked
 //!   against AWS's limits before anything is sent; outputs print as AWS CLI prints them.
 //! - [`RoleHopProvider`] and [`WebIdentityProvider`] are providers for `rolecall-core`: one role
 //!   assumed with another provider's credentials, or with a token from a file. They cache nothing.
+//! - [`SamlProvider`] is one more: a role assumed with an identity provider's SAML response.
+//! - [`MfaSessionProvider`] proves an MFA device once for several roles.
+//! - [`SsoProvider`] gives the credentials of a role of IAM Identity Center for the token that
+//!   `aws sso login` left, and renews that token.
 //! - [`QueryClient`] is the protocol underneath, for other services that speak it, such as IAM.
 //! - [`sign()`] and [`presign()`] are SigV4.
 //!
@@ -86,9 +90,12 @@ mod client;
 mod error;
 mod form;
 mod hop;
+mod mfa;
 mod ops;
 mod query;
+mod saml;
 mod sign;
+mod sso;
 #[cfg(test)]
 mod testing;
 mod web_identity;
@@ -98,7 +105,10 @@ pub use client::StsClient;
 pub use error::ServiceError;
 pub use form::{ParamValue, Params};
 pub use hop::{RoleHop, RoleHopProvider};
+pub use mfa::MfaSessionProvider;
 pub use ops::*;
 pub use query::{IAM, QueryApi, QueryClient, QueryEndpoint, STS};
+pub use saml::{Saml, SamlProvider, SamlResponse};
 pub use sign::{SigningRules, SigningScope, presign, presign_with, sign, sign_with};
+pub use sso::{Sso, SsoEndpoints, SsoProvider};
 pub use web_identity::{WebIdentity, WebIdentityProvider, read_token_file};

@@ -57,18 +57,30 @@ pub struct QueryEndpoint {
 impl QueryEndpoint {
     /// The URL in the form in which it is sent, so that host and signature fit.
     fn uri(&self) -> Result<Uri, &'static str> {
-        let url = url::Url::parse(&self.url).map_err(|_| "is not a URL")?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err("must start with https:// or http://");
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not hold a user name or password");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("must not hold a query or fragment");
-        }
-        url.as_str().parse().map_err(|_| "is not a URL")
+        check_url(&self.url)?.as_str().parse().map_err(|_| "is not a URL")
     }
+}
+
+/// Reads the URL of an endpoint, which may have a path.
+pub(crate) fn check_url(text: &str) -> Result<url::Url, &'static str> {
+    let url = url::Url::parse(text).map_err(|_| "is not a URL")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("must start with https:// or http://");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not hold a query or fragment");
+    }
+    Ok(url)
+}
+
+/// The error of a service whose endpoint's URL [`check_url`] refuses.
+pub(crate) fn bad_url(service: &'static str, flaw: &str) -> CredentialsError {
+    let message = format!("the endpoint URL {flaw}");
+    CredentialsError::new(ErrorKind::InvalidConfiguration, service, message)
+        .with_help("check --endpoint-url, the variables AWS_ENDPOINT_URL… and endpoint_url")
 }
 
 impl From<Endpoint> for QueryEndpoint {
@@ -141,14 +153,7 @@ impl QueryClient {
         credentials: Option<&'a SharedProvider>,
         make: &'a MakeParams<'a>,
     ) -> Result<Call<'a>> {
-        let uri = self.endpoint.uri().map_err(|flaw| {
-            CredentialsError::new(
-                ErrorKind::InvalidConfiguration,
-                self.api.name,
-                format!("the endpoint URL {flaw}"),
-            )
-            .with_help("check --endpoint-url, the variables AWS_ENDPOINT_URL… and endpoint_url")
-        })?;
+        let uri = self.endpoint.uri().map_err(|flaw| bad_url(self.api.name, flaw))?;
         Ok(Call { client: self, action, uri, credentials, make, sent: Mutex::default() })
     }
 }
@@ -183,7 +188,7 @@ impl Call<'_> {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        Err(self.failed(|failed| failed.explain(&answer)))
+        Err(self.failed(|failed| failed.explain(&self.client.api, &answer)))
     }
 
     fn understand<T>(&self, answer: &Response, read: Result<T, xml::Flaw>) -> Result<T> {
@@ -193,7 +198,7 @@ impl Call<'_> {
     fn failed(&self, explain: impl FnOnce(FailedCall<'_>) -> CredentialsError) -> CredentialsError {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         explain(FailedCall {
-            api: &self.client.api,
+            service: self.client.api.name,
             action: self.action,
             credentials: sent.provider.as_deref(),
             secrets: &sent.secrets,

@@ -2,6 +2,8 @@
 //! wanted, so that another test could switch lines off that this one must see.
 
 use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -9,11 +11,13 @@ use async_trait::async_trait;
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::{
     Clock, Context, Credentials, Env, Fs, Process, Prompt, ProvideCredentials, Random, Result,
+    SecretInput,
 };
-use rolecall_kit::{Fault, FaultRule, Kit, World, names};
+use rolecall_kit::{Fault, FaultRule, Kit, SsoLogin, World, names};
 use rolecall_sts::{
-    AssumeRole, AssumeRoleWithSaml, AssumeRoleWithWebIdentity, QueryEndpoint, RoleHop,
-    RoleHopProvider, SigningScope, StsClient, presign, sign,
+    AssumeRole, AssumeRoleWithSaml, AssumeRoleWithWebIdentity, MfaSessionProvider, QueryEndpoint,
+    RoleHop, RoleHopProvider, Saml, SamlProvider, SamlResponse, SigningScope, Sso, SsoEndpoints,
+    SsoProvider, StsClient, presign, sign,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -51,14 +55,18 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
 
     let kit = Kit::start(World::default());
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(kit.now().cast_unsigned());
+    let folder = tempfile::tempdir().unwrap();
+    let asked = AtomicUsize::new(0);
     let context = Context {
         retry_quota: rolecall_core::http::RetryQuota::default(),
         env: Env::from_pairs::<&str, &str>([]),
-        fs: Fs::rooted("/nonexistent"),
+        fs: Fs::rooted(folder.path()),
         clock: Clock::manual(now),
         process: Process::fake(|_| Err(io::ErrorKind::NotFound.into())),
         random: Random::seeded(1),
-        prompt: Prompt::from_fn(|_| Ok(names::ALICE_MFA_CODES[0].into())),
+        prompt: Prompt::from_fn(move |_| {
+            Ok(names::ALICE_MFA_CODES[asked.fetch_add(1, Ordering::SeqCst)].into())
+        }),
         http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
     };
     let endpoint = QueryEndpoint {
@@ -82,7 +90,7 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
     let hop = RoleHopProvider::new(context.clone(), endpoint.clone(), source, mfa);
     let session = hop.provide_credentials().await.unwrap();
     client(session.clone()).get_caller_identity().await.unwrap();
-    let sts = client(alice);
+    let sts = client(alice.clone());
     let token = kit.web_identity_token("system:serviceaccount:a:b", names::OIDC_AUDIENCE);
     let web = AssumeRoleWithWebIdentity::new(names::WEB, "me", token.as_str().into());
     sts.assume_role_with_web_identity(&web).await.unwrap();
@@ -98,6 +106,42 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
     };
     sts.assume_role(&refused).await.unwrap_err();
 
+    // An MFA session, an assertion that is looked into, and an SSO token that is renewed, tried
+    // again, and refused.
+    let keys = Arc::new(Fixed(alice));
+    let session_of_device = MfaSessionProvider::with_client(sts.clone(), keys, names::ALICE_MFA);
+    session_of_device.provide_credentials().await.unwrap();
+    let assertion = kit.saml_assertion(names::SAML, names::SAML_PROVIDER, "me");
+    let saml = Saml {
+        role_arn: names::SAML.to_owned(),
+        principal_arn: None,
+        duration_seconds: None,
+        response: SamlResponse::Input(SecretInput::Literal(assertion.into())),
+    };
+    SamlProvider::with_client(sts.clone(), saml).provide_credentials().await.unwrap();
+    let file = Path::new("/home/.aws/sso/cache/34c6fceca75e456f25e7e99531e2425c6c1de443.json");
+    context.fs.create_folder(file.parent().unwrap()).unwrap();
+    let token = kit.sso_login(&SsoLogin { token_lifetime: 0, ..SsoLogin::default() });
+    context.fs.write(file, token.to_string().as_bytes()).unwrap();
+    let endpoints = SsoEndpoints { portal: kit.url(), oidc: kit.url() };
+    let role = Sso {
+        session: Some("dev".to_owned()),
+        account_id: names::ACCOUNT.to_owned(),
+        role_name: names::SSO_ROLE.to_owned(),
+        ..Sso::default()
+    };
+    let sso = SsoProvider::new(context.clone(), endpoints, Path::new("/home/.aws"), role);
+    kit.inject(FaultRule::next("CreateToken", 1, Fault::Throttle));
+    // The token that comes has ended too: AWS refuses it.
+    sso.provide_credentials().await.unwrap_err();
+    let token = kit.sso_login(&SsoLogin::default());
+    context.fs.write(file, token.to_string().as_bytes()).unwrap();
+    kit.inject(FaultRule::next("GetRoleCredentials", 1, Fault::Close));
+    sso.provide_credentials().await.unwrap();
+    kit.sso_sign_out(names::SSO_USER);
+    context.clock.advance(Duration::from_secs(3600));
+    sso.provide_credentials().await.unwrap_err();
+
     let scope = SigningScope { region: "eu-west-1", service: "sts", time: context.clock.now() };
     let request = || http::Request::get(kit.url()).body(Vec::new().into()).unwrap();
     sign(request(), &session, &scope).unwrap();
@@ -109,7 +153,7 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
 
     tracing::trace!("the log is on");
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for said in ["the log is on", "answered", "trying again"] {
+    for said in ["the log is on", "answered", "trying again", "CreateToken", "GetRoleCredentials"] {
         assert!(text.contains(said), "{said} is not in the log:\n{text}");
     }
     for secret in kit.secrets() {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::entry::{self, Entry, Ours};
 use super::failure::FailureNote;
-use super::{Freshness, RefreshWindow};
+use super::{Freshness, RefreshWindow, Turn};
 use crate::{
     Context, Credentials, CredentialsError, ErrorKind, FileLock, Fs, ProvideCredentials, Result,
     SharedProvider,
@@ -24,8 +24,6 @@ const EARLY_PAUSE: Duration = Duration::from_secs(60);
 /// What AWS's and this machine's clock may differ by. An entry that lasts longer than a new one
 /// could was written by a wrong clock.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
-const SHORTEST_POLL: Duration = Duration::from_millis(5);
-const LONGEST_POLL: Duration = Duration::from_millis(100);
 
 /// The folder that AWS CLI caches in, and beside it ours for locks.
 ///
@@ -33,7 +31,7 @@ const LONGEST_POLL: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct CacheFolder {
     entries: PathBuf,
-    locks: PathBuf,
+    pub(super) locks: PathBuf,
 }
 
 /// Where one identity's credentials lie, and how to know them for that identity's.
@@ -55,6 +53,8 @@ pub struct Slot {
     pub account_id: Option<String>,
     /// Whether a refresh may ask a person, who is not to be asked before it must be.
     pub is_interactive: bool,
+    /// What AWS CLI writes as the entry's `ProviderType`: `sso`.
+    pub provider_type: Option<&'static str>,
 }
 
 /// An entry as `rolecall cache list` shows it.
@@ -190,42 +190,20 @@ impl DiskCache {
     }
 
     fn try_lock(&self) -> std::io::Result<Option<FileLock>> {
-        let path = self.folder.locks.join(format!("{}.lock", self.own_name()));
-        self.context.fs.try_lock(&path)
+        self.folder.try_lock(&self.context.fs, &self.own_name())
     }
 
     /// Waits until this process may refresh, or another one has refreshed or failed to.
-    async fn wait_for_turn(&self) -> Turn {
+    async fn wait_for_turn(&self) -> Turn<Result<Credentials>> {
         let arrived = self.context.clock.local_now();
-        let mut waited = Duration::ZERO;
-        let mut poll = SHORTEST_POLL;
-        loop {
-            let lock = match self.try_lock() {
-                Ok(lock) => lock,
-                Err(error) => {
-                    tracing::debug!(%error, "no lock on the shared cache; going on without");
-                    return Turn::Refresh(None);
-                }
-            };
-            // Looked at with the lock in hand: whoever had it before may have just written.
-            if let Some((Freshness::Fresh | Freshness::Advisory, credentials)) = self.look() {
-                return Turn::Done(Ok(credentials));
+        let look = |lock: Option<&FileLock>| match self.look() {
+            Some((Freshness::Fresh | Freshness::Advisory, credentials)) => Some(Ok(credentials)),
+            _ => {
+                let note = FailureNote::of(lock?).filter(|note| note.is_since(arrived))?;
+                Some(Err(note.into_error()))
             }
-            if let Some(lock) = lock {
-                return match FailureNote::of(&lock).filter(|note| note.is_since(arrived)) {
-                    Some(note) => Turn::Done(Err(note.into_error())),
-                    None => Turn::Refresh(Some(lock)),
-                };
-            }
-            if waited >= PATIENCE {
-                tracing::warn!("another process has been refreshing for long; not waiting for it");
-                return Turn::Refresh(None);
-            }
-            let wait = poll / 2 + self.context.random.up_to(poll / 2);
-            self.context.clock.sleep(wait).await;
-            waited += wait;
-            poll = (poll * 2).min(LONGEST_POLL);
-        }
+        };
+        self.folder.turn(&self.context, &self.own_name(), PATIENCE, look).await
     }
 
     async fn refresh(&self, lock: Option<&FileLock>) -> Result<Credentials> {
@@ -268,7 +246,7 @@ impl DiskCache {
     fn write(&self, credentials: &Credentials) {
         let ours =
             Ours { fingerprint: self.slot.fingerprint.clone(), about: self.slot.about.clone() };
-        let Some(text) = entry::format(credentials, &ours) else { return };
+        let Some(text) = entry::format(credentials, &ours, self.slot.provider_type) else { return };
         let fs = &self.context.fs;
         // AWS CLI's name leaves out the source: what another source has there stays.
         let there = self.folder.read(fs, &self.slot.name).filter(|entry| !self.is_ours(entry));
@@ -289,14 +267,6 @@ impl DiskCache {
     }
 }
 
-/// How a wait for other processes ended.
-enum Turn {
-    /// One of them has refreshed, or failed to.
-    Done(Result<Credentials>),
-    /// It is up to this one, with the lock if there can be one.
-    Refresh(Option<FileLock>),
-}
-
 #[async_trait]
 impl ProvideCredentials for DiskCache {
     async fn provide_credentials(&self) -> Result<Credentials> {
@@ -304,8 +274,8 @@ impl ProvideCredentials for DiskCache {
             Some((Freshness::Fresh, credentials)) => Ok(credentials),
             Some((Freshness::Advisory, old)) => Ok(self.refresh_early(old).await),
             Some((Freshness::Stale, _)) | None => match self.wait_for_turn().await {
-                Turn::Done(outcome) => outcome,
-                Turn::Refresh(lock) => self.refresh(lock.as_ref()).await,
+                Turn::Found(outcome) => outcome,
+                Turn::Mine(lock) => self.refresh(lock.as_ref()).await,
             },
         }
     }
@@ -373,6 +343,7 @@ mod tests {
                 lifetime: Duration::from_secs(3600),
                 account_id: Some("123456789012".into()),
                 is_interactive: false,
+                provider_type: None,
             };
             let folder = CacheFolder::below(Path::new("/home/.aws"));
             DiskCache::new(self.context.clone(), folder, slot, provider)
@@ -492,6 +463,18 @@ mod tests {
         assert!(test.cache("f", broken()).provide_credentials().await.is_err());
         test.context.clock.advance(Duration::from_secs(1));
         assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1");
+    }
+
+    #[tokio::test]
+    async fn an_entry_of_sso_is_as_aws_cli_writes_it() {
+        let test = Test::new();
+        let mut cache = test.cache("f", Arc::default());
+        cache.slot.provider_type = Some("sso");
+        ask(&cache).await;
+        let path = Path::new("/home/.aws/cli/cache/key.json");
+        let text = test.context.fs.read(path, ENTRY_LIMIT).unwrap();
+        let expected = r#"{"ProviderType":"sso","Credentials":{"AccessKeyId":"CALL1","SecretAccessKey":"secret","SessionToken":"token","Expiration":"2026-01-01T01:00:00Z"},"Rolecall":"#;
+        assert!(text.starts_with(expected.as_bytes()), "{}", String::from_utf8_lossy(&text));
     }
 
     #[tokio::test]

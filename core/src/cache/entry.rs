@@ -56,10 +56,17 @@ impl Entry {
 }
 
 /// Writes an entry. `None` for credentials that AWS CLI could not read: without token or end.
-pub(super) fn format(credentials: &Credentials, ours: &Ours) -> Option<Zeroizing<Vec<u8>>> {
+/// The form of the end is the one that AWS CLI writes for that type.
+pub(super) fn format(
+    credentials: &Credentials,
+    ours: &Ours,
+    provider_type: Option<&str>,
+) -> Option<Zeroizing<Vec<u8>>> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Out<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        provider_type: Option<&'a str>,
         credentials: OutCredentials<'a>,
         rolecall: &'a Ours,
     }
@@ -74,12 +81,17 @@ pub(super) fn format(credentials: &Credentials, ours: &Ours) -> Option<Zeroizing
         account_id: Option<&'a str>,
     }
     let session_token = credentials.session_token()?.expose();
+    let end = credentials.expires_at()?;
     let out = Out {
+        provider_type,
         credentials: OutCredentials {
             access_key_id: credentials.access_key_id(),
             secret_access_key: credentials.secret_access_key().expose(),
             session_token,
-            expiration: timestamp::format_with_offset(credentials.expires_at()?),
+            expiration: match provider_type {
+                None => timestamp::format_with_offset(end),
+                Some(_) => timestamp::format(end),
+            },
             account_id: credentials.account_id(),
         },
         rolecall: ours,

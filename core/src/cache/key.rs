@@ -53,8 +53,59 @@ impl RoleCacheKey<'_> {
         let end = arguments.len() - 2;
         arguments.truncate(end);
         arguments.push('}');
-        hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, arguments.as_bytes()))
+        name_of(&arguments)
     }
+}
+
+/// The name under which AWS CLI caches the credentials of a role of IAM Identity Center: the SHA-1
+/// of the same kind of text, without the spaces.
+#[derive(Clone, Copy, Debug)]
+pub struct SsoCacheKey<'a> {
+    /// `sso_account_id`.
+    pub account_id: &'a str,
+    /// `sso_role_name`.
+    pub role_name: &'a str,
+    /// The `[sso-session]`, if the profile names one.
+    pub session: Option<&'a str>,
+    /// The start URL, which counts without a session.
+    pub start_url: &'a str,
+}
+
+impl SsoCacheKey<'_> {
+    /// The name of the file of the access token in `~/.aws/sso/cache`, without `.json`.
+    pub fn token_name(&self) -> String {
+        name_of(self.session.unwrap_or(self.start_url))
+    }
+
+    /// The name of the entry, without `.json`.
+    pub fn name(&self) -> String {
+        let of_token = match self.session {
+            Some(session) => ("sessionName", session),
+            None => ("startUrl", self.start_url),
+        };
+        name_of(&object(&[("accountId", self.account_id), ("roleName", self.role_name), of_token]))
+    }
+}
+
+/// A name for what AWS CLI does not cache: `kind`, and what the entry depends on. No secrets.
+pub fn own_name(kind: &str, parts: &[(&str, &str)]) -> String {
+    let parts: Vec<_> = [("Rolecall", kind)].into_iter().chain(parts.iter().copied()).collect();
+    name_of(&object(&parts))
+}
+
+fn object(members: &[(&str, &str)]) -> String {
+    let mut text = String::from("{");
+    for (number, (name, value)) in members.iter().enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{comma}\"{name}\":");
+        push_python_string(&mut text, value);
+    }
+    text + "}"
+}
+
+fn name_of(text: &str) -> String {
+    hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
 }
 
 /// Writes a string as Python's `json.dumps` does: ASCII only, `\uXXXX` in UTF-16 for the rest.
@@ -99,6 +150,28 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(full.name(), "250bc493a2665d8d8302775947a42dac7c9a4c56");
+    }
+
+    #[test]
+    fn names_of_sso_are_aws_clis() {
+        let key = SsoCacheKey {
+            account_id: "123456789012",
+            role_name: "Adminé",
+            session: Some("dev"),
+            start_url: "https://d.awsapps.com/start",
+        };
+        assert_eq!(key.name(), "7bae12b7886b8fe153849ce5aaed5ccd9b9097bc");
+        assert_eq!(key.token_name(), "34c6fceca75e456f25e7e99531e2425c6c1de443");
+        let legacy = SsoCacheKey { role_name: "Admin", session: None, ..key };
+        assert_eq!(legacy.name(), "d4b1606cd2bccf59b6b5478ce7a79614224ee844");
+    }
+
+    #[test]
+    fn own_names_are_nobody_elses() {
+        let of = |kind, value| own_name(kind, &[("Part", value)]);
+        assert_eq!(of("a", "b"), of("a", "b"));
+        assert_ne!(of("a", "b"), of("a", "c"));
+        assert_ne!(of("a", "b"), of("b", "b"));
     }
 
     #[test]

@@ -5,9 +5,11 @@ mod entry;
 mod failure;
 mod key;
 mod memory;
+mod turn;
 mod window;
 
 pub use disk::{CacheFolder, CachedEntry, DiskCache, Slot};
-pub use key::RoleCacheKey;
+pub use key::{RoleCacheKey, SsoCacheKey, own_name};
 pub use memory::MemoryCache;
+pub use turn::Turn;
 pub use window::{Freshness, RefreshWindow};

@@ -3,14 +3,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
+use crate::{Context, CredentialsError, ErrorKind, Program, Result, Secret, SecretInput};
 
 type Answer = dyn Fn(&str) -> Result<Secret> + Send + Sync;
 
 /// How long a person has to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Questions to a person: the terminal, or a function of the caller's.
+/// The longest answer of a program.
+const ANSWER_LIMIT: usize = 4096;
+
+/// Questions to a person: the terminal, a function of the caller's, or a program.
 #[derive(Clone)]
 pub struct Prompt {
     asked: Asked,
@@ -22,6 +25,7 @@ pub struct Prompt {
 enum Asked {
     Terminal,
     Function(Arc<Answer>),
+    Program(Arc<Program>, Duration),
 }
 
 /// Whether a terminal shows what is typed.
@@ -56,6 +60,12 @@ impl Prompt {
         self.terminal_is_taken.store(true, Ordering::SeqCst);
     }
 
+    /// Answers every question with what `program` prints within `deadline`.
+    pub fn from_program(program: Program, deadline: Duration) -> Self {
+        let asked = Asked::Program(Arc::new(program), deadline);
+        Self { asked, terminal_is_taken: Arc::default() }
+    }
+
     /// Nobody is there to answer.
     pub fn none() -> Self {
         Self::from_fn(|question| Err(nobody(question)))
@@ -84,12 +94,18 @@ impl Prompt {
     }
 
     async fn put(&self, question: &str, echo: Echo, before: Before) -> Result<Option<Secret>> {
-        let Self { asked, terminal_is_taken } = self.clone();
-        let question = question.to_owned();
-        let answer = tokio::task::spawn_blocking(move || match asked {
-            Asked::Terminal if terminal_is_taken.load(Ordering::SeqCst) => Err(taken(&question)),
-            Asked::Terminal => ask_terminal(&question, echo, before),
-            Asked::Function(answer) => answer(&question),
+        let function = match &self.asked {
+            Asked::Program(program, deadline) => {
+                return program.secret(ANSWER_LIMIT, *deadline).await.map(Some);
+            }
+            Asked::Function(answer) => Some(answer.clone()),
+            Asked::Terminal => None,
+        };
+        let (is_taken, question) = (self.terminal_is_taken.clone(), question.to_owned());
+        let answer = tokio::task::spawn_blocking(move || match function {
+            Some(answer) => answer(&question),
+            None if is_taken.load(Ordering::SeqCst) => Err(taken(&question)),
+            None => ask_terminal(&question, echo, before),
         });
         let answer = answer.await.map_err(|error| {
             CredentialsError::new(ErrorKind::Internal, "prompt", "the question was not answered")
@@ -121,7 +137,10 @@ fn nobody(question: &str) -> CredentialsError {
         "prompt",
         format!("there is no terminal to ask: {question}"),
     )
-    .with_help("give the answer by mfa_code (--mfa-code file://PATH, - or env:NAME)")
+    .with_help(
+        "give the answer by mfa_code (--mfa-code file://PATH, - or env:NAME), or name a program \
+         that prints it: mfa_process in the profile",
+    )
 }
 
 #[cfg(not(unix))]

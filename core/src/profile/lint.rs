@@ -1,6 +1,6 @@
 //! What AWS would refuse about a plan, found before asking it.
 
-use super::{Origin, Plan, SetBy, Source};
+use super::{Origin, Plan, SamlAssertion, SetBy, Source};
 
 /// How sure it is that a [`Problem`] stops the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +53,17 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
         }
         Source::Process { command, origin, .. } => {
             lint.origin = Some(origin.clone());
-            lint.command(command.expose());
+            lint.command("credential_process", command.expose());
+        }
+        Source::Saml { assertion, role_arn, principal_arn, origin, .. } => {
+            lint.origin = Some(origin.clone());
+            lint.role_arn(role_arn);
+            if let Some(arn) = principal_arn {
+                lint.saml_provider(arn);
+            }
+            if let SamlAssertion::Process(command) = assertion {
+                lint.command("saml_process", command.expose());
+            }
         }
         _ => {}
     }
@@ -66,6 +76,15 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
         }
         if let Some(serial) = &hop.mfa_serial {
             lint.pattern("mfa_serial", serial, 9..=256, "+=/:,.@-");
+        }
+        if let Some(command) = &hop.mfa_process {
+            lint.command("mfa_process", command.expose());
+            if hop.mfa_serial.is_none() {
+                lint.warning(
+                    "mfa_process is not run without mfa_serial".to_owned(),
+                    "add mfa_serial with the ARN of the device, or remove mfa_process",
+                );
+            }
         }
     }
     lint.found
@@ -123,11 +142,11 @@ impl Lint {
     }
 
     /// A line that only a shell would understand is run without one all the same, as AWS CLI does.
-    fn command(&mut self, command: &str) {
+    fn command(&mut self, key: &str, command: &str) {
         let argv = shlex::split(command).filter(|argv| !argv.is_empty());
         let Some(argv) = argv else {
             return self.error(
-                "the command line of credential_process cannot be split".to_owned(),
+                format!("the command line of {key} cannot be split"),
                 "close every quote; it is split like a shell's, but run without one",
             );
         };
@@ -135,8 +154,20 @@ impl Lint {
         let operator = argv.iter().find(|word| OPERATORS.contains(&word.as_str()));
         if let Some(operator) = operator {
             self.warning(
-                format!("credential_process is run without a shell: {operator:?} is an argument"),
-                "write credential_process = sh -c 'COMMAND' for a pipeline",
+                format!("{key} is run without a shell: {operator:?} is an argument"),
+                format!("write {key} = sh -c 'COMMAND' for a pipeline"),
+            );
+        }
+    }
+
+    fn saml_provider(&mut self, arn: &str) {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let fits = matches!(parts[..], ["arn", _, "iam", "", _, name]
+            if name.strip_prefix("saml-provider/").is_some_and(|name| !name.is_empty()));
+        if !fits {
+            self.error(
+                format!("saml_principal_arn is {arn:?}: it is not a SAML provider of IAM"),
+                "write arn:aws:iam::ACCOUNT:saml-provider/NAME, or leave it to the assertion",
             );
         }
     }
@@ -254,6 +285,28 @@ mod tests {
         ] {
             let found = found(&format!("role_arn = {ROLE}\n{bad}"));
             assert!(matches!(&found[..], [(Severity::Error, _)]), "{bad}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_mfa_process_is_a_command_line_for_a_device() {
+        let role = format!("role_arn = {ROLE}");
+        let found = found(&format!("{role}\nmfa_process = otp | head"));
+        assert!(
+            matches!(&found[..], [(Severity::Warning, _), (Severity::Warning, _)]),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_saml_principal_is_a_provider() {
+        for (arn, problems) in [("arn:aws:iam::1:saml-provider/P", 0), ("arn:aws:iam::1:role/P", 1)]
+        {
+            let set = config(&format!(
+                "[profile a]\nrole_arn = {ROLE}\nsaml_process = idp\nsaml_principal_arn = {arn}\n"
+            ));
+            let plan = plan_profile(&set, "a", &Env::from_pairs::<&str, &str>([])).unwrap();
+            assert_eq!(super::problems(&plan).len(), problems, "{arn}");
         }
     }
 

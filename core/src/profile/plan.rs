@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use ring::digest;
 
 use super::Origin;
-use crate::Secret;
+use crate::{Secret, SecretInput};
 
 /// How to get credentials: a source, and the roles assumed from it. Data only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,21 @@ pub enum Source {
         /// What asked for it.
         set_by: SetBy,
     },
+    /// A SAML assertion, traded for a role.
+    Saml {
+        /// The profile.
+        profile: String,
+        /// Where the assertion comes from.
+        assertion: SamlAssertion,
+        /// The role.
+        role_arn: String,
+        /// The SAML provider in IAM; without it the assertion says which.
+        principal_arn: Option<String>,
+        /// How long the session is to last, if that is set.
+        duration_seconds: Option<u32>,
+        /// The line of `role_arn`.
+        origin: Origin,
+    },
     /// IAM Identity Center.
     Sso {
         /// The profile.
@@ -129,6 +144,15 @@ pub enum Source {
     Container,
 }
 
+/// Where a SAML assertion comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SamlAssertion {
+    /// `saml_assertion`: a file, standard input or a variable; never the text itself.
+    Input(SecretInput),
+    /// `saml_process`: a program that prints it. The command line may hold secrets.
+    Process(Secret),
+}
+
 /// A role to assume with the credentials before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleHop {
@@ -144,6 +168,10 @@ pub struct RoleHop {
     pub duration_seconds: Option<u32>,
     /// `mfa_serial`: a code is needed.
     pub mfa_serial: Option<String>,
+    /// `mfa_process`: the program that prints the code. The command line may hold secrets.
+    pub mfa_process: Option<Secret>,
+    /// `mfa_session`: whether one MFA session may serve every role with this device.
+    pub mfa_session: bool,
     /// The region of that profile.
     pub region: Option<String>,
     /// The line of `role_arn`.
@@ -158,14 +186,24 @@ impl Plan {
             Source::StaticKeys { access_key_id, .. } => format!("static:{access_key_id}"),
             Source::Environment { access_key_id, .. } => format!("environment:{access_key_id}"),
             Source::Process { command, .. } => {
-                let digest = digest::digest(&digest::SHA256, command.expose().as_bytes());
-                format!("process:{}", hex::encode(digest))
+                format!("process:{}", digest_of(command))
             }
             Source::WebIdentity { token_file, role_arn, role_session_name, .. } => format!(
                 "web-identity:{}\n{role_arn}\n{}",
                 token_file.display(),
                 role_session_name.as_deref().unwrap_or_default()
             ),
+            Source::Saml { assertion, role_arn, principal_arn, .. } => {
+                let from = match assertion {
+                    SamlAssertion::Input(SecretInput::File(path)) => path.display().to_string(),
+                    SamlAssertion::Input(SecretInput::Env(name)) => format!("env:{name}"),
+                    SamlAssertion::Input(SecretInput::Stdin) => "-".to_owned(),
+                    SamlAssertion::Input(SecretInput::Literal(secret))
+                    | SamlAssertion::Process(secret) => digest_of(secret),
+                };
+                let principal_arn = principal_arn.as_deref().unwrap_or_default();
+                format!("saml:{from}\n{role_arn}\n{principal_arn}")
+            }
             Source::Sso { session, start_url, region, account_id, role_name, .. } => {
                 let [session, account, role] = [session, account_id, role_name]
                     .map(|text| text.as_deref().unwrap_or_default());
@@ -176,4 +214,8 @@ impl Plan {
             Source::Container => "container".to_owned(),
         }
     }
+}
+
+fn digest_of(secret: &Secret) -> String {
+    hex::encode(digest::digest(&digest::SHA256, secret.expose().as_bytes()))
 }

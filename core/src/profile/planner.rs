@@ -1,3 +1,4 @@
+mod saml;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -107,7 +108,7 @@ impl<'a> Planner<'a> {
         visited: &[&Profile],
     ) -> Result<Option<(RoleHop, From<'a>)>> {
         let Some(role_arn) = profile.filled("role_arn") else { return Ok(None) };
-        if profile.filled("web_identity_token_file").is_some() {
+        if profile.filled("web_identity_token_file").is_some() || saml::is_set(profile) {
             return Ok(None);
         }
         let from = match (profile.filled("source_profile"), profile.filled("credential_source")) {
@@ -143,6 +144,8 @@ impl<'a> Planner<'a> {
             role_session_name: owned(profile, "role_session_name"),
             duration_seconds: self.duration(profile)?,
             mfa_serial: owned(profile, "mfa_serial"),
+            mfa_process: profile.filled("mfa_process").map(|property| property.value.clone()),
+            mfa_session: self.mfa_session(profile)?,
             region: owned(profile, "region"),
             origin: role_arn.origin.clone(),
         };
@@ -202,8 +205,20 @@ impl<'a> Planner<'a> {
         }
     }
 
+    fn mfa_session(&self, profile: &Profile) -> Result<bool> {
+        let Some(property) = profile.filled("mfa_session") else { return Ok(true) };
+        match property.text() {
+            text if text.eq_ignore_ascii_case("true") => Ok(true),
+            text if text.eq_ignore_ascii_case("false") => Ok(false),
+            _ => Err(self
+                .invalid(format!("mfa_session ({}) is neither true nor false", property.origin))
+                .with_help("write false to give each role a code of its own, or leave it out")),
+        }
+    }
+
     fn check_durations(&self, source: &Source, hops: &[RoleHop]) -> Result<()> {
-        let from_role = matches!(source, Source::WebIdentity { .. } | Source::Sso { .. });
+        let from_role =
+            matches!(source, Source::WebIdentity { .. } | Source::Saml { .. } | Source::Sso { .. });
         let chained = hops.iter().skip(usize::from(!from_role));
         let Some((hop, seconds)) = chained
             .filter_map(|hop| Some((hop, hop.duration_seconds.filter(|seconds| *seconds > 3600)?)))

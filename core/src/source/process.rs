@@ -5,24 +5,16 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::{
-    Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, Secret,
-    timestamp,
+    Context, Credentials, ErrorKind, Program, ProvideCredentials, Result, Secret, timestamp,
 };
 
 const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// Tells a program how many `credential_process` lines it is below, so that a profile whose program
-/// asks for the same profile ends in an error and not in a machine full of processes.
-const DEPTH: &str = "ROLECALL_PROCESS_DEPTH";
-const DEEPEST: u32 = 4;
 
 /// A program named by `credential_process`, which prints credentials as JSON.
 ///
 /// Source: AWS SDKs and Tools Reference Guide, "Process credential provider".
 pub struct ProcessProvider {
-    context: Context,
-    command: Secret,
-    place: String,
+    program: Program,
     /// Used where the program names no account.
     pub account_id: Option<String>,
     /// How long the program may take; 60 seconds unless set. It is killed past it.
@@ -33,41 +25,16 @@ impl ProcessProvider {
     /// Runs `command`, split as a shell would split it and run without one. `place` says where it
     /// is configured, for messages: `profile x (~/.aws/config:7)`.
     pub fn new(context: Context, command: impl Into<Secret>, place: impl Into<String>) -> Self {
+        let what = format!("credential_process of {}", place.into());
         Self {
-            context,
-            command: command.into(),
-            place: place.into(),
+            program: Program::new(context, command, what),
             account_id: None,
             deadline: Duration::from_secs(60),
         }
     }
 
-    // The command line may hold secrets, so no message shows more of it than the program's name.
-    fn error(&self, kind: ErrorKind, message: impl Into<String>) -> CredentialsError {
-        CredentialsError::new(kind, format!("credential_process of {}", self.place), message)
-    }
-
-    fn argv(&self) -> Result<Vec<String>> {
-        let argv = shlex::split(self.command.expose()).filter(|argv| !argv.is_empty());
-        argv.ok_or_else(|| {
-            self.error(ErrorKind::InvalidConfiguration, "the command line cannot be split")
-                .with_help("close every quote; it is split like a shell's, but run without one")
-        })
-    }
-
-    fn depth(&self) -> Result<String> {
-        let depth = self.context.env.get(DEPTH).and_then(|depth| depth.parse().ok()).unwrap_or(0);
-        if depth >= DEEPEST {
-            let message = format!("{DEEPEST} of them run each other already");
-            return Err(self
-                .error(ErrorKind::InvalidConfiguration, message)
-                .with_help("the program probably asks for the profile that names it"));
-        }
-        Ok((depth + 1).to_string())
-    }
-
     fn read(&self, stdout: &[u8]) -> Result<Credentials> {
-        let malformed = |message: String| self.error(ErrorKind::Malformed, message);
+        let malformed = |message: String| self.program.error(ErrorKind::Malformed, message);
         let answer: Answer = serde_json::from_slice(stdout).map_err(|error| {
             // serde_json's text may quote the input; its position does not.
             let (line, column) = (error.line(), error.column());
@@ -92,12 +59,12 @@ impl ProcessProvider {
                 malformed("Expiration in its answer is not an ISO 8601 time".into())
             })?),
         };
-        if let Some(end) = expires_at.filter(|end| *end <= self.context.clock.now()) {
+        if let Some(end) = expires_at.filter(|end| *end <= self.program.context().clock.now()) {
             let end = timestamp::format(end);
-            return Err(self
-                .error(ErrorKind::Denied, format!("it printed credentials that ended at {end}")));
+            let message = format!("it printed credentials that ended at {end}");
+            return Err(self.program.error(ErrorKind::Denied, message));
         }
-        Ok(Credentials::new(id, secret, format!("credential_process of {}", self.place))
+        Ok(Credentials::new(id, secret, self.program.what().to_owned())
             .with_session_token(answer.session_token)
             .with_expires_at(expires_at)
             .with_account_id(answer.account_id.or_else(|| self.account_id.clone())))
@@ -121,29 +88,14 @@ struct Answer {
 #[async_trait]
 impl ProvideCredentials for ProcessProvider {
     async fn provide_credentials(&self) -> Result<Credentials> {
-        let argv = self.argv()?;
-        let environment = [(DEPTH, self.depth()?)];
-        let run = self.context.process.output(&argv, &environment, ANSWER_LIMIT, self.deadline);
-        let output = run.await.map_err(|error| {
-            let here = self.error(error.kind(), error.message());
-            match error.help() {
-                Some(help) => here.with_help(help),
-                None => here,
-            }
-        })?;
-        if !output.success {
-            let program = &argv[0];
-            return Err(self
-                .error(ErrorKind::Unavailable, format!("{program:?} failed with {}", output.status))
-                .with_help("what it says is on standard error; run it by hand to see more"));
-        }
-        self.read(&output.stdout)
+        let printed = self.program.run(ANSWER_LIMIT, self.deadline).await?;
+        self.read(&printed)
     }
 }
 
 impl fmt::Debug for ProcessProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProcessProvider").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("ProcessProvider").field("program", &self.program).finish_non_exhaustive()
     }
 }
 
@@ -220,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_asks_for_its_own_profile_is_stopped() {
-        let env = crate::Env::from_pairs([(DEPTH, "4")]);
+        let env = crate::Env::from_pairs([("ROLECALL_PROCESS_DEPTH", "4")]);
         let context = Context { env, ..testing::context() };
         let provider = ProcessProvider::new(context, "rolecall", "profile p (config:3)");
         let error = provider.provide_credentials().await.unwrap_err();

@@ -92,11 +92,10 @@ fn denied(action: &str, message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::STS;
 
     fn help(action: &str, code: &str, message: &str, signed: bool) -> Option<String> {
         let credentials = signed.then_some("profile dev");
-        let call = FailedCall { api: &STS, action, credentials, secrets: &[] };
+        let call = FailedCall { service: "STS", action, credentials, secrets: &[] };
         let error = ServiceError {
             status: 400,
             code: code.to_owned(),

@@ -55,7 +55,8 @@ impl std::error::Error for ServiceError {}
 
 /// The call that failed, for messages and advice.
 pub(crate) struct FailedCall<'a> {
-    pub api: &'a QueryApi,
+    /// The service's name.
+    pub service: &'static str,
     pub action: &'a str,
     /// Where the signing credentials came from.
     pub credentials: Option<&'a str>,
@@ -65,12 +66,17 @@ pub(crate) struct FailedCall<'a> {
 
 impl FailedCall<'_> {
     fn name(&self) -> String {
-        format!("{} {}", self.api.name, self.action)
+        format!("{} {}", self.service, self.action)
     }
 
-    /// The error for an answer whose status is not a success.
-    pub(crate) fn explain(&self, answer: &Response) -> CredentialsError {
-        let Some(wire) = read(self.api, answer.body()) else {
+    /// The error for an answer of `api` whose status is not a success.
+    pub(crate) fn explain(&self, api: &QueryApi, answer: &Response) -> CredentialsError {
+        self.explain_wire(answer, read(api, answer.body()))
+    }
+
+    /// The error for an answer whose status is not a success, as its protocol reads it.
+    pub(crate) fn explain_wire(&self, answer: &Response, wire: Option<Wire>) -> CredentialsError {
+        let Some(wire) = wire else {
             return self.no_error_of_aws(answer);
         };
         let status = answer.status().as_u16();
@@ -127,10 +133,22 @@ pub(crate) fn request_id(answer: &Response) -> Option<String> {
     Some(printable(value, LONGEST_REQUEST_ID)).filter(|id| !id.is_empty())
 }
 
-struct Wire {
-    code: String,
+/// An error as it came.
+pub(crate) struct Wire {
+    pub(crate) code: String,
     message: String,
     request_id: Option<String>,
+}
+
+impl Wire {
+    /// `None` if no service of AWS has such a code.
+    pub(crate) fn new(code: &str, message: String, request_id: Option<String>) -> Option<Self> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(fits) {
+            return None;
+        }
+        Some(Self { code: code.to_owned(), message, request_id })
+    }
 }
 
 fn read(api: &QueryApi, body: &[u8]) -> Option<Wire> {
@@ -158,14 +176,10 @@ fn read(api: &QueryApi, body: &[u8]) -> Option<Wire> {
         // EC2 wraps its errors once more, and so does moto those of every service.
         Err(_) => xml::read::<Errors>(body, shape("Errors")).ok()?.error,
     };
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
-    if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(fits) {
-        return None;
-    }
     let id = xml::read_text(body, shape("RequestId"))
         .map(|id| printable(&id, LONGEST_REQUEST_ID))
         .filter(|id| !id.is_empty());
-    Some(Wire { code, message, request_id: id })
+    Wire::new(&code, message, id)
 }
 
 /// Status, type and size of an answer: its text may hold anything, also secrets.
@@ -202,11 +216,16 @@ mod tests {
     use crate::testing;
 
     fn failed<'a>(secrets: &'a [Secret]) -> FailedCall<'a> {
-        FailedCall { api: &STS, action: "AssumeRole", credentials: Some("profile dev"), secrets }
+        FailedCall {
+            service: "STS",
+            action: "AssumeRole",
+            credentials: Some("profile dev"),
+            secrets,
+        }
     }
 
     fn explain(answer: &Response) -> CredentialsError {
-        failed(&[]).explain(answer)
+        failed(&[]).explain(&STS, answer)
     }
 
     #[test]
@@ -245,8 +264,8 @@ mod tests {
     fn a_message_that_quotes_the_request_loses_its_secrets() {
         let secrets = [Secret::from("123456"), Secret::from("FQoGZXIvYXdzEPT+token")];
         let message = "Value '123456' failed; should be 'POST\nx-amz-security-token:FQoGZXIvYXdzEPT+token\n' FQoGZXIvYX";
-        let error =
-            failed(&secrets).explain(&testing::refusal(403, "SignatureDoesNotMatch", message));
+        let error = failed(&secrets)
+            .explain(&STS, &testing::refusal(403, "SignatureDoesNotMatch", message));
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("123456") && !shown.contains("FQoGZX"), "{shown}");
         assert!(shown.contains("Value '[redacted]' failed"), "{shown}");

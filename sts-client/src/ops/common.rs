@@ -91,14 +91,12 @@ impl WireCredentials {
         provider: String,
         account_id: Option<String>,
     ) -> Result<Credentials> {
-        // They go into headers, variables and files: nothing but visible ASCII belongs there.
-        let fits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         for (name, text) in [
             ("AccessKeyId", self.access_key_id.as_str()),
             ("SecretAccessKey", self.secret_access_key.expose()),
             ("SessionToken", self.session_token.expose()),
         ] {
-            if !fits(text) {
+            if !is_visible(text) {
                 let message = format!("the answer's {name} is empty or not visible ASCII");
                 return Err(client::error(ErrorKind::Malformed, action, message));
             }
@@ -108,6 +106,11 @@ impl WireCredentials {
             .with_expires_at(Some(self.expiration))
             .with_account_id(account_id))
     }
+}
+
+/// Keys and tokens go into headers, variables and files: nothing but visible ASCII belongs there.
+pub(crate) fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// JSON with keys in the order in which they are put.

@@ -22,6 +22,7 @@ pub use assume_role_with_web_identity::{
     AssumeRoleWithWebIdentity, AssumeRoleWithWebIdentityOutput,
 };
 pub use assume_root::{AssumeRoot, AssumeRootOutput};
+pub(crate) use common::is_visible;
 pub use common::{AssumedRoleUser, ProvidedContext, Tag};
 pub use decode_authorization_message::{
     DecodeAuthorizationMessage, DecodeAuthorizationMessageOutput,

@@ -17,6 +17,8 @@
 //! | `POST /_kit/expire-imds-tokens` | lets every token of the metadata service end |
 //! | `POST /_kit/web-identity-token` | `{"sub": "…", "aud": "…", "claims": {}}` -> `{"token": "…"}` |
 //! | `POST /_kit/saml-assertion` | `{"role_arn", "provider_arn", "session_name", "lifetime"}` -> `{"assertion": "…"}` |
+//! | `POST /_kit/sso-login` | `{"user", "start_url", "region", "token_lifetime", "registration_lifetime", "refreshable"}`, all optional -> the token file |
+//! | `POST /_kit/sso-sign-out` | `{"user": "…"}` |
 //! | `POST /_kit/authorization-message` | `{"message": "…"}` -> `{"encoded": "…"}` |
 //! | `GET /_kit/secrets` | every secret, code and token that the kit knows or has handed out |
 //! | `GET /_kit/oidc/.well-known/jwks.json` | the keys of GetWebIdentityToken |
@@ -29,6 +31,7 @@ use crate::chaos::FaultRule;
 use crate::jwt::OutboundKey;
 use crate::kit::{mint_saml_assertion, mint_web_identity_token};
 use crate::server::{Reply, request_id};
+use crate::sso::{self, SsoLogin};
 use crate::state::Shared;
 use crate::sts;
 use crate::world::{World, names};
@@ -93,6 +96,12 @@ struct Saml {
     session_name: String,
     #[serde(default = "five_minutes")]
     lifetime: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SsoSignOut {
+    user: String,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +226,11 @@ fn post(shared: &Shared, path: &str, body: &[u8]) -> Outcome {
             );
             return Ok(json!({"assertion": assertion}));
         }
+        "sso-login" => {
+            let wanted = if body.is_empty() { SsoLogin::default() } else { read(body)? };
+            return Ok(sso::login(&mut shared.lock(), &wanted));
+        }
+        "sso-sign-out" => sso::sign_out(&mut shared.lock(), &read::<SsoSignOut>(body)?.user),
         "authorization-message" => {
             let wanted: Message = read(body)?;
             let encoded =

@@ -14,12 +14,12 @@ use tokio::sync::oneshot;
 use crate::calls::Call;
 use crate::chaos::FaultRule;
 use crate::principal::Session;
-use crate::saml;
 use crate::secret::Secret;
 use crate::server::Door;
 use crate::state::{Shared, State};
 use crate::world::World;
-use crate::{jwt, server, sts, tls};
+use crate::{SsoLogin, saml};
+use crate::{jwt, server, sso, sts, tls};
 
 /// How to start.
 #[derive(Clone, Debug, Default)]
@@ -282,6 +282,16 @@ impl Kit {
     /// A SAML assertion of one of the world's providers, good for five minutes, base64.
     pub fn saml_assertion(&self, role_arn: &str, provider_arn: &str, session_name: &str) -> String {
         mint_saml_assertion(&mut self.shared.lock(), role_arn, provider_arn, session_name, 300)
+    }
+
+    /// Signs a user of IAM Identity Center in: the token file as `aws sso login` writes it.
+    pub fn sso_login(&self, login: &SsoLogin) -> Value {
+        sso::login(&mut self.shared.lock(), login)
+    }
+
+    /// Ends every sign-in of a user of IAM Identity Center.
+    pub fn sso_sign_out(&self, user: &str) {
+        sso::sign_out(&mut self.shared.lock(), user);
     }
 
     /// A message for DecodeAuthorizationMessage.

@@ -28,6 +28,7 @@ mod saml;
 mod secret;
 mod server;
 pub mod sigv4;
+mod sso;
 mod state;
 mod sts;
 mod tls;
@@ -44,7 +45,8 @@ pub use error::AwsError;
 pub use kit::{Kit, Options};
 pub use principal::{Principal, Session};
 pub use secret::Secret;
+pub use sso::SsoLogin;
 pub use world::{
     AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role, SamlProvider,
-    Trust, User, WebTrust, World, names,
+    SsoAssignment, SsoUser, Trust, User, WebTrust, World, names,
 };

@@ -103,6 +103,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             "external_id": names::EXTERNAL_ID,
             "saml_provider": names::SAML_PROVIDER,
             "oidc_issuer": names::OIDC_ISSUER,
+            "sso_user": names::SSO_USER,
+            "sso_role": names::SSO_ROLE,
         })
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -22,7 +22,7 @@ use crate::error::AwsError;
 use crate::metadata::{self, Answered};
 use crate::sigv4::{Presented, SignedRequest};
 use crate::state::{Shared, State};
-use crate::{clock, control, doors, sts};
+use crate::{clock, control, doors, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
 const BODY_LIMIT: usize = 1 << 20;
@@ -33,8 +33,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a listener leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
-    /// The services, and the control interface.
+    /// The services, and the control interface. STS answers, unless another is at the path.
     Aws,
+    /// IAM Identity Center, behind the same listener.
+    Sso,
     /// The metadata service of an instance.
     Imds,
     /// The endpoints of containers.
@@ -44,8 +46,8 @@ pub(crate) enum Door {
 impl Door {
     fn service(self) -> &'static str {
         match self {
-            // STS is the only service so far; the next ones are told apart by their signing name.
             Self::Aws => "sts",
+            Self::Sso => "sso",
             Self::Imds => "imds",
             Self::Container => "container",
         }
@@ -54,6 +56,7 @@ impl Door {
     fn operation_of(self, request: &SignedRequest<'_>) -> String {
         match self {
             Self::Aws => sts::operation_of(request),
+            Self::Sso => sso::operation_of(request).unwrap_or_default().to_owned(),
             Self::Imds => metadata::imds_operation_of(request),
             Self::Container => metadata::container_operation_of(request),
         }
@@ -62,8 +65,17 @@ impl Door {
     fn answer(self, state: &mut State, request: &SignedRequest<'_>, call: &mut Call) -> Answered {
         match self {
             Self::Aws => sts::answer(state, request, call).into(),
+            Self::Sso => sso::answer(state, request, call).into(),
             Self::Imds => metadata::answer_imds(state, request),
             Self::Container => metadata::answer_container(state, request),
+        }
+    }
+
+    /// An error in the words of the service.
+    fn refuse(self, error: &AwsError, operation: &str) -> Reply {
+        match self {
+            Self::Sso => sso::failure(error, operation),
+            _ => sts::failure(error, false),
         }
     }
 }
@@ -178,7 +190,8 @@ async fn handle(
         let reply = control::answer(shared, request.method, path, request.body);
         return Ok(respond(reply, shared.lock().clock.now()));
     }
-    serve_aws(&request, door, shared).await
+    let is_sso = door == Door::Aws && sso::operation_of(&request).is_some();
+    serve_aws(&request, if is_sso { Door::Sso } else { door }, shared).await
 }
 
 /// Counts the call, lets the faults strike, does the work, and records what was answered.
@@ -206,7 +219,7 @@ async fn serve_aws(
         }
     }
     if let Some(fault) = &last
-        && let Some(reply) = instead(fault)
+        && let Some(reply) = instead(fault, &|error| door.refuse(error, &call.operation))
     {
         record(shared, call, reply.response.as_ref());
         return match reply.response {
@@ -273,7 +286,7 @@ struct Instead {
     headers: Vec<(String, String)>,
 }
 
-fn instead(fault: &Fault) -> Option<Instead> {
+fn instead(fault: &Fault, refuse: &dyn Fn(&AwsError) -> Reply) -> Option<Instead> {
     let only = |response| Some(Instead { response, headers: Vec::new() });
     let raw = |status, content_type: &str, body: Bytes| Reply {
         status,
@@ -283,12 +296,9 @@ fn instead(fault: &Fault) -> Option<Instead> {
         error: None,
     };
     match fault {
-        Fault::Throttle => {
-            only(Some(sts::failure(&AwsError::new(400, "Throttling", "Rate exceeded"), false)))
-        }
+        Fault::Throttle => only(Some(refuse(&AwsError::new(400, "Throttling", "Rate exceeded")))),
         Fault::Fail { status, code, message } => {
-            let error = AwsError::new(*status, code.clone(), message.as_str());
-            only(Some(sts::failure(&error, false)))
+            only(Some(refuse(&AwsError::new(*status, code.clone(), message.as_str()))))
         }
         Fault::Stall | Fault::Close => only(None),
         Fault::Raw { status, content_type, body, headers } => Some(Instead {
@@ -319,11 +329,14 @@ fn respond(reply: Reply, now: i64) -> Response<Body> {
         Response::new(Full::new(reply.body).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = vec![
+    let is_json_error = reply.error.is_some() && reply.content_type == "application/json";
+    let error_type = reply.error.filter(|_| is_json_error);
+    let mut headers = vec![
         ("content-type".to_owned(), reply.content_type),
         ("x-amzn-requestid".to_owned(), reply.request_id),
         ("date".to_owned(), clock::http_date(now)),
     ];
+    headers.extend(error_type.map(|code| ("x-amzn-errortype".to_owned(), code)));
     with_headers(response, &headers)
 }
 

@@ -14,6 +14,7 @@ use crate::metadata;
 use crate::principal::{Principal, Session};
 use crate::secret::Secret;
 use crate::sigv4::Key;
+use crate::sso::Directory;
 use crate::world::World;
 
 /// The state and what waits for it.
@@ -33,7 +34,9 @@ pub(crate) struct State {
     pub(crate) sessions: HashMap<String, Session>,
     /// Serial and code of every MFA code used up.
     pub(crate) used_codes: HashSet<(String, String)>,
-    /// Web identity tokens and assertions minted, for `/_kit/secrets`.
+    /// Tokens of IAM Identity Center.
+    pub(crate) sso: Directory,
+    /// Web identity tokens, assertions and SSO's tokens minted, for `/_kit/secrets`.
     pub(crate) minted: Vec<Secret>,
     /// Key of the messages that DecodeAuthorizationMessage opens.
     pub(crate) message_key: [u8; 32],
@@ -52,6 +55,7 @@ impl Shared {
                 calls: Calls::default(),
                 sessions: HashMap::new(),
                 used_codes: HashSet::new(),
+                sso: Directory::default(),
                 minted: Vec::new(),
                 message_key: doors::random(),
                 outbound: None,

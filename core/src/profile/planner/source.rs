@@ -5,8 +5,8 @@ use crate::profile::plan::{SetBy, Source};
 use crate::profile::{Origin, Profile, Property};
 use crate::{CredentialsError, Env, ErrorKind, Result};
 
-const SOMETHING: &str = "give it one of role_arn, web_identity_token_file, sso_session, \
-                         login_session, credential_process, or aws_access_key_id with \
+const SOMETHING: &str = "give it one of role_arn, web_identity_token_file, saml_assertion, \
+                         sso_session, login_session, credential_process, or aws_access_key_id with \
                          aws_secret_access_key";
 
 impl<'a> Planner<'a> {
@@ -63,6 +63,9 @@ impl<'a> Planner<'a> {
             return self.named_source(named);
         }
         if let Some(source) = self.web_identity(profile)? {
+            return Ok(source);
+        }
+        if let Some(source) = self.saml(profile)? {
             return Ok(source);
         }
         if let Some(source) = self.sso(profile)? {

@@ -115,6 +115,13 @@ pub(super) fn issue(
     credentials
 }
 
+/// Makes a session for those who get it without asking STS, and keeps it.
+pub(crate) fn issue_unasked(state: &mut State, principal: Principal, expires: i64) -> Session {
+    let session = new_session(principal, expires, Wishes::default());
+    state.sessions.insert(session.access_key_id.clone(), session.clone());
+    session
+}
+
 /// Makes the session of a role for those who get it without asking STS, and keeps it; `None` if
 /// there is no such role.
 pub(crate) fn issue_role_session(

@@ -22,9 +22,10 @@ use crate::state::State;
 use crate::world::denies;
 use crate::xml::{self, Element};
 
-pub(crate) use issue::issue_role_session;
+pub(crate) use issue::{issue_role_session, issue_unasked};
 pub(crate) use messages::encode as encode_authorization_message;
 use params::Params;
+pub(crate) use query::decode as decode_form;
 use table::Operation;
 
 pub(crate) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";

@@ -70,7 +70,7 @@ fn check_content_type(request: &SignedRequest<'_>) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn decode(text: &str) -> Result<Vec<(String, String)>, AwsError> {
+pub(crate) fn decode(text: &str) -> Result<Vec<(String, String)>, AwsError> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {

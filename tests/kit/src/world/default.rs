@@ -1,8 +1,8 @@
 //! The world that most tests need.
 
 use super::{
-    AccessKey, Account, Container, Imds, MfaDevice, OidcProvider, Role, SamlProvider, Trust, User,
-    WebTrust, World,
+    AccessKey, Account, Container, Imds, MfaDevice, OidcProvider, Role, SamlProvider,
+    SsoAssignment, SsoUser, Trust, User, WebTrust, World,
 };
 
 /// The default world's names and keys, for tests to refer to.
@@ -60,6 +60,14 @@ pub mod names {
     pub const SAML_PROVIDER: &str = "arn:aws:iam::111111111111:saml-provider/KitIdp";
     /// Its issuer.
     pub const SAML_ISSUER: &str = "https://idp.kit.example/metadata";
+    /// The user of IAM Identity Center.
+    pub const SSO_USER: &str = "alice@kit.example";
+    /// The permission set that it has in [`ACCOUNT`].
+    pub const SSO_ROLE: &str = "Developer";
+    /// The start URL of its token files.
+    pub const SSO_START_URL: &str = "https://kit.awsapps.example/start";
+    /// Names the roles of permission sets in [`ACCOUNT`] in trust policies.
+    pub const SSO_ROLES: &str = "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*";
 }
 
 use names::{ACCOUNT, ALICE_MFA};
@@ -68,7 +76,9 @@ use names::{ACCOUNT, ALICE_MFA};
 ///   and the root user; roles `Web` (web identity tokens of `https://oidc.kit.example`), `Saml`,
 ///   `Mfa`, `External` and `team/Long` (up to 12 hours), which trust `alice`; `Instance` and `Task`,
 ///   whose credentials the metadata service and the containers' endpoint give.
-/// - Account 222222222222: role `Hop`, which trusts `alice`.
+/// - IAM Identity Center: user `alice@kit.example` with the permission set `Developer` in
+///   111111111111.
+/// - Account 222222222222: role `Hop`, which trusts `alice` and the permission sets.
 /// - Account 333333333333: role `Deploy`, which trusts `Hop` (and `alice`, for single hops).
 /// - Account 444444444444: role `Final`, which trusts `Deploy` only. Its root is managed by
 ///   111111111111 (`AssumeRoot`).
@@ -95,7 +105,7 @@ impl Default for World {
                 User { root: true, ..user("root", names::ROOT_KEY, names::ROOT_SECRET) },
             ],
             roles: vec![
-                role("222222222222", "Hop", trusting(&[&alice])),
+                role("222222222222", "Hop", trusting(&[&alice, names::SSO_ROLES])),
                 role("333333333333", "Deploy", trusting(&[names::HOP, &alice])),
                 role("444444444444", "Final", trusting(&[names::DEPLOY])),
                 role(ACCOUNT, "Mfa", Trust { mfa: true, ..trusting(&[&alice]) }),
@@ -147,6 +157,13 @@ impl Default for World {
                 issuer: names::SAML_ISSUER.to_owned(),
                 key: "kit-saml-key-0000000000000000000001".into(),
                 accept_unsigned: false,
+            }],
+            sso_users: vec![SsoUser {
+                name: names::SSO_USER.to_owned(),
+                assignments: vec![SsoAssignment {
+                    account: ACCOUNT.to_owned(),
+                    role: names::SSO_ROLE.to_owned(),
+                }],
             }],
             sts_region: None,
             imds: Imds::default(),

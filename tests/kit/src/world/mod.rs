@@ -28,6 +28,8 @@ pub struct World {
     pub oidc_providers: Vec<OidcProvider>,
     /// SAML providers.
     pub saml_providers: Vec<SamlProvider>,
+    /// Users of IAM Identity Center.
+    pub sso_users: Vec<SsoUser>,
     /// The one region that STS signatures may be scoped to; `None` takes any.
     pub sts_region: Option<String>,
     /// The metadata service of an instance.
@@ -191,6 +193,27 @@ pub struct SamlProvider {
     pub accept_unsigned: bool,
 }
 
+/// A user of IAM Identity Center, whom `POST /_kit/sso-login` signs in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SsoUser {
+    /// The name, which its role sessions bear.
+    pub name: String,
+    /// What it may have credentials of.
+    #[serde(default)]
+    pub assignments: Vec<SsoAssignment>,
+}
+
+/// A permission set in an account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SsoAssignment {
+    /// The account.
+    pub account: String,
+    /// The permission set: `sso_role_name`.
+    pub role: String,
+}
+
 impl World {
     /// A world with nothing in it.
     pub fn empty() -> World {
@@ -200,6 +223,7 @@ impl World {
             roles: Vec::new(),
             oidc_providers: Vec::new(),
             saml_providers: Vec::new(),
+            sso_users: Vec::new(),
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
@@ -216,6 +240,7 @@ impl World {
             a.account == b.account && a.url == b.url
         });
         put(&mut self.saml_providers, other.saml_providers, |a, b| a.arn == b.arn);
+        put(&mut self.sso_users, other.sso_users, |a, b| a.name == b.name);
         if other.sts_region.is_some() {
             self.sts_region = other.sts_region;
         }
