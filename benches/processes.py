@@ -89,4 +89,5 @@ endpoint_url = {kit["tls_url"]}
           f"the empty program {peak_kib(str(EMPTY), environment) / 1024:.1f} MiB")
 
 
-main()
+if __name__ == "__main__":
+    main()

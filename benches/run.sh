@@ -12,4 +12,5 @@ mkdir -p target/bench
 rustc -O benches/empty.rs -o target/bench/empty
 cargo bench -p rolecall --bench memory -- --quiet
 python3 benches/processes.py
+python3 benches/sources.py
 python3 benches/serve.py

@@ -94,7 +94,7 @@ struct AssumeRoleWithSamlArgs {
     #[arg(long)]
     principal_arn: String,
     /// The assertion in base64, better from file://PATH, - or env:NAME
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     saml_assertion: SecretInput,
     #[command(flatten)]
     policies: PolicyArgs,
@@ -110,7 +110,7 @@ struct AssumeRoleWithWebIdentityArgs {
     #[arg(long)]
     role_session_name: String,
     /// The token, better from file://PATH, - or env:NAME
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     web_identity_token: SecretInput,
     #[arg(long)]
     provider_id: Option<String>,
@@ -137,7 +137,7 @@ struct AssumeRootArgs {
 #[derive(Args)]
 struct DecodeArgs {
     /// The message, or file://PATH
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     encoded_message: SecretInput,
 }
 
@@ -150,7 +150,7 @@ struct AccessKeyInfoArgs {
 #[derive(Args)]
 struct DelegatedArgs {
     /// The token, better from file://PATH, - or env:NAME
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     trade_in_token: SecretInput,
 }
 

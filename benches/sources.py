@@ -1,0 +1,90 @@
+"""How long each source of credentials takes as a whole process, against the kit: prints a table."""
+
+import hashlib
+import json
+import pathlib
+import subprocess
+import tempfile
+import urllib.request
+
+from processes import KIT, ROLECALL, median_ms
+
+START_URL = "https://kit.example/start"
+
+
+def main():
+    with tempfile.TemporaryDirectory() as home:
+        kit = subprocess.Popen([KIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            measure(pathlib.Path(home), json.loads(kit.stdout.readline()))
+        finally:
+            kit.stdin.close()
+            kit.wait(timeout=10)
+
+
+def post(kit, what, **fields):
+    """What the kit's control interface answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    body = json.dumps(fields).encode()
+    with opener.open(f"{kit['url']}/_kit/{what}", body, timeout=10) as answer:
+        return json.load(answer)
+
+
+def measure(home, kit):
+    aws = home / ".aws"
+    (aws / "sso/cache").mkdir(parents=True)
+    token = post(kit, "web-identity-token", sub="system:serviceaccount:a:b",
+                 aud="sts.amazonaws.com")["token"]
+    (home / "token").write_text(token)
+    login = post(kit, "sso-login", start_url=START_URL, region="eu-west-1")
+    name = hashlib.sha1(START_URL.encode()).hexdigest()
+    (aws / f"sso/cache/{name}.json").write_text(json.dumps(login))
+    (home / "printed.json").write_text(json.dumps(
+        {"Version": 1, "AccessKeyId": "AKID", "SecretAccessKey": "secret"}))
+    where = f"region = eu-west-1\nendpoint_url = {kit['url']}\n"
+    (aws / "config").write_text(f"""\
+[profile static]
+aws_access_key_id = {kit["access_key_id"]}
+aws_secret_access_key = {kit["secret_access_key"]}
+[profile process]
+credential_process = cat {home}/printed.json
+[profile role]
+role_arn = {kit["roles"]["Hop"]}
+source_profile = static
+{where}
+[profile web]
+role_arn = {kit["roles"]["Web"]}
+web_identity_token_file = {home}/token
+{where}
+[profile sso]
+sso_start_url = {START_URL}
+sso_region = eu-west-1
+sso_account_id = 111111111111
+sso_role_name = {kit["sso_role"]}
+{where}
+""")
+    base = {"HOME": str(home), "PATH": "/usr/bin:/bin", "AWS_EC2_METADATA_DISABLED": "true"}
+    keys = {"AWS_ACCESS_KEY_ID": kit["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": kit["secret_access_key"]}
+    imds = {"AWS_EC2_METADATA_DISABLED": "false",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": kit["imds_url"]}
+    container = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": kit["container_url"],
+                 "AWS_CONTAINER_AUTHORIZATION_TOKEN": kit.get("container_token", "")}
+    rows = [
+        ("keys of a profile", "--profile static", {}),
+        ("keys of the environment", "", keys),
+        ("`credential_process` (`cat`)", "--profile process", {}),
+        ("a role, one call to STS", "--profile role", {}),
+        ("web identity, one call to STS", "--profile web", {}),
+        ("IAM Identity Center, one call to its portal", "--profile sso", {}),
+        ("EC2 metadata, three requests", "", imds),
+        ("container endpoint, one request", "", container),
+    ]
+    print("\n| source, nothing cached | median, ms |\n| --- | --- |")
+    for title, profile, more in rows:
+        command = f"{ROLECALL} export --no-cache {profile}"
+        print(f"| {title} | {median_ms(command, {**base, **more}, 300):.2f} |")
+
+
+if __name__ == "__main__":
+    main()
