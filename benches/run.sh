@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 make --no-print-directory peers
-for tool in hyperfine time; do
+for tool in hey hyperfine time wrk; do
     type -P "$tool" > /dev/null || apt-get install --yes --quiet "$tool" > /dev/null
 done
 cargo build --release -p rolecall-cli -p rolecall-kit
@@ -12,3 +12,4 @@ mkdir -p target/bench
 rustc -O benches/empty.rs -o target/bench/empty
 cargo bench -p rolecall --bench memory -- --quiet
 python3 benches/processes.py
+python3 benches/serve.py

@@ -23,17 +23,17 @@ pub struct Explanation {
     mfa_session: Option<String>,
     region: Option<String>,
     endpoint: Option<String>,
-    problems: Vec<Finding>,
-    warnings: Vec<Finding>,
+    pub(crate) problems: Vec<Finding>,
+    pub(crate) warnings: Vec<Finding>,
 }
 
 #[derive(Debug)]
-struct Finding {
-    kind: ErrorKind,
-    place: Option<String>,
-    file: Option<Origin>,
-    message: String,
-    help: Option<String>,
+pub(crate) struct Finding {
+    pub(crate) kind: ErrorKind,
+    pub(crate) place: Option<String>,
+    pub(crate) file: Option<Origin>,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
 }
 
 impl Explanation {
@@ -43,6 +43,13 @@ impl Explanation {
     /// Only if the profile files cannot be read at all; what is wrong in them is a problem.
     pub fn new(options: SessionOptions) -> Result<Self> {
         let setup = Setup::read(options)?;
+        let mut found = Self::of(&setup);
+        found.check_web(&setup);
+        Ok(found)
+    }
+
+    /// What can be seen in `setup`, but for whether the web can be reached as it says.
+    pub(crate) fn of(setup: &Setup) -> Self {
         let mut found = Self {
             plan: setup.plan.as_ref().ok().cloned(),
             mfa_session: None,
@@ -62,8 +69,7 @@ impl Explanation {
                 found.check_endpoint(sts);
             }
         }
-        found.check_plan(&setup);
-        found.check_web(&setup);
+        found.check_plan(setup);
         for warning in setup.profiles.warnings() {
             let mut finding = Finding::at(Some(warning.origin.clone()), warning.message.clone());
             if warning.kind == WarningKind::DiffersFromAwsCli {
@@ -71,7 +77,7 @@ impl Explanation {
             }
             found.warnings.push(finding);
         }
-        Ok(found)
+        found
     }
 
     /// The kind of the first problem, which decides the exit code; `None` if there is none.
@@ -97,7 +103,11 @@ impl Explanation {
                 Severity::Warning => self.warnings.push(finding),
             }
         }
-        self.warnings.extend(plan.notes.iter().map(|note| Finding::at(None, note.clone())));
+        self.warnings.extend(plan.notes.iter().map(|note| {
+            let mut finding = Finding::at(None, note.clone());
+            finding.help = Some("keep the one that is meant, and take the other away".to_owned());
+            finding
+        }));
         self.problems.extend(source_error(setup, plan).map(|error| Finding {
             file: source_origin(&plan.source).cloned(),
             ..Finding::from(&error)
@@ -318,7 +328,7 @@ fn assertion_from(assertion: &SamlAssertion) -> String {
     }
 }
 
-fn describe(source: &Source) -> String {
+pub(crate) fn describe(source: &Source) -> String {
     match source {
         Source::StaticKeys { access_key_id, origin, .. } => {
             format!("access key {} ({origin})", shown(access_key_id))

@@ -1,6 +1,6 @@
 //! Short-lived AWS credentials for any profile.
 //!
-//! A [`Session`] reads `~/.aws/config` as AWS CLI does and gives [`Credentials`]: of static keys, the
+//! A [`Session`] reads `~/.aws/config` as the AWS SDKs do and gives [`Credentials`]: of static keys, the
 //! environment, programs, role chains, web identity, SAML, IAM Identity Center, EC2 instances and
 //! containers. [`Explanation`] says what it would do, and what is wrong, without a network.
 //!
@@ -21,6 +21,8 @@
 
 mod blocking;
 mod cached;
+pub mod configure;
+pub mod doctor;
 pub mod exec;
 mod explain;
 pub mod export;
@@ -33,9 +35,11 @@ pub mod serve;
 mod session;
 mod setup;
 mod sso;
+pub mod update;
 
 pub use blocking::block_on;
 pub use cached::{cached_credentials, clear_cached_credentials};
+pub use doctor::{Diagnosis, diagnose};
 pub use explain::Explanation;
 pub use profiles::profiles_json;
 pub use rolecall_core as core;

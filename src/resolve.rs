@@ -66,7 +66,12 @@ impl<'a> Resolver<'a> {
             _ if !StsSettings::are_needed_by(plan) => String::new(),
             Err(error) => return Err(error.clone()),
             Ok(sts) => {
-                sts.endpoint.as_ref().map_err(Clone::clone)?;
+                let place = plan.profile.iter().zip(&plan.origin);
+                let place = place.map(|(name, at)| format!("profile {name} ({at})")).next();
+                sts.endpoint.as_ref().map_err(|error| match place {
+                    Some(place) => error.clone().with_place(place),
+                    None => error.clone(),
+                })?;
                 sts.authority.clone()
             }
         };

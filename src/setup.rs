@@ -18,8 +18,8 @@ const PROGRAM_DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Setup {
     pub(crate) context: Context,
     pub(crate) profiles: ProfileSet,
-    /// The profile whose region and endpoints count.
-    selected: String,
+    /// The profile whose region and endpoint count, also where the environment's keys win.
+    pub(crate) selected: String,
     pub(crate) plan: Result<Plan>,
     pub(crate) sts: Result<StsSettings>,
     pub(crate) imds: Result<ImdsSettings>,
@@ -36,6 +36,8 @@ pub(crate) struct Setup {
 pub(crate) struct StsSettings {
     pub(crate) region: Option<Region>,
     pub(crate) endpoint: Result<Endpoint>,
+    /// Where its URL was written, if one was.
+    pub(crate) url_from: Option<String>,
     /// Whose credentials it hands out: the configured URL's, or those of a partition of AWS,
     /// whichever of its regions is asked.
     pub(crate) authority: String,
@@ -53,7 +55,6 @@ impl Setup {
             Some(name) => plan_profile(&profiles, name, &context.env),
             None => plan_default(&profiles, &context.env),
         };
-        // The profile whose region and endpoint count, also where the environment's keys win.
         let selected = options.profile.unwrap_or_else(|| ProfileSet::selected_name(&context.env));
         let profile = profiles.get(&selected);
         let web = is_real
@@ -147,11 +148,12 @@ fn sts_settings(
         (None, Some(region)) => endpoint::partition_of(region).id.to_owned(),
         (None, None) => String::new(),
     };
-    Ok(StsSettings { region: options.region, endpoint, authority, retry })
+    let url_from = options.url.map(|url| url.from);
+    Ok(StsSettings { region: options.region, endpoint, url_from, authority, retry })
 }
 
 /// `AWS_CA_BUNDLE` and the proxies of the environment, and the profile's `ca_bundle`.
-fn web_settings(context: &Context, profile: Option<&Profile>) -> WebSettings {
+pub(crate) fn web_settings(context: &Context, profile: Option<&Profile>) -> WebSettings {
     let mut settings = WebSettings::from_env(&context.env);
     if settings.ca_bundle.is_none() {
         settings.ca_bundle = profile.and_then(|p| p.get("ca_bundle")).map(Into::into);

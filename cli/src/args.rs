@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 use rolecall::SecretInput;
+use rolecall::configure::SettingPath;
 use rolecall::export::ExportFormat;
 
 use crate::commands::sts::StsCommand;
@@ -9,6 +10,11 @@ use crate::commands::sts::StsCommand;
 /// Short-lived AWS credentials for any profile.
 #[derive(Parser)]
 #[command(name = "rolecall", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 bad usage, 3 nothing configured, 4 wrong configuration, \
+                        5 denied, 6 not reachable or too slow, 7 an answer that makes no sense, \
+                        1 anything else."
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -70,10 +76,16 @@ pub(crate) enum Command {
     Whoami,
     /// Call an operation of STS, as `aws sts` does
     Sts(Box<StsCommand>),
-    /// List the profiles and what each holds, secrets redacted
+    /// List the profiles; with --json also what each holds, secrets redacted
     Profiles,
     /// Say where a profile's credentials would come from and what is wrong with it, offline
     Explain,
+    /// Look for what is wrong on this machine with getting credentials, and say what to do about it
+    Doctor,
+    /// Set keys, region and output of a profile, as `aws configure` does: asks, or takes --set
+    Configure(ConfigureArgs),
+    /// Write credentials into the credentials file, and new ones before they end
+    Update(UpdateArgs),
     /// The credentials cache that is shared with AWS CLI
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -132,6 +144,51 @@ pub(crate) struct ServeArgs {
     /// Where to write the authorization token; ~/.aws/rolecall/serve/PORT.token otherwise
     #[arg(long, value_name = "PATH")]
     pub(crate) token_file: Option<std::path::PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ConfigureArgs {
+    /// Set this and ask nothing; a secret may be file://PATH, - (standard input) or env:NAME; may
+    /// be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<ConfigureCommand>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigureCommand {
+    /// List the names of the profiles
+    ListProfiles,
+    /// Print a setting; the exit code is 1 if it is not set
+    Get {
+        /// NAME, NAME.NAME, default.NAME or profile.PROFILE.NAME
+        #[arg(value_name = "KEY")]
+        key: SettingPath,
+    },
+    /// Write a setting, secrets to the credentials file and the rest to the config file
+    Set {
+        /// NAME, NAME.NAME, default.NAME or profile.PROFILE.NAME
+        #[arg(value_name = "KEY")]
+        key: SettingPath,
+        /// The value; of a secret also file://PATH, - (standard input) or env:NAME
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct UpdateArgs {
+    /// The section to write; its name is not the source's
+    // In place of the global one, as in AWS's helper.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) profile: String,
+    /// The profile whose credentials are written; without it the default chain is asked
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: Option<String>,
+    /// Write once and end
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Subcommand)]

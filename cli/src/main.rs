@@ -39,6 +39,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Sts(sts) => commands::sts::run(global, sts),
         Command::Profiles => commands::profiles::run(global),
         Command::Explain => commands::explain::run(global),
+        Command::Doctor => commands::doctor::run(global),
+        Command::Configure(configure) => commands::configure::run(global, configure),
+        Command::Update(update) => commands::update::run(global, update),
         Command::Cache(cache) => commands::cache::run(global, cache),
         Command::Completions { shell } => commands::completions::run(*shell),
     }

@@ -72,6 +72,14 @@ pub(crate) fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "rolecall: {}", printable(text, usize::MAX));
 }
 
+/// Says that the secret `name` stands on the command line itself.
+pub(crate) fn warn_of_exposed(name: &str) {
+    warn(&format!(
+        "warning: other users of this machine can see the value of {name}; \
+         give file://PATH, - or env:NAME instead"
+    ));
+}
+
 /// Prints `text` as it is.
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();

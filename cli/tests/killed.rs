@@ -41,7 +41,7 @@ fn killing_refreshes_leaves_no_torn_file_and_no_lock_that_blocks() {
         asked = now;
     }
     let all = ROUNDS * VICTIMS as u64;
-    assert!(killed > all / 4, "only {killed} of {all} were killed before their end");
+    assert!(killed > all / 10, "only {killed} of {all} were killed before their end");
 
     sandbox.run(&["cache", "clear"]).good();
     let left: Vec<_> = std::fs::read_dir(sandbox.cache()).unwrap().collect();

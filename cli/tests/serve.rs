@@ -51,6 +51,23 @@ fn imds_and_container_give_what_export_gives() {
 }
 
 #[test]
+fn rolecall_itself_gets_credentials_from_it() {
+    let sandbox = Sandbox::new();
+    let serving = Serving::start(&sandbox, &["--profile", "final"]);
+    let container = &serving.about["profiles"][0]["container"];
+    for variables in [&serving.about["imds"], container] {
+        let mut command = sandbox.command(&["whoami", "--json"]);
+        command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_EC2_METADATA_DISABLED", "false");
+        for (name, value) in variables.as_object().unwrap() {
+            command.env(name, value.as_str().unwrap());
+        }
+        let identity = Running::start(&mut command, b"").finish().json();
+        assert_eq!(identity["Account"], "444444444444", "{variables}");
+    }
+    serving.stop().good();
+}
+
+#[test]
 fn several_profiles_are_served_by_one_process() {
     let sandbox = Sandbox::new();
     let serving = Serving::start(&sandbox, &["--profile", "hop", "--profile", "deploy"]);
@@ -188,11 +205,13 @@ fn credentials_are_renewed_while_they_are_served() {
             seen.push(key);
         }
     }
-    // Each was used, and the program was not run more often than that.
-    assert_eq!(seen, ["K1", "K2", "K3", "K4"]);
+    let number = |key: &String| key[1..].parse::<usize>().unwrap();
+    let numbers: Vec<_> = seen.iter().map(number).collect();
+    assert!(numbers.is_sorted(), "{seen:?}");
     serving.stop().good();
+    // Hundreds asked, and the program was run when it was time.
     let calls = fs::read_to_string(sandbox.home().join("calls")).unwrap().lines().count();
-    assert!((4..=5).contains(&calls), "{calls}");
+    assert!(calls <= numbers[3] + 1, "{calls} {seen:?}");
 }
 
 #[test]

@@ -1,67 +1,12 @@
 //! The question for an MFA code on a real pseudo-terminal.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::process::Command;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use rolecall_kit::names;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Action, LocalModes, tcflow, tcgetattr};
+use rustix::termios::{Action, tcflow};
 
-use crate::support::{Running, Sandbox};
-
-/// A terminal: what a person sees and types at one end, the program's at the other.
-struct Terminal {
-    person: File,
-    program: OwnedFd,
-    seen: String,
-}
-
-impl Terminal {
-    fn open() -> Self {
-        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&person).unwrap();
-        unlockpt(&person).unwrap();
-        let name = ptsname(&person, Vec::new()).unwrap();
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let program = rustix::fs::open(name, flags, Mode::empty()).unwrap();
-        Self { person: person.into(), program, seen: String::new() }
-    }
-
-    /// Starts the program with this as its controlling terminal.
-    fn start(&self, sandbox: &Sandbox, args: &[&str]) -> Running {
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_rolecall")]).args(args);
-        sandbox.dress(&mut command);
-        Running::start(command.stdin(self.program.try_clone().unwrap()), b"")
-    }
-
-    /// Reads what is shown: `false` if nothing comes within so many seconds.
-    fn look(&mut self, seconds: i64) -> bool {
-        let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
-        let ready = poll(&mut [PollFd::new(&self.person, PollFlags::IN)], Some(&limit)).unwrap();
-        if ready > 0 {
-            let mut bytes = [0; 1024];
-            let read = self.person.read(&mut bytes).unwrap();
-            self.seen += std::str::from_utf8(&bytes[..read]).unwrap();
-        }
-        ready > 0
-    }
-
-    fn wait_for(&mut self, text: &str) {
-        while !self.seen.contains(text) {
-            assert!(self.look(30), "only this was shown: {:?}", self.seen);
-        }
-    }
-
-    fn echoes(&self) -> bool {
-        tcgetattr(&self.program).unwrap().local_modes.contains(LocalModes::ECHO)
-    }
-}
+use crate::support::{Sandbox, Terminal};
 
 fn mfa_sandbox() -> Sandbox {
     let sandbox = Sandbox::new();

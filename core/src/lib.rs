@@ -24,7 +24,10 @@ pub mod timestamp;
 
 #[cfg(all(unix, feature = "children"))]
 pub use context::{Child, Signal, Signals};
-pub use context::{Clock, Context, Env, FileLock, Fs, Process, ProcessOutput, Prompt, Random};
+pub use context::{
+    Clock, Context, Echo, Env, FileFacts, FileLock, Fs, PathKind, Process, ProcessOutput, Prompt,
+    Random,
+};
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};
 pub use printable::printable;

@@ -14,7 +14,8 @@ use crate::{Session, exec};
 /// signal ended it.
 ///
 /// Signals are passed on to it, save those of the terminal, which it gets itself. It shares the
-/// terminal and the process group with this process: Ctrl-Z stops both.
+/// terminal and the process group with this process: Ctrl-Z stops both, and nobody is asked for an
+/// MFA code while it runs.
 ///
 /// # Errors
 /// Whatever there is to say about the credentials, then without the command having run;
@@ -53,6 +54,7 @@ pub async fn run_command(session: &Session, command: &[OsString]) -> Result<u8> 
         let message = format!("cannot listen for signals: {error}");
         CredentialsError::new(ErrorKind::Internal, "exec", message).with_source(error)
     })?;
+    context.prompt.leave_terminal();
     let mut child = context.process.spawn(command, &environment)?;
     drop(environment);
     let mut serving = std::pin::pin!(server.run(std::future::pending()));

@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run rolecall against, unless they are there:
-# AWS CLI v2 and fish as Debian packages; moto, AWS CLI v1, boto3 and pytest in a Python environment.
+# AWS CLI v2, fish and Node.js as Debian packages; moto, AWS CLI v1, boto3 and pytest in a Python
+# environment, and the AWS SDK for JavaScript in its folder `node`.
 #
 # usage: tests/peers/install.sh FOLDER      the environment's folder
 set -euo pipefail
 folder=${1:?usage: install.sh FOLDER}
-requirements=$(dirname "$0")/requirements.txt
+here=$(dirname "$0")
+requirements=$here/requirements.txt
 
 say() { printf 'peers: %s\n' "$*" >&2; }
 
 missing=()
 /usr/bin/aws --version 2>/dev/null | grep -q '^aws-cli/2\.' || missing+=(awscli)
 test -x /usr/bin/fish || missing+=(fish)
+test -x /usr/bin/node || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if ((${#missing[@]})); then
     if ! command -v apt-get >/dev/null; then
-        say "the tests need AWS CLI v2 as /usr/bin/aws, fish as /usr/bin/fish, and Python's venv;"
+        say "the tests need AWS CLI v2 as /usr/bin/aws, fish as /usr/bin/fish, Node.js as /usr/bin/node,"
+        say "npm, and Python's venv;"
         say "this is not a Debian system, so install them by hand. Missing: ${missing[*]}"
         exit 1
     fi
@@ -38,4 +43,14 @@ if ! cmp -s "$requirements" "$made_for" || ! "$folder/bin/python" -c '' 2>/dev/n
     python3 -m venv "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
     cp "$requirements" "$made_for"
+fi
+
+node=$folder/node
+if ! cmp -s "$here/node/package-lock.json" "$node/made-for.json"; then
+    say "installing the AWS SDK for JavaScript in $node"
+    rm -rf "$node"
+    mkdir -p "$node"
+    cp "$here/node/package.json" "$here/node/package-lock.json" "$node"
+    npm ci --prefix "$node" --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null
+    cp "$here/node/package-lock.json" "$node/made-for.json"
 fi

@@ -15,6 +15,8 @@ BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "
 ROLECALL = str(BUILT / "rolecall")
 KIT = str(BUILT / "rolecall-kit")
 PYTHON = sys.executable
+NODE = "/usr/bin/node"
+NODE_MODULES = str(Path(PYTHON).parents[1] / "node" / "node_modules")
 MOTO = str(Path(PYTHON).parent / "moto_server")
 AWS = {"v1": str(Path(PYTHON).parent / "aws"), "v2": "/usr/bin/aws"}
 REGION = "us-east-1"
@@ -83,16 +85,19 @@ class Home:
         path = self.write(f"{name}.json", json.dumps({"Version": 1, **answer}))
         self.config(f"[profile {name}]\ncredential_process = /usr/bin/cat {path}")
 
-    def run(self, *command, env=None, stdin="", expect=0, text=True):
+    def run(self, *command, expect=0, **how):
         """Runs to the end; gives standard output, or the error with another exit code expected."""
-        environment = {**self.env, **(env or {})}
-        done = subprocess.run(command, env=environment, cwd=self.path, capture_output=True,
-                              input=stdin if text else stdin.encode(), text=text,
-                              timeout=TIME_OUT)
+        done = self.run_anyhow(*command, **how)
         assert done.returncode == expect, (
             f"{command[0]} ended with {done.returncode}, not {expect}\n"
             f"standard output: {done.stdout}\nstandard error: {done.stderr}")
         return done.stdout if expect == 0 else done.stderr
+
+    def run_anyhow(self, *command, env=None, stdin="", text=True):
+        """Runs to the end, whichever that is."""
+        return subprocess.run(command, env={**self.env, **(env or {})}, cwd=self.path,
+                              capture_output=True, input=stdin if text else stdin.encode(),
+                              text=text, timeout=TIME_OUT)
 
     def rolecall(self, *arguments, **how):
         return self.run(ROLECALL, *arguments, **how)
@@ -116,10 +121,11 @@ class Home:
 class Server:
     """A program that serves until it is stopped; ready once it prints a line that says so."""
 
-    def __init__(self, command, home, is_ready):
+    def __init__(self, command, home, is_ready, env=None):
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            cwd=home, env={"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
+            cwd=home,
+            env=env or {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
         self.line = self._wait(command, is_ready)
         # Nobody reads the rest: it must not fill the pipe and stop the program.
         self._drain = subprocess.Popen(["/usr/bin/cat"], stdin=self.process.stdout,
@@ -179,7 +185,8 @@ class Kit:
 
 def check_versions():
     """Every peer is there, in the version that is meant: a missing one is an error."""
-    for program in [ROLECALL, KIT, MOTO, *AWS.values(), "/usr/bin/bash", "/usr/bin/fish"]:
+    for program in [ROLECALL, KIT, MOTO, *AWS.values(), NODE, "/usr/bin/bash",
+                    "/usr/bin/fish"]:
         if not shutil.which(program):
             raise RuntimeError(f"{program} is missing; `make test` builds or installs it")
     for version, program in AWS.items():
@@ -187,6 +194,8 @@ def check_versions():
                               timeout=TIME_OUT).stdout
         if not said.startswith(f"aws-cli/{version[1]}."):
             raise RuntimeError(f"{program} is not AWS CLI {version}: {said}")
+    if not Path(NODE_MODULES, "@aws-sdk", "client-sts").is_dir():
+        raise RuntimeError(f"the AWS SDK is not in {NODE_MODULES}; `make test` installs it")
 
 
 def _switch(built_in):

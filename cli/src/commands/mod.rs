@@ -2,12 +2,15 @@
 
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod configure;
+pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod profiles;
 pub(crate) mod serve;
 pub(crate) mod sts;
+pub(crate) mod update;
 pub(crate) mod whoami;
 
 use std::time::Duration;

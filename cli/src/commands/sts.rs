@@ -10,7 +10,7 @@ use rolecall::{Context, Secret, SecretInput, block_on};
 use serde_json::Value;
 
 use crate::args::Global;
-use crate::output::{Failure, print_json, warn};
+use crate::output::{Failure, print_json, warn_of_exposed};
 use crate::shorthand;
 
 #[derive(Args)]
@@ -249,10 +249,7 @@ async fn call(sts: &StsClient, operation: &Operation) -> Result<Value, Failure> 
 /// Reads a secret, with a warning if it stands on the command line itself.
 fn secret(context: &Context, flag: &str, input: &SecretInput) -> Result<Secret, Failure> {
     if matches!(input, SecretInput::Literal(_)) {
-        warn(&format!(
-            "warning: other users of this machine can see the value of {flag}; \
-             give file://PATH, - or env:NAME instead"
-        ));
+        warn_of_exposed(flag);
     }
     Ok(input.read(context)?)
 }

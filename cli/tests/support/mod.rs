@@ -2,8 +2,10 @@
 
 mod finished;
 mod needles;
+mod profile_files;
 mod running;
 mod serving;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,6 +20,7 @@ pub(crate) use finished::{Expected, Finished};
 pub(crate) use needles::Needles;
 pub(crate) use running::Running;
 pub(crate) use serving::{Answer, Serving, ask};
+pub(crate) use terminal::Terminal;
 
 /// A machine with nothing on it but PATH, and an AWS that its config names.
 pub(crate) struct Sandbox {

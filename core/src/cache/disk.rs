@@ -81,6 +81,16 @@ impl CacheFolder {
         }
     }
 
+    /// Where the entries lie.
+    pub fn entries(&self) -> &Path {
+        &self.entries
+    }
+
+    /// Where the locks lie.
+    pub fn locks(&self) -> &Path {
+        &self.locks
+    }
+
     fn entry_path(&self, name: &str) -> PathBuf {
         self.entries.join(format!("{name}.json"))
     }
@@ -161,6 +171,7 @@ impl DiskCache {
         let credentials = possible.max_by_key(Credentials::expires_at)?;
         let window = RefreshWindow::for_lifetime(self.slot.lifetime);
         let mut freshness = window.judge(credentials.time_left(now));
+        tracing::debug!(role = self.slot.about, ?freshness, "found in the shared cache");
         if freshness == Freshness::Advisory && self.slot.is_interactive {
             freshness = Freshness::Fresh;
         }

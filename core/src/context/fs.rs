@@ -1,3 +1,5 @@
+mod ownership;
+
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::Random;
+use self::ownership::{Ownership, link_target};
+use super::{FileFacts, Random};
 
 /// Files: the machine's, or those below one folder.
 ///
@@ -106,15 +109,33 @@ impl Fs {
     /// # Errors
     /// As the system says; the old file is then untouched.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let place = self.place(path);
-        let target = self.call(|| match place.canonicalize() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(place.clone()),
-            found => found,
-        })?;
+        let target = self.call(|| link_target(&self.place(path)))?;
+        self.replace(&target, bytes, &Ownership::default())
+    }
+
+    /// Replaces, as [`Self::write`] does, a file that people and other programs edit too. What its
+    /// owner has decided stays: owner, group and permissions, but for the bits outside `widest`
+    /// (0o600 for a file of secrets). A new file is its owner's alone.
+    ///
+    /// # Errors
+    /// As the system says; the old file is then untouched. `PermissionDenied` if the file is
+    /// read-only (the folder's permissions alone would let it be replaced), or is somebody else's
+    /// and would become ours.
+    pub fn rewrite(&self, path: &Path, bytes: &[u8], widest: u32) -> io::Result<()> {
+        let target = self.call(|| link_target(&self.place(path)))?;
+        let ownership = match self.call(|| target.metadata()) {
+            Ok(metadata) => Ownership::of(&metadata, widest)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ownership::default(),
+            Err(error) => return Err(error),
+        };
+        self.replace(&target, bytes, &ownership)
+    }
+
+    fn replace(&self, target: &Path, bytes: &[u8], ownership: &Ownership) -> io::Result<()> {
         let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
         let temporary = folder.join(format!(".{name}.{:016x}.tmp", self.random.bits()));
-        let written = self.write_through(&temporary, &target, folder, bytes);
+        let written = self.write_through(&temporary, target, bytes, ownership);
         if written.is_err() {
             // Best effort: what could not be written may not be removable either.
             let _ = self.call(|| remove(&temporary));
@@ -126,12 +147,14 @@ impl Fs {
         &self,
         temporary: &Path,
         target: &Path,
-        folder: &Path,
         bytes: &[u8],
+        ownership: &Ownership,
     ) -> io::Result<()> {
+        let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let mut file =
             self.call(|| private(OpenOptions::new().write(true).create_new(true)).open(temporary))?;
         self.call(|| file.write_all(bytes))?;
+        self.call(|| ownership.give_to(&file))?;
         self.call(|| file.sync_all())?;
         self.call(|| rename(temporary, target))?;
         // The new file is in place: that its name may not outlive a power cut is no failure.
@@ -165,6 +188,14 @@ impl Fs {
         let mut names = names.collect::<io::Result<Vec<_>>>()?;
         names.sort();
         Ok(names)
+    }
+
+    /// What the system says of a path, without opening it; `None` if nothing is there.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn facts(&self, path: &Path) -> io::Result<Option<FileFacts>> {
+        self.call(|| FileFacts::of(&self.place(path)))
     }
 
     /// Removes a file; no such file is fine.
@@ -416,6 +447,37 @@ mod tests {
             assert_eq!(lock.note(), before.as_bytes());
             lock.write_note(after.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_link_to_a_file_that_is_yet_to_be_made_is_followed() {
+        let (folder, fs) = folder();
+        std::os::unix::fs::symlink("second", folder.path().join("first")).unwrap();
+        std::os::unix::fs::symlink("real", folder.path().join("second")).unwrap();
+        fs.rewrite(Path::new("/first"), b"new", 0o777).unwrap();
+        assert_eq!(fs.read(Path::new("/real"), 9).unwrap().as_slice(), b"new");
+        assert!(folder.path().join("second").is_symlink());
+        std::os::unix::fs::symlink("round", folder.path().join("round")).unwrap();
+        assert!(fs.write(Path::new("/round"), b"new").is_err());
+    }
+
+    #[test]
+    fn rewriting_keeps_the_permissions_within_the_widest() {
+        let (folder, fs) = folder();
+        let place = folder.path().join("file");
+        let rewritten = |old: u32, widest| {
+            fs.rewrite(Path::new("/file"), b"old", 0o600).unwrap();
+            std::fs::set_permissions(&place, PermissionsExt::from_mode(old)).unwrap();
+            let written = fs.rewrite(Path::new("/file"), b"new", widest);
+            let mode = place.metadata().unwrap().permissions().mode() & 0o777;
+            std::fs::set_permissions(&place, PermissionsExt::from_mode(0o600)).unwrap();
+            (mode, written.map_err(|error| error.kind()))
+        };
+        assert_eq!(rewritten(0o644, 0o777), (0o644, Ok(())));
+        assert_eq!(rewritten(0o644, 0o600), (0o600, Ok(())));
+        let refused = Err(io::ErrorKind::PermissionDenied);
+        assert_eq!(rewritten(0o444, 0o777), (0o444, refused));
+        assert_eq!(fs.list(Path::new("/")).unwrap(), ["file"]);
     }
 
     #[test]

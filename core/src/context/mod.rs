@@ -7,6 +7,7 @@
 mod child;
 mod clock;
 mod env;
+mod facts;
 mod fs;
 mod process;
 mod prompt;
@@ -20,9 +21,10 @@ use std::sync::Arc;
 pub use child::Child;
 pub use clock::Clock;
 pub use env::Env;
+pub use facts::{FileFacts, PathKind};
 pub use fs::{FileLock, Fs};
 pub use process::{Process, ProcessOutput};
-pub use prompt::Prompt;
+pub use prompt::{Echo, Prompt};
 pub use random::Random;
 #[cfg(all(unix, feature = "children"))]
 pub use signals::{Signal, Signals};
@@ -44,7 +46,7 @@ pub struct Context {
     pub clock: Clock,
     /// Jitter and temporary names.
     pub random: Random,
-    /// Questions to a person: MFA codes.
+    /// Questions to a person: MFA codes, settings.
     pub prompt: Prompt,
     /// HTTP.
     pub http: Arc<dyn HttpClient>,

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::{Context, CredentialsError, ErrorKind, Program, Result, Secret, SecretInput};
@@ -14,23 +15,37 @@ const ANSWER_LIMIT: usize = 4096;
 
 /// Questions to a person: the terminal, a function of the caller's, or a program.
 #[derive(Clone)]
-pub struct Prompt(Asked);
+pub struct Prompt {
+    asked: Asked,
+    /// Set for good once the terminal is another program's. Clones share it.
+    terminal_is_taken: Arc<AtomicBool>,
+}
 
 #[derive(Clone)]
 enum Asked {
+    Terminal,
     Function(Arc<Answer>),
     Program(Arc<Program>, Duration),
 }
 
+/// Whether a terminal shows what is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// As for a name.
+    On,
+    /// As for a password.
+    Off,
+}
+
 impl Prompt {
-    /// Asks on the controlling terminal, without echo; an answer is waited for two minutes.
+    /// Asks on the controlling terminal; an answer is waited for two minutes.
     pub fn terminal() -> Self {
-        Self::from_fn(ask_terminal)
+        Self { asked: Asked::Terminal, terminal_is_taken: Arc::default() }
     }
 
     /// Asks `answer`, which gets the question. It may block, as a person may.
     pub fn from_fn(answer: impl Fn(&str) -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self(Asked::Function(Arc::new(answer)))
+        Self { asked: Asked::Function(Arc::new(answer)), terminal_is_taken: Arc::default() }
     }
 
     /// Answers every question with what `input` gives, read anew each time.
@@ -39,9 +54,16 @@ impl Prompt {
         Self::from_fn(move |_| input.read(&context))
     }
 
+    /// Asks nothing more on the terminal, which another program has from here on: the two would
+    /// take each other's input. Other ways to answer stay.
+    pub fn leave_terminal(&self) {
+        self.terminal_is_taken.store(true, Ordering::SeqCst);
+    }
+
     /// Answers every question with what `program` prints within `deadline`.
     pub fn from_program(program: Program, deadline: Duration) -> Self {
-        Self(Asked::Program(Arc::new(program), deadline))
+        let asked = Asked::Program(Arc::new(program), deadline);
+        Self { asked, terminal_is_taken: Arc::default() }
     }
 
     /// Nobody is there to answer.
@@ -49,26 +71,64 @@ impl Prompt {
         Self::from_fn(|question| Err(nobody(question)))
     }
 
-    /// Asks `question` and gives the answer without white space around it.
+    /// Asks `question`, without echo, and gives the answer without white space around it.
     ///
     /// # Errors
-    /// `NotConfigured` is never one of them: a question that cannot be asked is
-    /// `InvalidConfiguration`; no answer in time is `TimedOut`.
+    /// `NotConfigured` is never one of them: a question that cannot be asked, or an empty answer,
+    /// is `InvalidConfiguration`; no answer in time is `TimedOut`.
     pub async fn ask(&self, question: &str) -> Result<Secret> {
-        let answer = match &self.0 {
-            Asked::Function(answer) => answer.clone(),
+        // Nothing typed before the question is taken for its answer.
+        let answer = self.put(question, Echo::Off, Before::Discard).await?;
+        answer.ok_or_else(|| {
+            CredentialsError::new(ErrorKind::InvalidConfiguration, "prompt", "the answer was empty")
+        })
+    }
+
+    /// Asks one of several questions in a row, of which any may be passed over: an empty answer is
+    /// `None`. Answers typed ahead, as by pasting them all, are taken.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn ask_or_pass(&self, question: &str, echo: Echo) -> Result<Option<Secret>> {
+        self.put(question, echo, Before::Keep).await
+    }
+
+    async fn put(&self, question: &str, echo: Echo, before: Before) -> Result<Option<Secret>> {
+        let function = match &self.asked {
             Asked::Program(program, deadline) => {
-                return program.secret(ANSWER_LIMIT, *deadline).await;
+                return program.secret(ANSWER_LIMIT, *deadline).await.map(Some);
             }
+            Asked::Function(answer) => Some(answer.clone()),
+            Asked::Terminal => None,
         };
-        let question = question.to_owned();
-        let asked = tokio::task::spawn_blocking(move || answer(&question)).await;
-        let answer = asked.map_err(|error| {
+        let (is_taken, question) = (self.terminal_is_taken.clone(), question.to_owned());
+        let answer = tokio::task::spawn_blocking(move || match function {
+            Some(answer) => answer(&question),
+            None if is_taken.load(Ordering::SeqCst) => Err(taken(&question)),
+            None => ask_terminal(&question, echo, before),
+        });
+        let answer = answer.await.map_err(|error| {
             CredentialsError::new(ErrorKind::Internal, "prompt", "the question was not answered")
                 .with_source(error)
         })??;
-        Ok(answer.trimmed())
+        Ok(Some(answer.trimmed()).filter(|answer| !answer.expose().is_empty()))
     }
+}
+
+/// What to do with what was typed before a question.
+#[derive(Clone, Copy)]
+enum Before {
+    Discard,
+    Keep,
+}
+
+fn taken(question: &str) -> CredentialsError {
+    CredentialsError::new(
+        ErrorKind::InvalidConfiguration,
+        "prompt",
+        format!("the terminal is the command's, so nobody can be asked: {question}"),
+    )
+    .with_help("give the answer by --mfa-code file://PATH or env:NAME, or start the command anew")
 }
 
 fn nobody(question: &str) -> CredentialsError {
@@ -84,12 +144,12 @@ fn nobody(question: &str) -> CredentialsError {
 }
 
 #[cfg(not(unix))]
-fn ask_terminal(question: &str) -> Result<Secret> {
+fn ask_terminal(question: &str, _: Echo, _: Before) -> Result<Secret> {
     Err(nobody(question))
 }
 
 #[cfg(unix)]
-fn ask_terminal(question: &str) -> Result<Secret> {
+fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::Errno;
 
@@ -100,11 +160,16 @@ fn ask_terminal(question: &str) -> Result<Secret> {
             .with_source(std::io::Error::from(error))
     };
     // Before the question, so that nothing typed in answer to it is shown or lost.
-    let quiet = Quiet::start(&tty).map_err(broken)?;
+    let quiet = match echo {
+        Echo::Off => Some(Quiet::start(&tty, before).map_err(broken)?),
+        Echo::On => None,
+    };
     rustix::io::write(&tty, question.as_bytes()).map_err(broken)?;
     let answer = read_line(&tty, PATIENCE);
-    drop(quiet);
-    rustix::io::write(&tty, b"\n").map_err(broken)?;
+    if quiet.is_some() || answer.is_err() {
+        drop(quiet);
+        rustix::io::write(&tty, b"\n").map_err(broken)?;
+    }
     answer
 }
 
@@ -114,7 +179,8 @@ fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret>
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use zeroize::Zeroizing;
 
-    const LONGEST: usize = 4096;
+    // A session token is far shorter.
+    const LONGEST: usize = 16 * 1024;
     let fail = |kind, message| Err(CredentialsError::new(kind, "prompt", message));
     // Full size from the start: growing would leave copies of a secret behind.
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
@@ -137,16 +203,20 @@ fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret>
                     return fail(ErrorKind::Denied, "the question was refused");
                 }
                 typed if line.len() < LONGEST => line.push(typed),
-                _ => break,
+                _ => return fail(ErrorKind::InvalidConfiguration, "the answer is too long"),
             },
+            // Ctrl-D where the terminal itself reads the line.
+            Ok(_) if line.is_empty() => {
+                return fail(ErrorKind::Denied, "the question was refused");
+            }
             Ok(_) => break,
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return fail(ErrorKind::Unavailable, "the terminal went away"),
         }
     }
     match std::str::from_utf8(&line) {
-        Ok(text) if !text.trim().is_empty() => Ok(Secret::from(text)),
-        _ => fail(ErrorKind::InvalidConfiguration, "the answer was empty"),
+        Ok(text) => Ok(Secret::from(text)),
+        Err(_) => fail(ErrorKind::InvalidConfiguration, "the answer was not UTF-8"),
     }
 }
 
@@ -157,12 +227,16 @@ struct Quiet<'a, T: std::os::fd::AsFd>(&'a T, rustix::termios::Termios);
 
 #[cfg(unix)]
 impl<'a, T: std::os::fd::AsFd> Quiet<'a, T> {
-    fn start(tty: &'a T) -> rustix::io::Result<Self> {
+    fn start(tty: &'a T, typed_before: Before) -> rustix::io::Result<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(tty)?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG | LocalModes::ICANON);
-        tcsetattr(tty, OptionalActions::Flush, &quiet)?;
+        let actions = match typed_before {
+            Before::Discard => OptionalActions::Flush,
+            Before::Keep => OptionalActions::Drain,
+        };
+        tcsetattr(tty, actions, &quiet)?;
         Ok(Self(tty, before))
     }
 }
@@ -196,20 +270,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_empty_answer_passes_a_question_over_only_where_it_may() {
+        let prompt = Prompt::from_fn(|_| Ok(Secret::from(" \n")));
+        assert_eq!(prompt.ask_or_pass("name? ", Echo::On).await.unwrap(), None);
+        let error = prompt.ask("code? ").await.unwrap_err();
+        assert_eq!(error.message(), "the answer was empty");
+    }
+
+    #[tokio::test]
     async fn nobody_there_is_an_error_that_says_what_to_do() {
         let error = Prompt::none().ask("code? ").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert!(error.help().unwrap().contains("--mfa-code"));
     }
 
+    #[tokio::test]
+    async fn a_terminal_that_is_left_is_not_asked() {
+        let prompt = Prompt::terminal();
+        prompt.clone().leave_terminal();
+        let error = prompt.ask("code? ").await.unwrap_err();
+        assert!(error.message().contains("the command's"), "{error}");
+        let other = Prompt::from_fn(|_| Ok(Secret::from("1")));
+        other.leave_terminal();
+        assert_eq!(other.ask("code? ").await.unwrap().expose(), "1");
+    }
+
     #[test]
     fn control_c_refuses_and_backspace_corrects() {
-        for (typed, kind) in
-            [(b"12\x03", ErrorKind::Denied), (b"  \n", ErrorKind::InvalidConfiguration)]
-        {
+        for typed in [b"12\x03".as_slice(), b""] {
             let (reader, writer) = std::io::pipe().unwrap();
             rustix::io::write(&writer, typed).unwrap();
-            assert_eq!(read_line(&reader, PATIENCE).unwrap_err().kind(), kind);
+            drop(writer);
+            assert_eq!(read_line(&reader, PATIENCE).unwrap_err().kind(), ErrorKind::Denied);
         }
         let (reader, writer) = std::io::pipe().unwrap();
         rustix::io::write(&writer, b"129\x7f3\n").unwrap();

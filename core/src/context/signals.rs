@@ -14,7 +14,7 @@ use super::Fs;
 const TO_PASS_ON: [i32; 8] =
     [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT];
 
-/// The signals that this process gets, from [`Self::listen`] until dropped. They no longer do what
+/// The signals that this process gets, from its making until it is dropped. They no longer do what
 /// they would do by themselves.
 #[derive(Debug)]
 pub struct Signals {

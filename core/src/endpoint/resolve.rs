@@ -49,7 +49,7 @@ pub fn resolve(service: Service, options: &EndpointOptions) -> Result<Endpoint> 
 
     let Some(region) = region else {
         return Err(refuse("no region is set".to_owned())
-            .with_help("set AWS_REGION or `region` in the profile"));
+            .with_help("set AWS_REGION or `region` in the profile (--region)"));
     };
     let partition = partition_of(&region);
     if service == Service::Sts && is_global(&region, options, fips) {

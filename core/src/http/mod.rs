@@ -6,6 +6,7 @@ mod retry;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
@@ -22,6 +23,12 @@ pub type Response = http::Response<Zeroizing<Vec<u8>>>;
 
 /// The largest answer that is read, in bytes. Those of STS are a few thousand.
 pub const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// What time the other side says it is: the `Date` of its answer.
+pub fn date_of(answer: &Response) -> Option<SystemTime> {
+    let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
+    httpdate::parse_http_date(date).ok()
+}
 
 /// Sends one request and reads its answer. The only trait among the seams: the real one holds TLS
 /// and sockets, those of tests replay.

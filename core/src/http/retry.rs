@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{HttpError, HttpFailure, Request, Response};
+use super::{HttpError, HttpFailure, Request, Response, date_of};
 use crate::{Context, CredentialsError, ErrorKind, Result};
 
 /// A difference below this is no reason for a refused signature: AWS allows five minutes.
@@ -152,10 +152,7 @@ fn correct_clock(context: &Context, skew: i64, answer: &Response) -> bool {
     if context.clock.skew_millis() != skew {
         return true;
     }
-    let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
-    let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
-        return false;
-    };
+    let Some(theirs) = date_of(answer) else { return false };
     let ours = context.clock.now();
     let difference =
         theirs.duration_since(ours).or_else(|_| ours.duration_since(theirs)).unwrap_or_default();

@@ -24,7 +24,7 @@ pub(super) struct Merged {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Profile,
     /// `[default]` in the config file, which `[profile default]` replaces.
     PlainDefault,
@@ -32,7 +32,7 @@ enum Kind {
     Services,
 }
 
-struct Skip {
+pub(super) struct Skip {
     kind: WarningKind,
     message: String,
     /// The profile its writer may have meant.
@@ -120,12 +120,12 @@ impl Merged {
     }
 }
 
-fn is_valid_name(name: &str) -> bool {
+pub(super) fn is_valid_name(name: &str) -> bool {
     let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&b);
     !name.is_empty() && name.bytes().all(is_valid)
 }
 
-fn classify(file: FileKind, header: &str) -> Result<(Kind, &str), Skip> {
+pub(super) fn classify(file: FileKind, header: &str) -> Result<(Kind, &str), Skip> {
     let header = header.trim_matches([' ', '\t']);
     let (first, rest) = match header.split_once([' ', '\t']) {
         Some((first, rest)) => (first, rest.trim_matches([' ', '\t'])),
@@ -167,7 +167,7 @@ fn classify(file: FileKind, header: &str) -> Result<(Kind, &str), Skip> {
     }
 }
 
-const NAME_RULE: &str = "a name has letters, digits and _ - / . % @ : + only";
+pub(super) const NAME_RULE: &str = "a name has letters, digits and _ - / . % @ : + only";
 
 /// AWS CLI reads the header as a shell would, so quotes and any characters in them will do.
 fn bad_name(header: &str, kind: Kind) -> Skip {

@@ -3,9 +3,10 @@
 //! [`ProfileSet`] reads `~/.aws/config` and `~/.aws/credentials` by the grammar the AWS SDKs share.
 //! [`plan_profile`] and [`plan_default`] turn it into a [`Plan`]: a source and the roles assumed
 //! from it. Planning touches no network and starts no program; [`problems`] finds, as offline,
-//! what AWS would refuse.
+//! what AWS would refuse. [`edit`] changes the files and keeps what is not to be changed.
 
 mod chain;
+pub mod edit;
 mod lint;
 mod location;
 mod merge;

@@ -1,7 +1,7 @@
 //! The grammar, line by line: text to sections that borrow from it.
 
-const WHITE: [char; 2] = [' ', '\t'];
-const COMMENT: [char; 2] = ['#', ';'];
+pub(super) const WHITE: [char; 2] = [' ', '\t'];
+pub(super) const COMMENT: [char; 2] = ['#', ';'];
 
 /// A section as written.
 pub(super) struct Section<'a> {
@@ -48,20 +48,43 @@ pub(super) struct Malformed {
     pub(super) help: &'static str,
 }
 
+/// What a line is, by itself.
+#[derive(Clone, Copy)]
+pub(super) enum LineKind<'a> {
+    /// Blank, or a comment.
+    Nothing,
+    /// What follows the `[`.
+    Section(&'a str),
+    /// The line without the white space around it.
+    Continuation(&'a str),
+    /// The same.
+    Property(&'a str),
+}
+
+impl<'a> LineKind<'a> {
+    /// Of a line without its end.
+    pub(super) fn of(line: &'a str) -> Self {
+        let rest = line.trim_matches(WHITE);
+        if rest.is_empty() || line.starts_with(COMMENT) {
+            Self::Nothing
+        } else if let Some(rest) = line.strip_prefix('[') {
+            Self::Section(rest)
+        } else if line.starts_with(WHITE) {
+            Self::Continuation(rest)
+        } else {
+            Self::Property(rest)
+        }
+    }
+}
+
 pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Malformed> {
     let mut parsed = Parsed::default();
     for (number, line) in (1..).zip(text.split('\n')) {
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        let rest = line.trim_matches(WHITE);
-        if rest.is_empty() || line.starts_with(COMMENT) {
-            continue;
-        }
-        let read = if let Some(rest) = line.strip_prefix('[') {
-            parsed.section(number, rest)
-        } else if line.starts_with(WHITE) {
-            parsed.continuation(number, rest)
-        } else {
-            parsed.property(number, rest)
+        let read = match LineKind::of(line.strip_suffix('\r').unwrap_or(line)) {
+            LineKind::Nothing => continue,
+            LineKind::Section(rest) => parsed.section(number, rest),
+            LineKind::Continuation(rest) => parsed.continuation(number, rest),
+            LineKind::Property(rest) => parsed.property(number, rest),
         };
         read.map_err(|(message, help)| Malformed { line: number, message, help })?;
     }
@@ -77,12 +100,10 @@ const NO_SECTION: (&str, &str) = (
 
 impl<'a> Parsed<'a> {
     fn section(&mut self, line: u32, text: &'a str) -> Step {
-        let end =
-            text.find([']', COMMENT[0], COMMENT[1]]).filter(|&end| text[end..].starts_with(']'));
-        let Some(end) = end else {
+        let Some((header, rest)) = header(text) else {
             return Err(("expected a ']' that ends the section's name", "write [profile NAME]"));
         };
-        let rest = text[end + 1..].trim_matches(WHITE);
+        let rest = rest.trim_matches(WHITE);
         if !rest.is_empty() && !rest.starts_with(COMMENT) {
             return Err((
                 "expected the line to end after the section's ']'",
@@ -92,7 +113,7 @@ impl<'a> Parsed<'a> {
         if rest.contains(']') {
             self.differs(line, "AWS CLI takes the section's name up to the last ']' of the line, inside the comment");
         }
-        self.sections.push(Section { header: &text[..end], line, properties: Vec::new() });
+        self.sections.push(Section { header, line, properties: Vec::new() });
         Ok(())
     }
 
@@ -163,12 +184,21 @@ impl<'a> Parsed<'a> {
     }
 }
 
+/// Splits what follows a `[` into the section's header and what stands after the `]`.
+pub(super) fn header(text: &str) -> Option<(&str, &str)> {
+    let end = text.find([']', COMMENT[0], COMMENT[1]])?;
+    Some((&text[..end], text[end..].strip_prefix(']')?))
+}
+
+/// Where in `name = value # comment` the comment begins.
+pub(super) fn comment_start(line: &str) -> Option<usize> {
+    let mut marks = line.match_indices(COMMENT).map(|(at, _)| at);
+    marks.find(|&at| line[..at].ends_with(char::is_whitespace))
+}
+
 /// Splits `name = value # comment`, and says whether there was a comment.
-fn split(line: &str) -> (Option<(&str, &str)>, bool) {
-    let comment = line
-        .match_indices(COMMENT)
-        .map(|(at, _)| at)
-        .find(|&at| line[..at].ends_with(char::is_whitespace));
+pub(super) fn split(line: &str) -> (Option<(&str, &str)>, bool) {
+    let comment = comment_start(line);
     let line = comment.map_or(line, |at| &line[..at]);
     let split = line.split_once('=').map(|(k, v)| (k.trim_matches(WHITE), v.trim_matches(WHITE)));
     (split, comment.is_some())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::location::{Place, Platform};
 use super::merge::{Merged, Table};
-use super::parse::parse;
+use super::parse::{Parsed, parse};
 use super::suggest::suggest;
 use super::{FileKind, FileLocations, Origin, Profile, Warning, WarningKind};
 use crate::{CredentialsError, Env, ErrorKind, Fs, Result};
@@ -12,7 +12,7 @@ use crate::{CredentialsError, Env, ErrorKind, Fs, Result};
 /// The most bytes a profile file may have.
 pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// All that the profile files say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,11 +67,8 @@ impl ProfileSet {
     }
 
     fn add(&mut self, kind: FileKind, path: &Path, bytes: &[u8]) -> Result<()> {
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(unreadable(path, io::ErrorKind::FileTooLarge.into()));
-        }
         let file: Arc<Path> = path.into();
-        let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(&file, bytes, error))?;
+        let text = text_of(&file, bytes)?;
         let text = match text.strip_prefix(BYTE_ORDER_MARK) {
             None => text,
             Some(rest) => {
@@ -81,11 +78,7 @@ impl ProfileSet {
                 rest
             }
         };
-        let parsed = parse(text).map_err(|malformed| {
-            let origin = Origin { file: Arc::clone(&file), line: malformed.line };
-            invalid(format!("{origin}: {}", malformed.message)).with_help(malformed.help)
-        })?;
-        self.merged.add(kind, &file, parsed);
+        self.merged.add(kind, &file, parsed(&file, text)?);
         Ok(())
     }
 
@@ -148,8 +141,24 @@ fn values(table: &Table) -> impl ExactSizeIterator<Item = &Profile> {
     table.values()
 }
 
+/// What `file` holds as text, its byte order mark included.
+pub(super) fn text_of<'a>(file: &Arc<Path>, bytes: &'a [u8]) -> Result<&'a str> {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(unreadable(file, io::ErrorKind::FileTooLarge.into()));
+    }
+    std::str::from_utf8(bytes).map_err(|error| not_utf8(file, bytes, error))
+}
+
+/// The sections of the text of `file`, or an error with the line.
+pub(super) fn parsed<'a>(file: &Arc<Path>, text: &'a str) -> Result<Parsed<'a>> {
+    parse(text).map_err(|malformed| {
+        let origin = Origin { file: Arc::clone(file), line: malformed.line };
+        invalid(format!("{origin}: {}", malformed.message)).with_help(malformed.help)
+    })
+}
+
 /// A file is as missing below something that is no folder: `HOME=/dev/null` is common.
-fn is_missing(error: &io::Error) -> bool {
+pub(super) fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
@@ -157,7 +166,7 @@ fn invalid(message: String) -> CredentialsError {
     CredentialsError::new(ErrorKind::InvalidConfiguration, "profile files", message)
 }
 
-fn unreadable(path: &Path, error: io::Error) -> CredentialsError {
+pub(super) fn unreadable(path: &Path, error: io::Error) -> CredentialsError {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::FileTooLarge => invalid(format!(

@@ -1,0 +1,47 @@
+use std::process::ExitCode;
+
+use rolecall::update::{Update, Updater};
+use rolecall::{Credentials, SessionOptions, timestamp};
+use serde_json::json;
+
+use crate::args::{Global, UpdateArgs};
+use crate::output::{Failure, print_json, warn};
+
+pub(crate) fn run(global: &Global, args: &UpdateArgs) -> Result<ExitCode, Failure> {
+    let source = SessionOptions { profile: args.from.clone(), ..super::options(global) };
+    let updater = Updater::new(&args.profile, source)?;
+    if args.once {
+        let credentials = rolecall::block_on(updater.once())??;
+        written(global, &updater, &credentials, None);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = |update: Update<'_>| match update {
+        Update::Written { credentials, next } => {
+            written(global, &updater, credentials, next.map(timestamp::format));
+        }
+        Update::Failed { error, pause } => {
+            let seconds = pause.as_secs_f64().ceil();
+            warn(&format!("warning: {error}; trying again in {seconds} s"));
+        }
+    };
+    rolecall::block_on(updater.run_until_signal(report))??;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn written(global: &Global, updater: &Updater, credentials: &Credentials, next: Option<String>) {
+    let (target, key) = (updater.target(), credentials.access_key_id());
+    let end = credentials.expires_at().map(timestamp::format);
+    if global.json {
+        // Nobody may be reading any more: the credentials are renewed all the same.
+        let _ = print_json(&json!({
+            "profile": target,
+            "access_key_id": key,
+            "expiration": end,
+            "next_refresh": next,
+        }));
+        return;
+    }
+    let until = end.map_or("without an end".to_owned(), |end| format!("until {end}"));
+    let again = next.map(|next| format!(", again at {next}")).unwrap_or_default();
+    warn(&format!("wrote {key} to profile {target}, good {until}{again}"));
+}

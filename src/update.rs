@@ -1,0 +1,248 @@
+//! Credentials written into the credentials file, and kept good there, as `aws_signing_helper
+//! update` does.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use rolecall_core::cache::RefreshWindow;
+use rolecall_core::profile::edit::{
+    Change, Edit, SectionName, SettingKey, SettingValue, edit_files,
+};
+use rolecall_core::profile::{FileKind, Source};
+use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, Secret};
+
+use crate::{Session, SessionOptions};
+
+/// The pause after a first failure; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Timers stand still while a machine sleeps: the clock on the wall is looked at as often as this.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// Writes a session's credentials into one section of the credentials file.
+#[derive(Debug)]
+pub struct Updater {
+    session: Session,
+    target: SectionName,
+}
+
+/// What an [`Updater`] has to say.
+#[derive(Debug)]
+pub enum Update<'a> {
+    /// New credentials are in the file.
+    Written {
+        /// The credentials.
+        credentials: &'a Credentials,
+        /// When they are replaced; `None` if that is not up to this updater.
+        next: Option<SystemTime>,
+    },
+    /// There are none, or they could not be written: the file is as it was.
+    Failed {
+        /// Why.
+        error: &'a CredentialsError,
+        /// When it is tried again.
+        pause: Duration,
+    },
+}
+
+/// Why a refresh has nothing to write.
+enum Refused {
+    /// It failed.
+    Failed(CredentialsError),
+    /// The source gives those that are in the file, until they are closer to their end.
+    NotYet,
+}
+
+impl Updater {
+    /// Writes to section `target` what a session of `source` gives.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` for a name that cannot be a section's, and if the source is the very
+    /// section that would be written; as [`Session::new`].
+    pub fn new(target: &str, source: SessionOptions) -> Result<Self> {
+        let section = SectionName::profile(target)?;
+        let session = Session::new(source)?;
+        match &session.plan().source {
+            Source::StaticKeys { profile, .. } if profile == target => Err(CredentialsError::new(
+                ErrorKind::InvalidConfiguration,
+                "update",
+                format!("the keys of profile {target} are the source, and would be overwritten"),
+            )
+            .with_help("name another source with --from, or another target with --profile")),
+            _ => Ok(Self { session, target: section }),
+        }
+    }
+
+    /// The section that is written.
+    pub fn target(&self) -> &str {
+        self.target.name()
+    }
+
+    /// Writes once.
+    ///
+    /// # Errors
+    /// Whatever the source or the file says; the file is then as it was.
+    pub async fn once(&self) -> Result<Credentials> {
+        let credentials = self.session.credentials().await?;
+        self.write(&credentials).await?;
+        Ok(credentials)
+    }
+
+    /// Writes, and writes anew shortly before the end, until `stop`. What fails is tried again, for
+    /// as long as it takes. Ends by itself where the credentials do not end.
+    ///
+    /// # Errors
+    /// A first failure that will not pass by itself. Later ones are told to `report`.
+    pub async fn run_until(
+        &self,
+        stop: impl Future<Output = ()>,
+        report: impl FnMut(Update<'_>),
+    ) -> Result<()> {
+        // A file is replaced between two points at which this can stop: never by half.
+        tokio::select! {
+            biased;
+            () = stop => Ok(()),
+            ended = self.run(report) => ended,
+        }
+    }
+
+    /// [`Self::run_until`] SIGTERM or SIGINT, where the feature `serve` brings a way to hear them.
+    ///
+    /// # Errors
+    /// As [`Self::run_until`]; `Internal` if signals cannot be heard.
+    pub async fn run_until_signal(&self, report: impl FnMut(Update<'_>)) -> Result<()> {
+        let stop = stop().map_err(|error| {
+            let message = format!("cannot listen for signals: {error}");
+            CredentialsError::new(ErrorKind::Internal, "update", message).with_source(error)
+        })?;
+        self.run_until(stop, report).await
+    }
+
+    async fn run(&self, mut report: impl FnMut(Update<'_>)) -> Result<()> {
+        let context = self.session.context();
+        let mut written = None;
+        let mut failures = 0;
+        loop {
+            match self.refresh(written.as_ref()).await {
+                Ok(credentials) => {
+                    let next = next_refresh(context, &credentials);
+                    report(Update::Written { credentials: &credentials, next });
+                    let Some(next) = next else { return Ok(()) };
+                    written = Some(credentials);
+                    failures = 0;
+                    sleep_until(context, next).await;
+                }
+                Err(Refused::NotYet) => {
+                    tracing::debug!("the source gives the same credentials again");
+                    self.pause(&mut failures).await;
+                }
+                Err(Refused::Failed(error)) => {
+                    let may_pass =
+                        matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut);
+                    if written.is_none() && !may_pass {
+                        return Err(error);
+                    }
+                    let pause = self.next_pause(failures);
+                    report(Update::Failed { error: &error, pause });
+                    failures += 1;
+                    context.clock.sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    async fn refresh(&self, old: Option<&Credentials>) -> Result<Credentials, Refused> {
+        let credentials = self.session.credentials().await.map_err(Refused::Failed)?;
+        if old.is_some_and(|old| *old == credentials) {
+            return Err(Refused::NotYet);
+        }
+        self.write(&credentials).await.map_err(Refused::Failed)?;
+        Ok(credentials)
+    }
+
+    async fn pause(&self, failures: &mut u32) {
+        let pause = self.next_pause(*failures);
+        *failures += 1;
+        self.session.context().clock.sleep(pause).await;
+    }
+
+    fn next_pause(&self, failures: u32) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
+        pause / 2 + self.session.context().random.up_to(pause / 2)
+    }
+
+    /// Replaces the keys of the section, all at once. Nothing that could not be used is written.
+    async fn write(&self, credentials: &Credentials) -> Result<()> {
+        let context = self.session.context();
+        let is_empty = |secret: &Secret| secret.expose().is_empty();
+        let wrong = if credentials.access_key_id().is_empty()
+            || is_empty(credentials.secret_access_key())
+            || credentials.session_token().is_some_and(is_empty)
+        {
+            "empty"
+        } else if credentials.time_left(context.clock.now()).is_some_and(|left| left.is_zero()) {
+            "at their end already"
+        } else {
+            return edit_files(context, &self.edits(credentials)?).await;
+        };
+        let message = format!("the credentials are {wrong} and were not written");
+        Err(CredentialsError::new(ErrorKind::Malformed, credentials.provider().to_owned(), message)
+            .with_help("check the source, and this machine's clock"))
+    }
+
+    fn edits(&self, credentials: &Credentials) -> Result<Vec<Edit>> {
+        let values = [
+            ("aws_access_key_id", Some(credentials.access_key_id().into())),
+            ("aws_secret_access_key", Some(credentials.secret_access_key().clone())),
+            ("aws_session_token", credentials.session_token().cloned()),
+            // An old name of the token, which some programs still read first.
+            ("aws_security_token", None),
+        ];
+        let edits = values.into_iter().map(|(name, value)| {
+            let key = SettingKey::new(name, None)?;
+            let change = match value {
+                Some(value) => Change::Set(key, SettingValue::new(value)?),
+                None => Change::Remove(key),
+            };
+            Ok(Edit { file: FileKind::Credentials, section: self.target.clone(), change })
+        });
+        edits.collect()
+    }
+}
+
+/// When to replace `credentials`: well inside the time in which the session itself would, and not
+/// at the same moment on every machine. `None` if they do not end.
+fn next_refresh(context: &Context, credentials: &Credentials) -> Option<SystemTime> {
+    let left = credentials.time_left(context.clock.now())?;
+    // A session's own window is up to a fifth shorter.
+    let early = RefreshWindow::for_lifetime(left).advisory * 4 / 5;
+    let early = early - context.random.up_to(early / 4);
+    Some(context.clock.now() + left.saturating_sub(early))
+}
+
+async fn sleep_until(context: &Context, moment: SystemTime) {
+    const A_MOMENT: Duration = Duration::from_millis(1);
+    while let Ok(left) = moment.duration_since(context.clock.now())
+        && left >= A_MOMENT
+    {
+        context.clock.sleep(left.min(LONGEST_SLEEP)).await;
+    }
+}
+
+/// Waits for SIGTERM or SIGINT, which from here on no longer end the process by themselves.
+#[cfg(all(unix, feature = "serve"))]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut signals = rolecall_core::Signals::to_stop()?;
+    Ok(async move {
+        signals.next().await;
+    })
+}
+
+/// Never: the process is ended from outside, which does a file no harm either.
+#[cfg(not(all(unix, feature = "serve")))]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
+}
+
+#[cfg(test)]
+mod tests;

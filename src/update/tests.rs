@@ -1,0 +1,257 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rolecall_core::{Clock, Env, Fs, Process, ProcessOutput, Prompt, Random, timestamp};
+
+use super::*;
+
+const CREDENTIALS: &str = "/home/.aws/credentials";
+
+struct Machine {
+    _folder: tempfile::TempDir,
+    context: Context,
+    /// How often the source was asked.
+    asked: Arc<AtomicUsize>,
+    /// When something was written, in seconds since the start.
+    written: Mutex<Vec<u64>>,
+}
+
+/// What the source answers: `Err` is its exit code; else key id, token and seconds.
+type Answer = std::result::Result<(&'static str, &'static str, Option<u64>), u8>;
+
+impl Machine {
+    /// A machine whose profile `source` is a program that gives one answer after the other, the
+    /// last one again and again.
+    fn new(answers: &[Answer]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let fs = Fs::rooted(folder.path());
+        fs.create_folder(Path::new("/home/.aws")).unwrap();
+        let config = "[profile source]\ncredential_process = p\n";
+        fs.write(Path::new("/home/.aws/config"), config.as_bytes()).unwrap();
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        let clock = Clock::manual(start);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let process = {
+            let (asked, clock, answers) = (asked.clone(), clock.clone(), answers.to_vec());
+            Process::fake(move |_| {
+                let number = asked.fetch_add(1, Ordering::SeqCst);
+                let answer = answers.get(number).or(answers.last()).copied().unwrap();
+                let stdout = answer.map_or(String::new(), |(key, token, seconds)| {
+                    let end = seconds.map(|s| {
+                        let end = timestamp::format(clock.now() + Duration::from_secs(s));
+                        format!(", \"Expiration\": \"{end}\"")
+                    });
+                    format!(
+                        "{{\"Version\": 1, \"AccessKeyId\": \"{key}\", \"SecretAccessKey\": \
+                         \"s\", \"SessionToken\": \"{token}\"{}}}",
+                        end.unwrap_or_default()
+                    )
+                });
+                Ok(ProcessOutput {
+                    status: "exit status".to_owned(),
+                    success: answer.is_ok(),
+                    stdout: zeroize::Zeroizing::new(stdout.into_bytes()),
+                })
+            })
+        };
+        let context = Context {
+            env: Env::from_pairs([("HOME", "/home")]),
+            fs,
+            process,
+            clock,
+            random: Random::seeded(1),
+            prompt: Prompt::none(),
+            ..Context::real()
+        };
+        Self { _folder: folder, context, asked, written: Mutex::default() }
+    }
+
+    fn updater(&self, target: &str) -> Result<Updater> {
+        let source = SessionOptions {
+            profile: Some("source".to_owned()),
+            context: Some(self.context.clone()),
+            ..SessionOptions::default()
+        };
+        Updater::new(target, source)
+    }
+
+    fn write(&self, text: &str) {
+        self.context.fs.write(Path::new(CREDENTIALS), text.as_bytes()).unwrap();
+    }
+
+    fn read(&self) -> String {
+        let bytes = self.context.fs.read(Path::new(CREDENTIALS), 1 << 20).unwrap_or_default();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    /// Runs until `asks` answers were taken; gives what was reported.
+    fn run(&self, asks: usize) -> (Result<()>, Vec<String>) {
+        let reports = Mutex::new(Vec::new());
+        let updater = self.updater("default").unwrap();
+        let start = self.context.clock.now();
+        let report = |update: Update<'_>| {
+            let text = match update {
+                Update::Written { credentials, next } => {
+                    let ends = credentials.expires_at();
+                    // Neither too late nor without an end.
+                    assert!(next.is_none() == ends.is_none() && next <= ends);
+                    let passed = self.context.clock.now().duration_since(start).unwrap();
+                    self.written.lock().unwrap().push(passed.as_secs());
+                    credentials.access_key_id().to_owned()
+                }
+                Update::Failed { error, .. } => format!("{:?}", error.kind()),
+            };
+            reports.lock().unwrap().push(text);
+        };
+        let stop = async {
+            while self.asked.load(Ordering::SeqCst) < asks {
+                tokio::task::yield_now().await;
+            }
+            // Once more, so that what was given is written.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let done = crate::block_on(updater.run_until(stop, report)).unwrap();
+        (done, reports.into_inner().unwrap())
+    }
+}
+
+fn section(key: &str, token: &str) -> String {
+    format!("aws_access_key_id = {key}\naws_secret_access_key = s\naws_session_token = {token}\n")
+}
+
+#[test]
+fn the_keys_are_written_and_everything_else_is_kept() {
+    for (before, after) in [
+        (String::new(), format!("[default]\n{}", section("K", "t"))),
+        (
+            "# mine\n[a]\nk = v\n\n[default]\nregion = r".to_owned(),
+            format!("# mine\n[a]\nk = v\n\n[default]\nregion = r\n{}", section("K", "t")),
+        ),
+        (
+            format!("[default]\n{}[last]\r\nk = v", section("OLD", "old")),
+            format!("[default]\n{}[last]\r\nk = v", section("K", "t")),
+        ),
+        (
+            "[default]\naws_security_token = old\naws_session_token=old # c\n".to_owned(),
+            "[default]\naws_session_token = t # c\naws_access_key_id = K\n\
+             aws_secret_access_key = s\n"
+                .to_owned(),
+        ),
+    ] {
+        let machine = Machine::new(&[Ok(("K", "t", Some(3600)))]);
+        machine.write(&before);
+        let written = crate::block_on(machine.updater("default").unwrap().once()).unwrap();
+        assert_eq!(written.unwrap().access_key_id(), "K");
+        assert_eq!(machine.read(), after);
+    }
+}
+
+#[test]
+fn a_failed_refresh_leaves_the_file_alone() {
+    let old = format!("[default]\n{}", section("OLD", "old"));
+    let answers: [Answer; 4] =
+        [Err(1), Ok(("", "t", Some(60))), Ok(("K", "", Some(60))), Ok(("K", "t", Some(0)))];
+    for answer in answers {
+        let machine = Machine::new(&[answer]);
+        machine.write(&old);
+        let once = crate::block_on(machine.updater("default").unwrap().once()).unwrap();
+        // A token that is empty is none at all: such credentials are whole.
+        if once.is_ok() {
+            assert_eq!(answer, Ok(("K", "", Some(60))));
+            assert!(!machine.read().contains("token"));
+        } else {
+            assert_eq!(machine.read(), old, "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn credentials_are_replaced_shortly_before_their_end() {
+    let hour = |key| Ok((key, "t", Some(3600)));
+    let machine = Machine::new(&[hour("K1"), hour("K2"), hour("K3")]);
+    let (done, reports) = machine.run(3);
+    done.unwrap();
+    assert_eq!(reports[..3], ["K1", "K2", "K3"]);
+    assert!(machine.read().contains("K3"));
+    let written = machine.written.lock().unwrap();
+    for (one, next) in written.iter().zip(&written[1..3]) {
+        // Each has 9 to 12 minutes left when it is replaced.
+        let lived = (next - one) / 60;
+        assert!((47..=51).contains(&lived), "{written:?}");
+    }
+    assert!(machine.context.clock.sleeps().iter().all(|s| *s <= LONGEST_SLEEP));
+}
+
+#[test]
+fn a_short_session_is_used_and_not_replaced_at_once() {
+    let short = |key| Ok((key, "t", Some(900)));
+    let machine = Machine::new(&[short("K1"), short("K2")]);
+    machine.run(2).0.unwrap();
+    let written = machine.written.lock().unwrap();
+    assert!((700..830).contains(&written[1]), "{written:?}");
+}
+
+#[test]
+fn what_fails_is_tried_again_with_pauses_that_grow() {
+    let mut answers: Vec<Answer> = vec![Ok(("K1", "t", Some(900)))];
+    answers.extend([Err(1); 30]);
+    answers.push(Ok(("K2", "t", Some(900))));
+    let machine = Machine::new(&answers);
+    let (done, reports) = machine.run(32);
+    done.unwrap();
+    assert_eq!(reports.first().unwrap(), "K1");
+    assert!(reports.iter().any(|report| report == "K2"), "{reports:?}");
+    let failed = reports.iter().filter(|report| !report.starts_with('K')).count();
+    // While the old are good the session answers with them, and nothing has failed yet.
+    assert!((1..31).contains(&failed), "{reports:?}");
+    assert!(machine.read().contains("K2"));
+    let sleeps = machine.context.clock.sleeps();
+    assert!(sleeps.iter().any(|s| *s < Duration::from_secs(2)), "{sleeps:?}");
+}
+
+#[test]
+fn a_first_failure_that_will_not_pass_ends_it() {
+    let machine = Machine::new(&[Ok(("K", "t", Some(0)))]);
+    let (done, reports) = machine.run(10);
+    assert_eq!(done.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!((reports.len(), machine.read().as_str()), (0, ""));
+    // One that may pass does not.
+    let machine = Machine::new(&[Err(1), Err(1), Ok(("K", "t", Some(3600)))]);
+    let (done, reports) = machine.run(3);
+    done.unwrap();
+    assert_eq!(reports[..3], ["Unavailable", "Unavailable", "K"]);
+}
+
+#[test]
+fn credentials_that_do_not_end_are_written_once() {
+    let machine = Machine::new(&[Ok(("K", "t", None))]);
+    let (done, reports) = machine.run(10);
+    done.unwrap();
+    assert_eq!(reports, ["K"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_ends_the_first_try() {
+    let machine = Machine::new(&[Ok(("K", "t", Some(3600)))]);
+    let old = "[default]\naws_session_token =\n a = b\n";
+    machine.write(old);
+    let (done, _) = machine.run(10);
+    assert_eq!(done.unwrap_err().kind(), ErrorKind::InvalidConfiguration);
+    assert_eq!(machine.read(), old);
+}
+
+#[test]
+fn a_section_is_not_refreshed_from_itself() {
+    let machine = Machine::new(&[Err(1)]);
+    machine.write(&format!("[source]\n{}[default]\n{0}", section("K", "t")));
+    let config = Path::new("/home/.aws/config");
+    machine.context.fs.write(config, b"").unwrap();
+    let error = machine.updater("source").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+    assert!(error.help().unwrap().contains("--from"), "{error}");
+    assert!(machine.updater("default").is_ok());
+    assert!(machine.updater("a b").is_err());
+}
