@@ -34,10 +34,11 @@ pub(crate) struct Global {
     /// The URL of STS, above AWS_ENDPOINT_URL_STS and the profile's
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// Where the MFA code comes from: file://PATH, - or env:NAME; asked on the terminal otherwise
+    /// Where the MFA code comes from: file://PATH, - or env:NAME; otherwise the profile's
+    /// mfa_process or the terminal is asked
     #[arg(long, global = true, value_name = "SOURCE")]
     pub(crate) mfa_code: Option<SecretInput>,
-    /// How long a credential_process may take before it is killed; 60 seconds otherwise
+    /// How long a program that a profile names may take before it is killed; 60 seconds otherwise
     #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) process_timeout: Option<u64>,
     /// Leave the shared cache in ~/.aws/cli/cache alone

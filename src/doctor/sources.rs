@@ -235,6 +235,10 @@ mod tests {
         has(&all, "no credentials found", "credential chain", "--profile");
         let all = found("", &[&WEB], None);
         has(&all, "token file /t does not exist", "web identity", "eks.amazonaws.com");
+        let sso = "[default]\nsso_start_url = https://x\nsso_region = us-east-1\n\
+                   sso_account_id = 111111111111\nsso_role_name = R\n";
+        let all = found(sso, &[], None);
+        has(&all, "nobody has signed in", "/home/.aws/config:", "aws sso login --profile default");
         let all = found("", &[&[("AWS_CONFIG_FILE", "/gone")]], None);
         has(&all, "which does not exist", "/gone", "correct it in /gone");
     }

@@ -5,18 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rolecall_core::cache::CacheFolder;
 use rolecall_core::profile::{Plan, Source, aws_folder};
 use rolecall_core::{Context, ErrorKind, PathKind, timestamp};
 use rolecall_sts::read_token_file;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::Finding;
 use super::variables::mismatch;
 use crate::setup::Setup;
+use crate::sso;
 
 const CHECK: &str = "tokens";
 /// AWS CLI does not use what ends sooner.
@@ -25,25 +24,23 @@ const SOON: Duration = Duration::from_secs(15 * 60);
 const SOON_IN_FILE: Duration = Duration::from_secs(5 * 60);
 /// No session of a role or of MFA lasts longer.
 const LONGEST: Duration = Duration::from_secs(36 * 3600 + 5 * 60);
-const FILE_LIMIT: u64 = 256 * 1024;
 
 pub(super) fn check(setup: &Setup) -> Vec<Finding> {
     let context = &setup.context;
     let mut findings = Vec::new();
     if let Ok(plan) = &setup.plan {
-        findings.extend(of_source(context, plan));
+        findings.extend(of_source(setup, plan));
     }
     findings.extend(cached(context));
     findings
 }
 
-fn of_source(context: &Context, plan: &Plan) -> Option<Finding> {
+fn of_source(setup: &Setup, plan: &Plan) -> Option<Finding> {
+    let context = &setup.context;
     match &plan.source {
         Source::Environment { .. } => environment(context),
         Source::WebIdentity { token_file, .. } => web_identity(context, token_file),
-        Source::Sso { profile, session, start_url, .. } => {
-            sso(context, profile, session.as_deref().unwrap_or(start_url))
-        }
+        Source::Sso { .. } => sso(setup, &plan.source),
         Source::StaticKeys { profile, access_key_id, session_token, .. } => {
             let place = format!("profile {profile}");
             mismatch(CHECK, access_key_id, session_token.is_some(), "aws_session_token", &place)
@@ -108,57 +105,22 @@ fn web_identity(context: &Context, path: &Path) -> Option<Finding> {
     })
 }
 
-/// What `aws sso login` leaves, as far as it is looked at.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SsoToken {
-    #[serde(rename = "accessToken")]
-    _access_token: IgnoredAny,
-    expires_at: String,
-    refresh_token: Option<IgnoredAny>,
-    registration_expires_at: Option<String>,
-}
-
-fn sso(context: &Context, profile: &str, name: &str) -> Option<Finding> {
-    let name: String = digest(&SHA1_FOR_LEGACY_USE_ONLY, name.as_bytes())
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let path = aws_folder(&context.env)?.join("sso").join("cache").join(format!("{name}.json"));
-    let place = path.display();
-    let fix = format!("run aws sso login --profile {profile}");
-    let broken = |kind, what: &str| {
-        Some(Finding::error(kind, CHECK, what).evidence(place.to_string()).fix(&fix))
-    };
-    let Ok(text) = context.fs.read(&path, FILE_LIMIT) else {
-        return broken(ErrorKind::Denied, "nobody is signed in to IAM Identity Center");
-    };
-    let token = serde_json::from_slice::<SsoToken>(&text).ok();
-    let read = token.and_then(|token| Some((timestamp::parse(&token.expires_at)?, token)));
-    let Some((end, token)) = read else {
-        return broken(ErrorKind::Malformed, "the token of IAM Identity Center makes no sense");
-    };
-    let now = context.clock.now();
-    let registered = token.registration_expires_at.and_then(|end| timestamp::parse(&end));
-    let is_renewable = token.refresh_token.is_some() && registered.is_some_and(|end| end > now);
-    Some(match end.duration_since(now) {
-        _ if is_renewable => {
-            Finding::info(CHECK, "the token of IAM Identity Center is renewed when it is used")
-        }
-        Ok(left) if left >= SOON => {
-            Finding::info(CHECK, format!("the token of IAM Identity Center ends {}", in_time(left)))
-        }
-        Ok(left) if !left.is_zero() => {
-            let what = format!("the token of IAM Identity Center ends {}", in_time(left));
-            Finding::warning(CHECK, what).evidence(place.to_string()).fix(fix)
-        }
-        _ => {
-            let ended = format!("{place}: it ended at {}", timestamp::format(end));
-            Finding::error(ErrorKind::Denied, CHECK, "the sign-in to IAM Identity Center has ended")
-                .evidence(ended)
-                .fix(fix)
-        }
+/// That nobody has signed in, or the sign-in has ended, is among what `explain` finds.
+fn sso(setup: &Setup, source: &Source) -> Option<Finding> {
+    sso::role(source)?;
+    let sign_in = sso::provider(setup, source).ok()?.check().ok()?;
+    if sign_in.is_renewable {
+        let what = "the token of IAM Identity Center is renewed when it is used";
+        return Some(Finding::info(CHECK, what));
+    }
+    let left = sign_in.expires_at.duration_since(setup.context.clock.now()).unwrap_or_default();
+    let what = format!("the token of IAM Identity Center ends {}", in_time(left));
+    Some(if left >= SOON {
+        Finding::info(CHECK, what)
+    } else {
+        Finding::warning(CHECK, what)
+            .evidence(sign_in.file.display().to_string())
+            .fix(sso::role(source)?.sign_in())
     })
 }
 

@@ -275,5 +275,6 @@ fn a_sign_out_during_the_renewal_is_not_undone() {
         machine.kit.open("renewal");
         asking.join().unwrap().unwrap();
     });
-    assert!(machine.context.fs.read(Path::new(FILE), 1).is_err());
+    let found = machine.context.fs.read(Path::new(FILE), 1 << 20).unwrap_err();
+    assert_eq!(found.kind(), std::io::ErrorKind::NotFound);
 }

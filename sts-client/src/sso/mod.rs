@@ -6,7 +6,7 @@ mod rest;
 mod token;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rolecall_core::cache::{CacheFolder, SsoCacheKey, Turn};
@@ -50,7 +50,8 @@ impl Sso {
         }
     }
 
-    fn sign_in(&self) -> String {
+    /// The command line that signs in: `run: aws sso login …`.
+    pub fn sign_in(&self) -> String {
         match &self.session {
             Some(session) => format!("run: aws sso login --sso-session {session}"),
             None => format!("run: aws sso login --profile {}", self.profile),
@@ -65,6 +66,17 @@ pub struct SsoEndpoints {
     pub portal: String,
     /// `https://oidc.eu-west-1.amazonaws.com`.
     pub oidc: String,
+}
+
+/// A sign-in to IAM Identity Center that is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SsoSignIn {
+    /// When its token ends.
+    pub expires_at: SystemTime,
+    /// Whether the token can be renewed.
+    pub is_renewable: bool,
+    /// The token's file.
+    pub file: PathBuf,
 }
 
 /// Credentials of a role of IAM Identity Center. Keeps nothing but the token in its file, which it
@@ -96,18 +108,19 @@ impl SsoProvider {
         }
     }
 
-    /// What can be seen of a failure without the network.
+    /// What can be seen of the sign-in without the network.
     ///
     /// # Errors
     /// `InvalidConfiguration` without a token file that can be read; `Denied` if the token has
     /// ended and cannot be renewed.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<SsoSignIn> {
         let token = self.read()?;
         let now = self.context.clock.now();
-        if token.time_left(now).is_zero() && token.renewal(now).is_none() {
+        let is_renewable = token.renewal(now).is_some();
+        if token.time_left(now).is_zero() && !is_renewable {
             return Err(self.ended(&token));
         }
-        Ok(())
+        Ok(SsoSignIn { expires_at: token.expires_at, is_renewable, file: self.file.clone() })
     }
 
     fn error(&self, kind: ErrorKind, message: String) -> CredentialsError {
