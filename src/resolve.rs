@@ -264,7 +264,10 @@ impl<'a> Resolver<'a> {
             duration_seconds: hop.duration_seconds,
             web_identity_token: None,
         };
-        let is_interactive = self.plan.hops[..=number].iter().any(|hop| hop.mfa_serial.is_some());
+        let asks = |hop: &RoleHop| hop.mfa_serial.is_some();
+        // A renewal of theirs must not be cut off either.
+        let is_interactive = matches!(self.plan.source, Source::Sso { .. } | Source::Saml { .. })
+            || self.plan.hops[..=number].iter().any(asks);
         let fingerprint = self.fingerprint(&self.plan.hops[..number]);
         let slot = slot(&key, Vec::new(), fingerprint, is_interactive);
         Ok(self.cached(slot, place, Arc::new(provider)))

@@ -37,7 +37,12 @@ impl Announcement {
     ) -> Self {
         let announced = profiles.iter().map(|profile| Announced {
             name: profile.name().to_owned(),
-            role_name: profile.role_name().to_owned(),
+            // What IMDS answers to: roles of one name are told apart by their profiles.
+            role_name: match ServedProfile::named(profiles, profile.role_name()) {
+                Some(found) if found.name() == profile.name() => profile.role_name(),
+                _ => profile.name(),
+            }
+            .to_owned(),
             container_uri: container.then(|| container_uri(port, profile)),
         });
         Self {

@@ -62,7 +62,7 @@ pub async fn run_command(session: &Session, command: &[OsString]) -> Result<u8> 
         tokio::select! {
             code = child.wait() => return code,
             signal = signals.next() => {
-                if !signal.by_terminal {
+                if !signal.has_reached_child() {
                     child.signal(signal.number);
                 }
             }

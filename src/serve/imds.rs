@@ -54,8 +54,7 @@ pub(super) async fn answer(
             text(ServedProfile::in_path(name))
         }
         (["meta-data", "iam", "security-credentials", name], _) => {
-            let found = profiles.iter().find(|p| p.role_name() == *name || p.name() == *name);
-            match found {
+            match ServedProfile::named(profiles, name) {
                 Some(profile) => credentials(profile, now).await,
                 None => not_found(),
             }

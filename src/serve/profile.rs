@@ -97,6 +97,15 @@ impl ServedProfile {
         self.0.role_arn.as_deref()
     }
 
+    /// The profile that IMDS knows as `name`: the first one's role, a profile's name, or a role's
+    /// that no two profiles share, as two accounts may have roles of one name.
+    pub(super) fn named<'a>(profiles: &'a [Self], name: &str) -> Option<&'a Self> {
+        let first = profiles.first().filter(|first| first.role_name() == name);
+        let mut by_role = profiles.iter().filter(|profile| profile.role_name() == name);
+        let only = by_role.next().filter(|_| by_role.next().is_none());
+        first.or_else(|| profiles.iter().find(|profile| profile.name() == name)).or(only)
+    }
+
     /// The name that IMDS gives: the role's, else the profile's.
     pub fn role_name(&self) -> &str {
         let role = self.role_arn().and_then(|arn| arn.rsplit('/').next());

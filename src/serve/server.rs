@@ -191,6 +191,16 @@ fn check(profiles: &[ServedProfile], options: &ServeOptions) -> Result<()> {
         if profiles[..number].iter().any(|other| other.name() == profile.name()) {
             return wrong(format!("profile {} is named twice", profile.name()), "name it once");
         }
+        if options.imds && number > 0 && profile.name() == profiles[0].role_name() {
+            let first = profiles[0].name();
+            let name = profile.name();
+            return wrong(
+                format!(
+                    "{name} is a profile and the role of profile {first}, and IMDS has one name"
+                ),
+                "serve the two by processes of their own, or with --ecs",
+            );
+        }
     }
     Ok(())
 }

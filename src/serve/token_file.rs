@@ -8,6 +8,7 @@ use rolecall_core::{Context, CredentialsError, ErrorKind, Fs, Result, Secret};
 #[derive(Debug)]
 pub struct TokenFile {
     path: PathBuf,
+    token: Secret,
     fs: Fs,
 }
 
@@ -29,7 +30,7 @@ impl TokenFile {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let made = folder.map_or(Ok(()), |folder| context.fs.create_folder(folder));
         match made.and_then(|()| context.fs.write(&path, token.expose().as_bytes())) {
-            Ok(()) => Ok(Self { path, fs: context.fs.clone() }),
+            Ok(()) => Ok(Self { path, token: token.clone(), fs: context.fs.clone() }),
             Err(error) => {
                 let place = path.display();
                 let message = format!("cannot write the authorization token to {place}: {error}");
@@ -48,8 +49,12 @@ impl TokenFile {
 
 impl Drop for TokenFile {
     fn drop(&mut self) {
-        // What is left behind opens nothing: the server is gone.
-        let _ = self.fs.remove(&self.path);
+        // A server that came after this one may have written its own there.
+        let there = self.fs.read(&self.path, 1024);
+        if there.is_ok_and(|there| there.as_slice() == self.token.expose().as_bytes()) {
+            // What is left behind opens nothing: the server is gone.
+            let _ = self.fs.remove(&self.path);
+        }
     }
 }
 

@@ -199,7 +199,8 @@ impl DiskCache {
         let look = |lock: Option<&FileLock>| match self.look() {
             Some((Freshness::Fresh | Freshness::Advisory, credentials)) => Some(Ok(credentials)),
             _ => {
-                let note = FailureNote::of(lock?).filter(|note| note.is_since(arrived))?;
+                let note = FailureNote::of(lock?)
+                    .filter(|note| note.is_between(arrived, self.context.clock.local_now()))?;
                 Some(Err(note.into_error()))
             }
         };
@@ -225,7 +226,7 @@ impl DiskCache {
             return credentials;
         }
         let now = self.context.clock.local_now();
-        if FailureNote::of(&lock).is_some_and(|note| note.is_since(now - EARLY_PAUSE)) {
+        if FailureNote::of(&lock).is_some_and(|note| note.is_between(now - EARLY_PAUSE, now)) {
             return old;
         }
         match self.context.clock.timeout(EARLY_LIMIT, self.refresh(Some(&lock))).await {
@@ -412,8 +413,7 @@ mod tests {
         let cache = test.cache("f", broken.clone());
         let lock = cache.try_lock().unwrap().unwrap();
         let note = CredentialsError::new(ErrorKind::Denied, "test", "no").with_help("ask");
-        let later = test.context.clock.local_now() + Duration::from_secs(1);
-        FailureNote::new(&note, later).write(&lock);
+        FailureNote::new(&note, test.context.clock.local_now()).write(&lock);
         drop(lock);
         let error = cache.provide_credentials().await.unwrap_err();
         assert_eq!((error.kind(), error.help()), (ErrorKind::Denied, Some("ask")));
@@ -421,6 +421,13 @@ mod tests {
         test.context.clock.advance(Duration::from_secs(2));
         cache.provide_credentials().await.unwrap_err();
         assert_eq!(broken.calls.load(Ordering::SeqCst), 1);
+        // One from the future was noted by a clock that has been set right since.
+        let lock = cache.try_lock().unwrap().unwrap();
+        let future = test.context.clock.local_now() + Duration::from_secs(7200);
+        FailureNote::new(&note, future).write(&lock);
+        drop(lock);
+        cache.provide_credentials().await.unwrap_err();
+        assert_eq!(broken.calls.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]

@@ -40,9 +40,10 @@ impl FailureNote {
         }
     }
 
-    /// Whether it happened at `moment` or later.
-    pub(super) fn is_since(&self, moment: SystemTime) -> bool {
-        self.at >= millis(moment)
+    /// Whether it happened from `moment` to `now`: one from the future was noted by a clock that has
+    /// been set right since.
+    pub(super) fn is_between(&self, moment: SystemTime, now: SystemTime) -> bool {
+        (millis(moment)..=millis(now)).contains(&self.at)
     }
 
     pub(super) fn into_error(self) -> CredentialsError {

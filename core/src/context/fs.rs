@@ -132,6 +132,10 @@ impl Fs {
     }
 
     fn replace(&self, target: &Path, bytes: &[u8], ownership: &Ownership) -> io::Result<()> {
+        // A rename would put a file in the place of a device: of /dev/null, for one.
+        if self.call(|| Ok(target.metadata().is_ok_and(|there| !there.is_file())))? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
         let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
         let temporary = folder.join(format!(".{name}.{:016x}.tmp", self.random.bits()));
@@ -405,6 +409,14 @@ mod tests {
             deaths += 1;
         }
         assert!(deaths >= 5, "every step of the write must go through the seam: {deaths}");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_replaced() {
+        let (folder, fs) = folder();
+        std::os::unix::fs::symlink("/dev/null", folder.path().join("null")).unwrap();
+        assert!(fs.write(Path::new("/null"), b"new").is_err());
+        assert!(fs.rewrite(Path::new("/null"), b"new", 0o600).is_err());
     }
 
     #[test]

@@ -32,6 +32,14 @@ pub struct Signal {
     pub by_terminal: bool,
 }
 
+impl Signal {
+    /// Whether a child in the same terminal has it already. A hang-up is told to the session's
+    /// leader alone.
+    pub fn has_reached_child(self) -> bool {
+        self.by_terminal && self.number != SIGHUP
+    }
+}
+
 impl Signals {
     /// Listens for what a parent passes on to its child: HUP, INT, QUIT, TERM, USR1, USR2, WINCH
     /// and CONT. What this process was started to ignore stays ignored, as under `nohup`.

@@ -73,12 +73,17 @@ impl Token {
         new: NewToken,
         now: SystemTime,
     ) -> std::io::Result<()> {
+        let renewed = self.renewal.as_ref().map(|renewal| renewal.refresh_token.clone());
         self.access_token = new.access_token;
         self.expires_at = now + Duration::from_secs(new.expires_in);
         if let (Some(renewal), Some(next)) = (&mut self.renewal, new.refresh_token) {
             renewal.refresh_token = next;
         }
         let Ok(mut document) = Document::read(fs, path) else { return Ok(()) };
+        // Somebody has signed in meanwhile: AWS CLI takes no lock, and its token counts.
+        if document.text_of("refreshToken") != renewed.as_ref().map(Secret::expose) {
+            return Ok(());
+        }
         document.put("accessToken", self.access_token.expose());
         document.put("expiresAt", &timestamp::format(self.expires_at));
         if let Some(renewal) = &self.renewal {

@@ -38,9 +38,17 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Whether it may well pass, so that old credentials can be used until then.
+    /// Whether it may well pass, so that old credentials can be used until then. Who has old
+    /// credentials has had answers: one that is lost now is no sign of the hop limit.
     pub(super) fn is_outage(&self) -> bool {
-        matches!(self, Self::Absent(_) | Self::Slow { .. } | Self::Broken(_) | Self::Malformed(_))
+        matches!(
+            self,
+            Self::Absent(_)
+                | Self::HopLimit { .. }
+                | Self::Slow { .. }
+                | Self::Broken(_)
+                | Self::Malformed(_)
+        )
     }
 
     /// For people.
