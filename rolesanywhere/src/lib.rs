@@ -1,0 +1,18 @@
+//! IAM Roles Anywhere: short-lived AWS credentials for whoever holds a key and a certificate that a
+//! trust anchor vouches for.
+//!
+//! - A [`Signer`] signs with a private key: one in memory, in a token, or one of yours (a KMS, an
+//!   agent).
+//! - An [`IdentitySource`] says where key, certificate and chain come from; reading it gives an
+//!   identity whose parts belong together.
+//! - [`RolesAnywhere`] is what is asked of AWS for it.
+
+#![warn(missing_docs)]
+
+mod identity_source;
+mod request;
+mod signer;
+
+pub use identity_source::IdentitySource;
+pub use request::RolesAnywhere;
+pub use signer::{Digest, KeyKind, SharedSigner, Signer};
