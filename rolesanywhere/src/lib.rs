@@ -6,9 +6,11 @@
 //! - An [`IdentitySource`] says where key, certificate and chain come from; reading it gives an
 //!   identity whose parts belong together.
 //! - [`RolesAnywhere`] is what is asked of AWS for it.
+//! - [`helper`] reads and writes the command lines of AWS's own program.
 
 #![warn(missing_docs)]
 
+pub mod helper;
 mod identity_source;
 mod request;
 mod signer;
