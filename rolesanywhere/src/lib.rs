@@ -10,11 +10,23 @@
 
 #![warn(missing_docs)]
 
+mod arn;
+mod canonical;
+mod certificate;
+mod chain;
 pub mod helper;
+mod identity;
 mod identity_source;
+mod key;
 mod request;
 mod signer;
+#[cfg(test)]
+mod testing;
 
+pub use canonical::SessionCall;
+pub use certificate::Certificate;
+pub use identity::Identity;
 pub use identity_source::IdentitySource;
+pub use key::PrivateKey;
 pub use request::RolesAnywhere;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};
