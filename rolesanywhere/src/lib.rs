@@ -6,7 +6,7 @@
 //! - An [`IdentitySource`] says where key, certificate and chain come from; reading it gives an
 //!   identity whose parts belong together.
 //! - [`RolesAnywhere`] is what is asked of AWS for it.
-//! - [`helper`] reads and writes the command lines of AWS's own program.
+//! - [`command_line`] reads and writes the command lines of AWS's own program.
 
 #![warn(missing_docs)]
 
@@ -14,7 +14,7 @@ mod arn;
 mod canonical;
 mod certificate;
 mod chain;
-pub mod helper;
+pub mod command_line;
 mod identity;
 mod identity_source;
 mod key;
