@@ -10,8 +10,11 @@
 #![warn(missing_docs)]
 
 mod identity_source;
+mod key;
 mod request;
 mod signer;
+#[cfg(test)]
+mod testing;
 
 pub use identity_source::IdentitySource;
 pub use request::RolesAnywhere;
