@@ -1,8 +1,11 @@
-//! Private keys in memory.
+//! Private keys in memory, and the files that hold them.
 
 mod ec;
+pub(crate) mod encrypted;
 mod form;
+pub(crate) mod pkcs12;
 mod rsa;
+mod work;
 
 use std::fmt;
 
@@ -18,6 +21,7 @@ pub(crate) use self::form::Form;
 use self::rsa::RsaKey;
 use crate::{Digest, KeyKind, Signer};
 
+/// As errors name what fails here.
 pub(crate) const PROVIDER: &str = "private key";
 /// What can be used, for messages about what cannot.
 pub(crate) const SUPPORTED: &str =
