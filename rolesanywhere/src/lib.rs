@@ -20,6 +20,7 @@ mod error;
 mod helper;
 mod identity;
 mod identity_source;
+mod inputs;
 mod key;
 mod material;
 mod preflight;
@@ -29,6 +30,8 @@ mod request;
 mod signer;
 #[cfg(test)]
 mod testing;
+mod trust_policy;
+mod unsupported;
 
 pub use canonical::SessionCall;
 pub use certificate::Certificate;
@@ -42,3 +45,5 @@ pub use provider::RolesAnywhereProvider;
 pub use reader::IdentityReader;
 pub use request::RolesAnywhere;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};
+pub use trust_policy::{TrustPolicy, trust_policy};
+pub use unsupported::is_not_supported;

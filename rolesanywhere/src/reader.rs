@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::key::{encrypted, pkcs12};
 use crate::material::{Input, Key, Material, place_of, plain};
+use crate::unsupported::not_supported;
 use crate::{Certificate, Identity, IdentitySource, PrivateKey, SharedSigner};
 
 const PROVIDER: &str = "Roles Anywhere identity";
@@ -445,7 +446,7 @@ fn nothing() -> CredentialsError {
 fn no_token(uri: &str) -> CredentialsError {
     let place = place_of(&SecretInput::Literal(uri.into()));
     let message = "this rolecall is built without PKCS#11";
-    CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
+    not_supported(CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message))
         .with_place(place)
         .with_help("build it with the feature pkcs11, or use a key in a file")
 }

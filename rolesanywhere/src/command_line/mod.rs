@@ -7,10 +7,12 @@
 
 mod flags;
 mod line;
+mod list;
 mod options;
 mod parse;
 
 pub use flags::{Flag, HelperVerb, IDENTITY_FLAGS, REQUEST_FLAGS};
 pub use line::{ProfileLine, is_helper_name, profile_line};
+pub use list::matching_identities;
 pub use options::{HelperOptions, SignFormat};
 pub use parse::{BadUsage, HelperCommand};

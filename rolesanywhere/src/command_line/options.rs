@@ -91,7 +91,7 @@ impl HelperOptions {
     fn set(&mut self, name: &'static str, value: &str) -> Result<(), BadUsage> {
         let wrong = |what: &str| BadUsage::new(format!("--{name} is {value:?}, not {what}"));
         let text = Some(value.to_owned()).filter(|text| !text.is_empty());
-        let source = text.as_deref().map(source);
+        let source = text.as_deref().map(IdentitySource::locate);
         let (identity, request) = (&mut self.identity, &mut self.request);
         match name {
             "certificate" => identity.certificate = source,
@@ -201,14 +201,6 @@ impl HelperOptions {
         [certificate, private_key, intermediates, password]
             .into_iter()
             .any(|input| matches!(input, Some(SecretInput::Stdin)))
-    }
-}
-
-/// Where key material lies: the helper takes paths, and URIs of tokens.
-fn source(text: &str) -> SecretInput {
-    match secret(text) {
-        SecretInput::Literal(_) => SecretInput::File(text.into()),
-        input => input,
     }
 }
 
