@@ -24,6 +24,7 @@ mod jwt;
 mod kit;
 mod metadata;
 mod principal;
+pub mod rolesanywhere;
 mod saml;
 mod secret;
 mod server;
@@ -47,6 +48,7 @@ pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role, SamlProvider,
-    SsoAssignment, SsoUser, Trust, User, WebTrust, World, names,
+    AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role,
+    RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor, User, WebTrust,
+    World, names,
 };
