@@ -1,174 +1,25 @@
 //! IAM Roles Anywhere as a client sees it.
 
+#[path = "support/sessions.rs"]
+mod sessions;
 mod support;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use rolecall_kit::rolesanywhere::{Authority, CertificateFault, Issued, KeyType, NewCertificate};
-use rolecall_kit::sigv4::{Rules, SignedRequest, canonical_request, hex_sha256, uri_encode};
-use rolecall_kit::{Fault, FaultRule, Kit, World, basic_date, names};
+use http::HeaderMap;
+use rolecall_kit::rolesanywhere::{Authority, CertificateFault, KeyType, NewCertificate};
+use rolecall_kit::{Fault, FaultRule, Kit, World, names};
 use serde_json::{Value, json};
-use support::{Answer, Keys, assume, call, control, send};
+use sessions::{Draft, REGION, keys};
+use support::{assume, call, control, send};
 
 const AT: i64 = 1_709_208_000;
 const CREATE: &str = "CreateSession";
-/// The region of the default world's trust anchor.
-const REGION: &str = "us-east-1";
 
 fn kit() -> Kit {
     let kit = Kit::start(World::default());
     kit.freeze(AT);
     kit
-}
-
-/// A request to sign and send; each test changes one thing.
-struct Draft<'a> {
-    issued: &'a Issued,
-    algorithm: String,
-    method: &'static str,
-    path: &'static str,
-    arns: Vec<(&'static str, String)>,
-    body: Value,
-    date: String,
-    scope: String,
-    serial: String,
-    headers: Vec<(&'static str, String)>,
-    unsigned: Vec<&'static str>,
-    /// Changes a request after it has been signed.
-    spoil: fn(&mut String, &mut HeaderMap),
-}
-
-impl<'a> Draft<'a> {
-    fn new(kit: &Kit, issued: &'a Issued) -> Draft<'a> {
-        let ders: Vec<String> = issued.ders().iter().map(|der| STANDARD.encode(der)).collect();
-        let date = basic_date(kit.now());
-        let mut headers = vec![
-            ("content-type", "application/json".to_owned()),
-            ("host", format!("127.0.0.1:{}", kit.port())),
-            ("x-amz-x509", ders[0].clone()),
-        ];
-        if ders.len() > 1 {
-            headers.push(("x-amz-x509-chain", ders[1..].join(",")));
-        }
-        Draft {
-            issued,
-            algorithm: "AWS4-X509-ECDSA-SHA256".into(),
-            method: "POST",
-            path: "/sessions",
-            arns: vec![
-                ("profileArn", names::PROFILE.into()),
-                ("roleArn", names::WORKLOAD.into()),
-                ("trustAnchorArn", names::TRUST_ANCHOR.into()),
-            ],
-            body: json!({"durationSeconds": 900}),
-            scope: format!("{}/{REGION}/rolesanywhere/aws4_request", &date[..8]),
-            date,
-            serial: issued.serial.clone(),
-            headers,
-            unsigned: Vec::new(),
-            spoil: |_, _| {},
-        }
-    }
-
-    fn arn(mut self, name: &str, arn: &str) -> Draft<'a> {
-        self.arns.iter_mut().find(|(known, _)| *known == name).unwrap().1 = arn.into();
-        self
-    }
-
-    fn body(self, body: Value) -> Draft<'a> {
-        Draft { body, ..self }
-    }
-
-    fn send(&self, kit: &Kit) -> Answer {
-        let arns = self.arns.iter();
-        let query: Vec<String> =
-            arns.map(|(name, arn)| format!("{name}={}", uri_encode(arn.as_bytes()))).collect();
-        let (query, body) = (query.join("&"), self.body.to_string());
-        let mut headers = HeaderMap::new();
-        headers.insert("x-amz-date", self.date.parse().unwrap());
-        for (name, value) in &self.headers {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
-        }
-        let mut signed: Vec<String> = headers.keys().map(|name| name.as_str().to_owned()).collect();
-        signed.retain(|name| !self.unsigned.contains(&name.as_str()));
-        signed.sort();
-        let request = SignedRequest {
-            method: self.method,
-            path: self.path,
-            query: &query,
-            headers: &headers,
-            body: body.as_bytes(),
-        };
-        let hash = hex_sha256(body.as_bytes());
-        let canonical = canonical_request(&request, Rules::STANDARD, &signed, &hash);
-        let string_to_sign = format!(
-            "{}\n{}\n{}\n{}",
-            self.algorithm,
-            self.date,
-            self.scope,
-            hex_sha256(canonical.as_bytes())
-        );
-        let signature = self.issued.sign(string_to_sign.as_bytes()).unwrap();
-        let authorization = format!(
-            "{} Credential={}/{}, SignedHeaders={}, Signature={}",
-            self.algorithm,
-            self.serial,
-            self.scope,
-            signed.join(";"),
-            hex::encode(signature)
-        );
-        headers.insert("authorization", authorization.parse().unwrap());
-        let mut target =
-            if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) };
-        (self.spoil)(&mut target, &mut headers);
-        send(kit.port(), self.method, &target, &headers, &body).unwrap()
-    }
-
-    #[track_caller]
-    fn is_session(&self, kit: &Kit) -> Value {
-        let answer = self.send(kit);
-        assert_eq!(answer.status, 201, "{} {:?}", answer.body, kit.calls().last());
-        serde_json::from_str(&answer.body).unwrap()
-    }
-
-    /// Refused in AWS's words, with a reason in the record.
-    #[track_caller]
-    fn is_refused(&self, kit: &Kit, code: &str, message: &str, reason: &str) {
-        let answer = self.send(kit);
-        let status = match code {
-            "AccessDeniedException" => 403,
-            "ResourceNotFoundException" => 404,
-            _ => 400,
-        };
-        let call = kit.calls().pop().unwrap();
-        let found: Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!((answer.status, &found), (status, &json!({"message": message})), "{call:?}");
-        assert_eq!(answer.headers["x-amzn-errortype"], code);
-        assert_eq!(call.error.as_deref(), Some(code));
-        let because = &call.params["refused_because"];
-        assert!(because.contains(reason), "{because}");
-    }
-
-    #[track_caller]
-    fn is_denied(&self, kit: &Kit, message: &str, reason: &str) {
-        self.is_refused(kit, "AccessDeniedException", message, reason);
-    }
-
-    #[track_caller]
-    fn has_invalid_signature(&self, kit: &Kit, reason: &str) {
-        self.is_denied(kit, "Invalid signature", reason);
-    }
-}
-
-fn keys(answer: &Value) -> Keys {
-    let credentials = &answer["credentialSet"][0]["credentials"];
-    let text = |name: &str| credentials[name].as_str().unwrap().to_owned();
-    Keys {
-        id: text("accessKeyId"),
-        secret: text("secretAccessKey"),
-        token: Some(text("sessionToken")),
-    }
 }
 
 fn unable(role: &str) -> String {
@@ -459,107 +310,6 @@ fn a_certificate_ends_with_the_kits_clock() {
 }
 
 #[test]
-fn signatures_are_judged_by_everything_they_say() {
-    let kit = kit();
-    let issued = kit.issue(&NewCertificate { intermediates: 1, ..NewCertificate::default() });
-    let other = kit.issue(&NewCertificate { intermediates: 1, ..NewCertificate::default() });
-    let draft = || Draft::new(&kit, &issued);
-    let spoiled = |spoil| Draft { spoil, ..draft() };
-
-    for name in ["host", "x-amz-date", "x-amz-x509", "x-amz-x509-chain"] {
-        let draft = Draft { unsigned: vec![name], ..draft() };
-        draft.has_invalid_signature(&kit, &format!("{name} is not signed"));
-    }
-    let mut unsigned = draft();
-    unsigned.headers.push(("x-amz-meta", "a".into()));
-    unsigned.is_session(&kit);
-    unsigned.unsigned.push("x-amz-meta");
-    unsigned.has_invalid_signature(&kit, "x-amz-meta is not signed");
-
-    let scope = |scope: &str| Draft { scope: scope.into(), ..draft() };
-    scope("20240228/us-east-1/rolesanywhere/aws4_request")
-        .has_invalid_signature(&kit, "the scope is of 20240228");
-    scope("20240229/us-east-1/sts/aws4_request").has_invalid_signature(&kit, "service \"sts\"");
-    scope("20240229/eu-west-1/rolesanywhere/aws4_request")
-        .has_invalid_signature(&kit, "signed for eu-west-1");
-    scope("20240229/us-east-1/rolesanywhere/aws5_request")
-        .has_invalid_signature(&kit, "Credential is not");
-
-    Draft { serial: issued.serial_hex.clone(), ..draft() }.has_invalid_signature(&kit, "");
-    Draft { serial: other.serial.clone(), ..draft() }.has_invalid_signature(&kit, "in decimal");
-    Draft { serial: format!("0{}", issued.serial), ..draft() }
-        .has_invalid_signature(&kit, "in decimal");
-    // The certificate of one key, the signature of another.
-    let mut borrowed = draft();
-    borrowed.issued = &other;
-    borrowed.has_invalid_signature(&kit, "not that of the certificate's key");
-
-    spoiled(|target, _| target.push('&')).has_invalid_signature(&kit, "canonical");
-    spoiled(|target, _| *target = target.replace("%3A", ":"))
-        .has_invalid_signature(&kit, "canonical");
-    spoiled(|target, _| *target = target.replace("%3A", "%3a"))
-        .has_invalid_signature(&kit, "canonical");
-    spoiled(|target, _| *target = target.replace("Workload", "BuildAgent"))
-        .has_invalid_signature(&kit, "not that of the certificate's key");
-    spoiled(|_, headers| {
-        headers.remove("authorization");
-    })
-    .has_invalid_signature(&kit, "no header authorization");
-    spoiled(|_, headers| {
-        headers.remove("content-type");
-    })
-    .has_invalid_signature(&kit, "content-type is not in the request");
-    spoiled(|_, headers| {
-        headers.insert("host", "elsewhere".parse().unwrap());
-    })
-    .has_invalid_signature(&kit, "not that of the certificate's key");
-    spoiled(|_, headers| {
-        headers.append("x-amz-x509", "AAAA".parse().unwrap());
-    })
-    .has_invalid_signature(&kit, "more than once");
-    spoiled(|_, headers| {
-        let text = headers["authorization"].to_str().unwrap();
-        let (head, signature) = text.split_once("Signature=").unwrap();
-        let text = format!("{head}Signature={}", signature.to_uppercase());
-        headers.insert("authorization", text.parse().unwrap());
-    })
-    .has_invalid_signature(&kit, "lower-case hex");
-    draft().is_session(&kit);
-}
-
-#[test]
-fn the_clock_decides_within_five_minutes_and_says_nothing() {
-    let kit = kit();
-    let issued = kit.issue(&NewCertificate::default());
-    let dated = |away: i64| {
-        let date = basic_date(AT + away);
-        Draft { date, ..Draft::new(&kit, &issued) }
-    };
-    dated(300).is_session(&kit);
-    dated(-300).is_session(&kit);
-    dated(301).has_invalid_signature(&kit, "301 s from the clock");
-    let draft = dated(-301);
-    draft.has_invalid_signature(&kit, "301 s from the clock");
-    kit.advance(-301);
-    draft.is_session(&kit);
-    assert_eq!(draft.send(&kit).headers["date"], "Thu, 29 Feb 2024 11:54:59 GMT");
-    // What says nothing in words must say it in the Date header.
-    kit.advance(10_000);
-    assert_eq!(draft.send(&kit).headers["date"], "Thu, 29 Feb 2024 14:41:39 GMT");
-}
-
-#[test]
-fn other_algorithms_are_refused() {
-    let kit = kit();
-    let issued = kit.issue(&NewCertificate::default());
-    let with = |algorithm: &str| Draft { algorithm: algorithm.into(), ..Draft::new(&kit, &issued) };
-    let message = "AWS4-X509-MLDSA is not verified here yet: sign with an RSA or EC key";
-    with("AWS4-X509-MLDSA").is_refused(&kit, "ValidationException", message, "");
-    with("AWS4-X509-ECDSA-SHA384").has_invalid_signature(&kit, "not one of Roles Anywhere's");
-    with("AWS4-HMAC-SHA256").has_invalid_signature(&kit, "not one of Roles Anywhere's");
-}
-
-#[test]
 fn anchor_profile_and_role_must_be_there_and_belong_together() {
     let kit = kit();
     let issued = kit.issue(&NewCertificate::default());
@@ -728,35 +478,4 @@ fn other_languages_get_certificates_by_json() {
     let nobody = r#"{"role_arn": "arn:aws:iam::1:role/None", "policy": {}}"#;
     let answer = send(kit.port(), "POST", "/_kit/trust-policy", &HeaderMap::new(), nobody);
     assert_eq!(answer.unwrap().status, 404);
-}
-
-#[test]
-fn hostile_requests_get_answers() {
-    let kit = kit();
-    let issued = kit.issue(&NewCertificate::default());
-    for value in ["", "=", "AAAA", "MAA=", "%%%", "MIIB,MIIB", "MIIBAAAAAAAA"] {
-        let mut draft = Draft::new(&kit, &issued);
-        draft.headers[2].1 = value.into();
-        draft.has_invalid_signature(&kit, "");
-        let mut draft = Draft::new(&kit, &issued);
-        draft.headers.push(("x-amz-x509-chain", value.into()));
-        let answer = draft.send(&kit);
-        assert_eq!(answer.status, 403, "{value}: {}", answer.body);
-    }
-    let mut draft = Draft::new(&kit, &issued);
-    let certificate = draft.headers[2].1.clone();
-    draft.headers.push(("x-amz-x509-chain", vec![certificate; 40].join(",")));
-    draft.is_denied(&kit, "Untrusted signing certificate", "more than 6");
-    for authorization in [
-        "AWS4-X509-RSA-SHA256",
-        "AWS4-X509-RSA-SHA256 ",
-        "AWS4-X509-RSA-SHA256 Credential=/////,SignedHeaders=,Signature=",
-        "AWS4-X509-RSA-SHA256 Credential=1/20240229/us-east-1/rolesanywhere/aws4_request, SignedHeaders=;;, Signature=0",
-    ] {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", authorization.parse().unwrap());
-        headers.insert("x-amz-date", basic_date(AT).parse().unwrap());
-        let answer = send(kit.port(), "POST", "/sessions", &headers, "{}").unwrap();
-        assert_eq!(answer.status, 403, "{authorization}");
-    }
 }

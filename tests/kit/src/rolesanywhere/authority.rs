@@ -1,33 +1,21 @@
-//! The kit's own authorities, and the certificates that they issue: good ones, and such as must be
-//! refused.
+//! The kit's own authorities, and how they issue: good certificates, and such as must be refused.
+
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
+use super::certificate::{Authority, CertificateFault, Issued, KeyType, NewCertificate};
 use super::der::{self, Content, Usage};
-use super::signing::{Digest, PrivateKey, new_p256, new_p384, new_p521};
+use super::signing::{Digest, PrivateKey};
 use crate::secret::Secret;
 use crate::{clock, doors};
 
 /// The authorities' certificates: what the default world's trust anchor holds. Good from 2000 to
 /// 2049, because tests move the clock.
 pub(crate) const AUTHORITIES: &str = include_str!("../keys/rolesanywhere/ca.pem");
-
-/// An authority of the kit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Authority {
-    /// Signs with ECDSA on P-256 and SHA-256.
-    #[default]
-    P256,
-    /// Signs with ECDSA on P-384 and SHA-256.
-    P384,
-    /// Signs with RSA and SHA-256.
-    Rsa,
-}
 
 impl Authority {
     fn name(self) -> Vec<u8> {
@@ -52,160 +40,22 @@ impl Authority {
     }
 }
 
-/// The kind of key that a certificate is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyType {
-    /// ECDSA on P-256, a new key each time.
-    #[default]
-    P256,
-    /// ECDSA on P-384, a new key each time.
-    P384,
-    /// ECDSA on P-521, a new key each time.
-    P521,
-    /// RSA with 2048 bits, always the same key: making one takes seconds.
-    Rsa2048,
-    /// RSA with 3072 bits, always the same key.
-    Rsa3072,
-    /// RSA with 4096 bits, always the same key.
-    Rsa4096,
-}
-
 impl KeyType {
-    /// A key in PKCS#8, and what signs with it.
-    fn key(self) -> (Vec<u8>, PrivateKey) {
-        let (pkcs8, read): (Vec<u8>, fn(&[u8]) -> PrivateKey) = match self {
-            Self::P256 => (new_p256(), PrivateKey::p256),
-            Self::P384 => (new_p384(), PrivateKey::p384),
-            Self::P521 => (new_p521(), PrivateKey::p521),
+    fn key(self) -> PrivateKey {
+        match self {
+            Self::P256 => PrivateKey::new_p256(),
+            Self::P384 => PrivateKey::new_p384(),
+            Self::P521 => PrivateKey::new_p521(),
             Self::Rsa2048 => {
-                (include_bytes!("../keys/rolesanywhere/rsa2048-test.der").into(), PrivateKey::rsa)
+                PrivateKey::rsa(include_bytes!("../keys/rolesanywhere/rsa2048-test.der"))
             }
             Self::Rsa3072 => {
-                (include_bytes!("../keys/rolesanywhere/rsa3072-test.der").into(), PrivateKey::rsa)
+                PrivateKey::rsa(include_bytes!("../keys/rolesanywhere/rsa3072-test.der"))
             }
             Self::Rsa4096 => {
-                (include_bytes!("../keys/rolesanywhere/rsa4096-test.der").into(), PrivateKey::rsa)
+                PrivateKey::rsa(include_bytes!("../keys/rolesanywhere/rsa4096-test.der"))
             }
-        };
-        let key = read(&pkcs8);
-        (pkcs8, key)
-    }
-}
-
-/// What is wrong with a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CertificateFault {
-    /// It ended an hour ago.
-    Expired,
-    /// It begins in an hour.
-    NotYetValid,
-    /// It is an authority's (CA:TRUE).
-    Ca,
-    /// Its key usage is keyEncipherment alone.
-    NoDigitalSignature,
-    /// It has no key usage.
-    NoKeyUsage,
-    /// It is signed with SHA-1 (by the authority on P-384, without intermediates).
-    Sha1,
-    /// It is X.509 v1.
-    Version1,
-    /// Its issuer has the name of the kit's authority, but another key.
-    ForgedCa,
-    /// Its issuer is an authority that nobody knows.
-    UnknownCa,
-    /// The first of its intermediates ended an hour ago.
-    ExpiredIntermediate,
-    /// The first of its intermediates is no authority.
-    IntermediateNotCa,
-    /// The first of its intermediates has no keyCertSign.
-    IntermediateNoCertSign,
-    /// The first of its intermediates may have no authority below it, but has.
-    PathTooLong,
-}
-
-/// A certificate to issue; in JSON, everything may be left out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NewCertificate {
-    /// The subject's common name; empty for none.
-    pub common_name: String,
-    /// The subject's organization.
-    pub organization: Option<String>,
-    /// The subject's organizational units.
-    pub organizational_units: Vec<String>,
-    /// DNS names.
-    pub dns: Vec<String>,
-    /// URIs.
-    pub uris: Vec<String>,
-    /// The kind of key.
-    pub key: KeyType,
-    /// A public key (PEM, `BEGIN PUBLIC KEY`) to certify instead: that of a token, or of a program.
-    pub public_key: Option<String>,
-    /// Serial number in hex; a random one of 16 bytes if left out.
-    pub serial: Option<String>,
-    /// When it begins, in seconds from the kit's time.
-    pub not_before: i64,
-    /// When it ends, in seconds from the kit's time.
-    pub not_after: i64,
-    /// Which authority issues it, or the first intermediate.
-    pub authority: Authority,
-    /// How many intermediates are between the authority and it; more if the fault needs them.
-    pub intermediates: u8,
-    /// What is wrong with it.
-    pub fault: Option<CertificateFault>,
-}
-
-impl Default for NewCertificate {
-    fn default() -> NewCertificate {
-        NewCertificate {
-            common_name: "workload".to_owned(),
-            organization: Some("Kit".to_owned()),
-            organizational_units: Vec::new(),
-            dns: Vec::new(),
-            uris: Vec::new(),
-            key: KeyType::default(),
-            public_key: None,
-            serial: None,
-            not_before: -3600,
-            not_after: 30 * 24 * 3600,
-            authority: Authority::default(),
-            intermediates: 0,
-            fault: None,
         }
-    }
-}
-
-/// A certificate with its key, in PEM.
-#[derive(Clone, Debug, Serialize)]
-pub struct Issued {
-    /// The certificate.
-    pub certificate: String,
-    /// The intermediates, from its issuer upwards; empty if there are none.
-    pub chain: String,
-    /// The key in PKCS#8; `None` if the public key was given.
-    pub private_key: Option<Secret>,
-    /// Serial number in decimal, as signatures state it.
-    pub serial: String,
-    /// Serial number in hex, as sessions are named.
-    pub serial_hex: String,
-    /// When it ends, `2015-08-30T12:36:00Z`.
-    pub not_after: String,
-    #[serde(skip)]
-    key: Option<std::sync::Arc<PrivateKey>>,
-}
-
-impl Issued {
-    /// The certificates in DER: the certificate, then the intermediates.
-    pub fn ders(&self) -> Vec<Vec<u8>> {
-        let pem = format!("{}{}", self.certificate, self.chain);
-        Pem::iter_from_buffer(pem.as_bytes()).flatten().map(|pem| pem.contents).collect()
-    }
-
-    /// Signs with the key and SHA-256, as Roles Anywhere wants it; `None` if the key is elsewhere.
-    pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        self.key.as_ref().map(|key| key.sign(Digest::Sha256, message))
     }
 }
 
@@ -215,7 +65,7 @@ impl NewCertificate {
     /// # Errors
     /// If the serial number is not hex or the public key is not one.
     pub(crate) fn issue(&self, now: i64) -> Result<Issued, String> {
-        let (private, key, public_key) = self.leaf_key()?;
+        let (key, public_key) = self.leaf_key()?;
         let serial = match &self.serial {
             None => random_serial(),
             Some(text) => {
@@ -226,7 +76,7 @@ impl NewCertificate {
         let (mut issuer, mut issuer_key, digest) = self.issuer();
         let mut chain = Vec::new();
         for number in 1..=self.intermediates() {
-            let next = PrivateKey::p256(&new_p256());
+            let next = PrivateKey::new_p256();
             let content = self.intermediate(number, issuer, next.public_key(), now);
             issuer = content.subject.clone();
             chain.insert(0, pem("CERTIFICATE", &content.sign(&issuer_key, Digest::Sha256)));
@@ -237,11 +87,11 @@ impl NewCertificate {
         Ok(Issued {
             certificate: pem("CERTIFICATE", &content.sign(&issuer_key, digest)),
             chain: chain.concat(),
-            private_key: private.map(|pkcs8| Secret::new(pem("PRIVATE KEY", &pkcs8))),
+            private_key: key.as_ref().map(|key| Secret::new(pem("PRIVATE KEY", key.pkcs8()))),
             serial: decimal(serial),
             serial_hex: hex::encode(serial),
             not_after: clock::extended(content.not_after),
-            key: key.map(std::sync::Arc::new),
+            key: key.map(Arc::new),
         })
     }
 }
@@ -261,25 +111,25 @@ impl NewCertificate {
         self.intermediates.max(needed)
     }
 
-    /// The key in PKCS#8 and what signs with it, unless it is elsewhere; and the public key.
-    fn leaf_key(&self) -> Result<(Option<Vec<u8>>, Option<PrivateKey>, Vec<u8>), String> {
+    /// The key, unless it is elsewhere, and the public key.
+    fn leaf_key(&self) -> Result<(Option<PrivateKey>, Vec<u8>), String> {
         let Some(given) = &self.public_key else {
-            let (pkcs8, key) = self.key.key();
+            let key = self.key.key();
             let public_key = key.public_key();
-            return Ok((Some(pkcs8), Some(key), public_key));
+            return Ok((Some(key), public_key));
         };
         let pem = Pem::iter_from_buffer(given.as_bytes()).next();
         let der = pem.and_then(Result::ok).filter(|pem| pem.label == "PUBLIC KEY");
         let der = der.ok_or("public_key is not PEM with BEGIN PUBLIC KEY")?.contents;
         match SubjectPublicKeyInfo::from_der(&der) {
-            Ok(([], _)) => Ok((None, None, der)),
+            Ok(([], _)) => Ok((None, der)),
             _ => Err("public_key is not a SubjectPublicKeyInfo".into()),
         }
     }
 
     /// Name and key of who issues, and the digest that it signs the certificate with.
     fn issuer(&self) -> (Vec<u8>, PrivateKey, Digest) {
-        let fresh = || PrivateKey::p256(&new_p256());
+        let fresh = PrivateKey::new_p256;
         match self.fault {
             Some(CertificateFault::Sha1) => {
                 (Authority::P384.name(), Authority::P384.key(), Digest::Sha1)

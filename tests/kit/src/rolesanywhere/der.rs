@@ -177,7 +177,7 @@ fn public_key(algorithm: &[u64], curve: Option<&[u64]>, bits: &[u8]) -> Vec<u8> 
 }
 
 fn signature_algorithm(key: &PrivateKey, digest: Digest) -> Vec<u8> {
-    let rsa = matches!(key, PrivateKey::Rsa(_));
+    let rsa = key.is_rsa();
     let oid: &[u64] = match (rsa, digest) {
         (true, _) => &[1, 2, 840, 113_549, 1, 1, 11],
         (false, Digest::Sha1) => &[1, 2, 840, 10045, 4, 1],

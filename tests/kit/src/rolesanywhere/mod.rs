@@ -7,6 +7,7 @@
 
 mod attributes;
 mod authority;
+mod certificate;
 mod chain;
 mod der;
 mod keys;
@@ -25,7 +26,7 @@ use crate::sigv4::SignedRequest;
 use crate::state::State;
 
 pub(crate) use authority::AUTHORITIES;
-pub use authority::{Authority, CertificateFault, Issued, KeyType, NewCertificate};
+pub use certificate::{Authority, CertificateFault, Issued, KeyType, NewCertificate};
 pub use chain::check_chain;
 pub use verify::{Verified, verify};
 
