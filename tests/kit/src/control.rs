@@ -13,7 +13,7 @@
 //! | `GET /_kit/world` | the world, with its secrets |
 //! | `POST /_kit/world` | parts of a world to add or replace |
 //! | `POST /_kit/trust-policy` | `{"role_arn": "…", "policy": {"Version": …, "Statement": …}}`: the policy for services, such as Roles Anywhere |
-//! | `POST /_kit/certificate` | what [`rolesanywhere::NewCertificate`] holds, all optional: `{"common_name", "organization", "organizational_units", "dns", "uris", "key": "p256"\|"p384"\|"p521"\|"rsa2048"\|"rsa3072"\|"rsa4096", "public_key": PEM, "serial": HEX, "not_before", "not_after": seconds from now, "authority": "p256"\|"p384"\|"rsa", "intermediates", "fault"}` -> `{"certificate", "chain", "private_key": PEM, "serial": decimal, "serial_hex", "not_after"}`; the faults are those of [`rolesanywhere::CertificateFault`], e.g. `"expired"`, `"no_digital_signature"`, `"unknown_ca"` |
+//! | `POST /_kit/certificate` | what [`crate::rolesanywhere::NewCertificate`] holds, all optional: `{"common_name", "organization", "organizational_units", "dns", "uris", "key": "p256"\|"p384"\|"p521"\|"rsa2048"\|"rsa3072"\|"rsa4096", "public_key": PEM, "serial": HEX, "not_before", "not_after": seconds from now, "authority": "p256"\|"p384"\|"rsa", "intermediates", "fault"}` -> `{"certificate", "chain", "private_key": PEM, "serial": decimal, "serial_hex", "not_after"}`; the faults are those of [`crate::rolesanywhere::CertificateFault`], e.g. `"expired"`, `"no_digital_signature"`, `"unknown_ca"` |
 //! | `GET /_kit/sessions` | the sessions handed out, without their secrets |
 //! | `POST /_kit/expire-session` | `{"access_key_id": "ASIA…"}` |
 //! | `POST /_kit/expire-imds-tokens` | lets every token of the metadata service end |
@@ -32,8 +32,6 @@ use serde_json::{Value, json};
 use crate::chaos::FaultRule;
 use crate::jwt::OutboundKey;
 use crate::kit::{issue_certificate, mint_saml_assertion, mint_web_identity_token};
-#[cfg(doc)]
-use crate::rolesanywhere;
 use crate::rolesanywhere::NewCertificate;
 use crate::server::{Reply, request_id};
 use crate::sso::{self, SsoLogin};

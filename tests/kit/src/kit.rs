@@ -298,7 +298,7 @@ impl Kit {
     /// Issues a certificate of one of the authorities in the default world's trust anchor.
     ///
     /// # Panics
-    /// If the serial number or the public key asked for is none.
+    /// If what is asked for cannot be written into a certificate.
     pub fn issue(&self, certificate: &NewCertificate) -> Issued {
         issue_certificate(&mut self.shared.lock(), certificate).expect("a certificate")
     }

@@ -431,11 +431,22 @@ fn faults_strike_it_like_every_other_call() {
         draft.send(&kit).headers["content-length"].to_str().unwrap().parse().unwrap();
     assert!(announced > 1000);
     let sessions = kit.sessions().len();
+    kit.inject(FaultRule::next(CREATE, 1, Fault::LoseReply));
+    assert!(draft.try_send(&kit).is_none());
+    assert_eq!(kit.sessions().len(), sessions + 1);
+    let raw = Fault::Raw {
+        status: 200,
+        content_type: "text/html".into(),
+        body: "<html>Sign in to the Wi-Fi</html>".into(),
+        headers: [].into(),
+    };
+    kit.inject(FaultRule::next(CREATE, 1, raw));
+    assert_eq!(draft.send(&kit).status, 200);
     kit.inject(FaultRule::next(CREATE, 1, Fault::Delay { milliseconds: 1 }));
     kit.inject(FaultRule::next("AssumeRole", 1, Fault::Throttle));
     draft.is_session(&kit);
-    assert_eq!(kit.sessions().len(), sessions + 1);
-    assert_eq!(control(&kit, "GET", "counts", "")[CREATE], 4);
+    assert_eq!(kit.sessions().len(), sessions + 2);
+    assert_eq!(control(&kit, "GET", "counts", "")[CREATE], 6);
 }
 
 #[test]
@@ -468,6 +479,9 @@ fn other_languages_get_certificates_by_json() {
     for body in [
         r#"{"key": "dsa"}"#,
         r#"{"serial": "xyz"}"#,
+        r#"{"serial": ""}"#,
+        r#"{"dns": ["bücher.example"]}"#,
+        r#"{"intermediates": 17}"#,
         r#"{"public_key": "none"}"#,
         r#"{"fault": "none"}"#,
         r#"{"names": []}"#,

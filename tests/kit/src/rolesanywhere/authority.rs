@@ -63,16 +63,24 @@ impl NewCertificate {
     /// Issues the certificate at a time in seconds since 1970.
     ///
     /// # Errors
-    /// If the serial number is not hex or the public key is not one.
+    /// What cannot be written into a certificate.
     pub(crate) fn issue(&self, now: i64) -> Result<Issued, String> {
         let (key, public_key) = self.leaf_key()?;
         let serial = match &self.serial {
             None => random_serial(),
             Some(text) => {
                 let padded = if text.len() % 2 == 1 { format!("0{text}") } else { text.clone() };
-                hex::decode(&padded).map_err(|error| format!("serial {text}: {error}"))?
+                let serial = hex::decode(padded).ok();
+                let serial = serial.filter(|serial| (1..=20).contains(&serial.len()));
+                serial.ok_or("serial is not hex of 1 to 20 bytes")?
             }
         };
+        if !self.dns.iter().chain(&self.uris).all(|name| name.is_ascii()) {
+            return Err("dns and uris are ASCII".into());
+        }
+        if self.intermediates > 16 {
+            return Err("there are no more than 16 intermediates".into());
+        }
         let (mut issuer, mut issuer_key, digest) = self.issuer();
         let mut chain = Vec::new();
         for number in 1..=self.intermediates() {

@@ -75,6 +75,11 @@ impl<'a> Draft<'a> {
     }
 
     pub fn send(&self, kit: &Kit) -> Answer {
+        self.try_send(kit).unwrap()
+    }
+
+    /// `None` if the connection is closed without an answer.
+    pub fn try_send(&self, kit: &Kit) -> Option<Answer> {
         let arns = self.arns.iter();
         let query: Vec<String> =
             arns.map(|(name, arn)| format!("{name}={}", uri_encode(arn.as_bytes()))).collect();
@@ -116,7 +121,7 @@ impl<'a> Draft<'a> {
         let mut target =
             if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) };
         (self.spoil)(&mut target, &mut headers);
-        send(kit.port(), self.method, &target, &headers, &body).unwrap()
+        send(kit.port(), self.method, &target, &headers, &body)
     }
 
     #[track_caller]
