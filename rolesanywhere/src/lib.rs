@@ -12,10 +12,12 @@
 mod identity_source;
 mod key;
 mod request;
+mod selector;
 mod signer;
 #[cfg(test)]
 mod testing;
 
 pub use identity_source::IdentitySource;
 pub use request::RolesAnywhere;
+pub use selector::CertificateSelector;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};

@@ -1,0 +1,199 @@
+//! Distinguished names as people write them.
+
+use x509_parser::asn1_rs::{Any, FromDer, Tag};
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+/// Attribute types with the names people and programs give them. The first is the one openssl and
+/// Go print.
+const TYPES: [(&str, &[&str]); 24] = [
+    ("2.5.4.3", &["CN", "commonName"]),
+    ("2.5.4.4", &["SN", "surname"]),
+    ("2.5.4.5", &["serialNumber"]),
+    ("2.5.4.6", &["C", "countryName"]),
+    ("2.5.4.7", &["L", "localityName"]),
+    ("2.5.4.8", &["ST", "S", "stateOrProvinceName"]),
+    ("2.5.4.9", &["street", "streetAddress"]),
+    ("2.5.4.10", &["O", "organizationName"]),
+    ("2.5.4.11", &["OU", "organizationalUnitName"]),
+    ("2.5.4.12", &["title", "T"]),
+    ("2.5.4.13", &["description"]),
+    ("2.5.4.15", &["businessCategory"]),
+    ("2.5.4.17", &["postalCode"]),
+    ("2.5.4.41", &["name"]),
+    ("2.5.4.42", &["GN", "G", "givenName"]),
+    ("2.5.4.43", &["initials"]),
+    ("2.5.4.44", &["generationQualifier"]),
+    ("2.5.4.45", &["x500UniqueIdentifier"]),
+    ("2.5.4.46", &["dnQualifier"]),
+    ("2.5.4.65", &["pseudonym"]),
+    ("2.5.4.97", &["organizationIdentifier"]),
+    ("0.9.2342.19200300.100.1.1", &["UID", "userId"]),
+    ("0.9.2342.19200300.100.1.25", &["DC", "domainComponent"]),
+    ("1.2.840.113549.1.9.1", &["emailAddress", "E", "EMAIL"]),
+];
+
+/// No name of an attribute type is longer.
+const LONGEST_TYPE: usize = 80;
+
+/// A distinguished name: its relative names in order, each a set of attributes.
+#[derive(Clone, Debug)]
+pub(super) struct Name(Vec<Vec<Attribute>>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Attribute {
+    /// The type as a dotted object identifier.
+    oid: String,
+    value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    /// With single spaces between words, and none around.
+    Text(String),
+    /// DER, written `#04024869`.
+    Der(Vec<u8>),
+}
+
+impl Name {
+    /// Reads `CN=x, O=Acme` (RFC 4514, in either order, as Go and openssl print it) or
+    /// `/O=Acme/CN=x`. A separator counts only where an attribute follows, so that
+    /// `O=Acme, Inc.` needs no quotes. The error names the part that is no attribute.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let (separators, mut rest): (&[char], _) = match text.strip_prefix('/') {
+            Some(rest) => (&['/'], rest),
+            None => (&[',', ';', '+'], text),
+        };
+        let mut names: Vec<Vec<Attribute>> = Vec::new();
+        let mut joined = false;
+        loop {
+            let Some((oid, after)) = attribute_type(rest) else {
+                return Err(rest.chars().take(40).collect());
+            };
+            let (value, separator) = split_value(after, separators);
+            let attribute = Attribute { oid, value: Value::parse(value) };
+            match names.last_mut() {
+                Some(last) if joined => last.push(attribute),
+                _ => names.push(vec![attribute]),
+            }
+            let Some((separator, next)) = separator else { break };
+            joined = separator == '+';
+            rest = next;
+        }
+        names.iter_mut().for_each(|relative| relative.sort());
+        Ok(Self(names))
+    }
+
+    /// Whether it is `name`, in the order of the certificate or turned round.
+    pub(super) fn is(&self, name: &X509Name<'_>) -> bool {
+        let mut names: Vec<Vec<_>> =
+            name.iter_rdn().map(|relative| relative.iter().map(Attribute::of).collect()).collect();
+        names.iter_mut().for_each(|relative| relative.sort());
+        self.0 == names || self.0.iter().eq(names.iter().rev())
+    }
+}
+
+impl Attribute {
+    fn of(attribute: &AttributeTypeAndValue<'_>) -> Self {
+        let value = attribute.attr_value();
+        let text = match value.tag() {
+            Tag::BmpString => utf16(value.data),
+            // By the letter T.61, in practice Latin-1.
+            Tag::T61String => Some(value.data.iter().map(|&byte| char::from(byte)).collect()),
+            _ => attribute.as_str().ok().map(str::to_owned),
+        };
+        let value = match text {
+            Some(text) => Value::text(&text),
+            None => Value::Der(value.data.to_vec()),
+        };
+        Self { oid: attribute.attr_type().to_id_string(), value }
+    }
+}
+
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let (pairs, []) = bytes.as_chunks::<2>() else { return None };
+    String::from_utf16(&pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect::<Vec<_>>()).ok()
+}
+
+impl Value {
+    fn text(text: &str) -> Self {
+        Self::Text(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if let Some(hex) = text.strip_prefix('#')
+            && let Ok(der) = hex::decode(hex)
+            && let Ok((_, value)) = Any::from_der(&der)
+        {
+            return Self::Der(value.data.to_vec());
+        }
+        let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        Self::text(&unescape(quoted.unwrap_or(text)))
+    }
+}
+
+/// Takes a type and `=` off the front of `text`.
+fn attribute_type(text: &str) -> Option<(String, &str)> {
+    let end = text.bytes().take(LONGEST_TYPE).position(|byte| byte == b'=')?;
+    let name = text[..end].trim();
+    let rest = &text[end + 1..];
+    let dotted =
+        name.get(..4).filter(|p| p.eq_ignore_ascii_case("OID.")).map_or(name, |_| &name[4..]);
+    let is_dotted = dotted.contains('.')
+        && dotted.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit()));
+    if is_dotted {
+        return Some((dotted.to_owned(), rest));
+    }
+    let known = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let (oid, _) = TYPES.iter().find(|(_, names)| known(names))?;
+    Some(((*oid).to_owned(), rest))
+}
+
+/// Splits a value from what follows: the separator and the next attribute.
+fn split_value<'a>(text: &'a str, separators: &[char]) -> (&'a str, Option<(char, &'a str)>) {
+    let mut is_quoted = text.trim_start().starts_with('"');
+    let start = if is_quoted { text.find('"').map_or(0, |at| at + 1) } else { 0 };
+    let mut escaped = false;
+    for (at, c) in text[start..].char_indices() {
+        let at = start + at;
+        if escaped {
+            escaped = false;
+        } else if c == '\\' {
+            escaped = true;
+        } else if is_quoted {
+            is_quoted = c != '"';
+        } else if separators.contains(&c) {
+            let next = &text[at + 1..];
+            if attribute_type(next).is_some() {
+                return (&text[..at], Some((c, next)));
+            }
+        }
+    }
+    (text, None)
+}
+
+/// Resolves `\,` and `\C3\A9` (RFC 4514, 2.4).
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at + 1..];
+        let pair = rest.get(..2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        // `+1` would pass for a number.
+        match pair.filter(|_| rest.as_bytes()[0].is_ascii_hexdigit()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &rest[2..];
+            }
+            None => {
+                let length = rest.chars().next().map_or(0, char::len_utf8);
+                bytes.extend_from_slice(&rest.as_bytes()[..length]);
+                rest = &rest[length..];
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
