@@ -9,6 +9,11 @@
 
 #![warn(missing_docs)]
 
+mod arn;
+mod canonical;
+mod certificate;
+mod chain;
+mod identity;
 mod identity_source;
 mod key;
 mod request;
@@ -17,7 +22,11 @@ mod signer;
 #[cfg(test)]
 mod testing;
 
+pub use canonical::SessionCall;
+pub use certificate::Certificate;
+pub use identity::Identity;
 pub use identity_source::IdentitySource;
+pub use key::PrivateKey;
 pub use request::RolesAnywhere;
 pub use selector::CertificateSelector;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};

@@ -1,4 +1,4 @@
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,6 +19,18 @@ pub enum KeyKind {
     P384,
     /// ECDSA on NIST P-521.
     P521,
+}
+
+/// `RSA 2048`, `EC P-256`.
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits } => write!(f, "RSA {bits}"),
+            Self::P256 => f.write_str("EC P-256"),
+            Self::P384 => f.write_str("EC P-384"),
+            Self::P521 => f.write_str("EC P-521"),
+        }
+    }
 }
 
 /// The digest that is signed. Roles Anywhere takes SHA-256 alone, whatever the curve.

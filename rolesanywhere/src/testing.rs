@@ -22,3 +22,14 @@ pub(crate) fn run(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     assert!(output.status.success(), "{program} {arguments:?}: {said}");
     output.stdout
 }
+
+/// A request with ARNs of us-east-2.
+pub(crate) fn request() -> crate::RolesAnywhere {
+    let arn = |kind: &str| format!("arn:aws:rolesanywhere:us-east-2:123456789012:{kind}/x");
+    crate::RolesAnywhere {
+        trust_anchor_arn: arn("trust-anchor"),
+        profile_arn: arn("profile"),
+        role_arn: "arn:aws:iam::123456789012:role/R".to_owned(),
+        ..crate::RolesAnywhere::default()
+    }
+}

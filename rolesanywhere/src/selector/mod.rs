@@ -12,6 +12,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use self::name::Name;
+use crate::Certificate;
 
 /// The longest file of a selector.
 const LIMIT: u64 = 64 * 1024;
@@ -84,10 +85,14 @@ impl CertificateSelector {
         Ok(selector)
     }
 
-    fn matches(&self, certificate: &X509Certificate<'_>) -> bool {
-        self.subject.as_ref().is_none_or(|subject| subject.is(certificate.subject()))
-            && self.issuer.as_ref().is_none_or(|issuer| issuer.is(certificate.issuer()))
-            && self.serial.as_ref().is_none_or(|s| s == significant(certificate.raw_serial()))
+    fn matches(&self, certificate: &Certificate) -> bool {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate.der()) else { return false };
+        let is = |wanted: &Option<Name>, name, text| {
+            wanted.as_ref().is_none_or(|wanted| wanted.is(name, text))
+        };
+        is(&self.subject, parsed.subject(), certificate.subject())
+            && is(&self.issuer, parsed.issuer(), certificate.issuer())
+            && self.serial.as_ref().is_none_or(|s| s == significant(parsed.raw_serial()))
     }
 }
 
@@ -176,52 +181,48 @@ fn significant(number: &[u8]) -> &[u8] {
     &number[zeros..]
 }
 
-/// Chooses one of `certificates` (DER), and gives its place among them: the one that `selector`
-/// matches, or the only one there is. Of several, `use_latest_expiring` takes the one that expires
-/// last. Copies of one certificate count as one.
+/// Chooses one of `certificates`: the one that `selector` matches, or the only one there is. Of
+/// several, `use_latest_expiring` takes the one that expires last. Copies of one certificate count
+/// as one.
 ///
 /// # Errors
 /// `InvalidConfiguration`, with the certificates listed, if none or more than one is left.
-pub(crate) fn choose(
-    certificates: &[impl AsRef<[u8]>],
+pub(crate) fn choose<'a>(
+    certificates: &'a [Certificate],
     selector: Option<&CertificateSelector>,
     use_latest_expiring: bool,
-) -> Result<usize> {
-    let mut read: Vec<(usize, X509Certificate<'_>)> = Vec::new();
-    for (index, der) in certificates.iter().enumerate() {
-        let is_copy = read.iter().any(|(seen, _)| certificates[*seen].as_ref() == der.as_ref());
-        // A token may hold certificates of other kinds.
-        if let (false, Ok((_, certificate))) = (is_copy, X509Certificate::from_der(der.as_ref())) {
-            read.push((index, certificate));
+) -> Result<&'a Certificate> {
+    let mut different: Vec<&Certificate> = Vec::new();
+    for certificate in certificates {
+        if !different.contains(&certificate) {
+            different.push(certificate);
         }
     }
-    let matching: Vec<_> = read
-        .iter()
-        .filter(|(_, certificate)| selector.is_none_or(|s| s.matches(certificate)))
-        .collect();
+    let is_meant = |c: &&Certificate| selector.is_none_or(|selector| selector.matches(c));
+    let matching: Vec<_> = different.iter().copied().filter(is_meant).collect();
     let for_what = selector.map_or_else(String::new, |selector| format!(" for `{selector}`"));
     match matching[..] {
-        [(index, _)] => Ok(*index),
+        [only] => Ok(only),
         [] => {
-            let there = match read.len() {
+            let there = match different.len() {
                 0 => "there are none".to_owned(),
-                count => format!("there are {count}: {}", list(read.iter().map(|(_, c)| c))),
+                count => format!("there are {count}: {}", list(&different)),
             };
             Err(invalid(format!("no certificate is found{for_what}; {there}")))
         }
-        _ if use_latest_expiring => {
+        [first, ..] if use_latest_expiring => {
             // Of equals, the first.
-            let latest = matching.iter().rev().max_by_key(|(_, c)| c.validity().not_after);
-            latest.map(|(index, _)| *index).ok_or_else(|| invalid("no certificate is found"))
+            let later = |best: &'a Certificate, c: &'a Certificate| {
+                if c.not_after() > best.not_after() { c } else { best }
+            };
+            Ok(matching.iter().copied().fold(first, later))
         }
         _ => {
-            let certificates = list(matching.iter().map(|(_, certificate)| certificate));
-            let count = matching.len();
-            Err(invalid(format!("{count} certificates are found{for_what}: {certificates}"))
-                .with_help(
-                    "add x509Serial to the selector, or take the one that expires last \
-                     (--use-latest-expiring-certificate)",
-                ))
+            let (count, all) = (matching.len(), list(&matching));
+            Err(invalid(format!("{count} certificates are found{for_what}: {all}")).with_help(
+                "add x509Serial to the selector, or take the one that expires last \
+                 (--use-latest-expiring-certificate)",
+            ))
         }
     }
 }
@@ -234,27 +235,23 @@ pub(crate) fn system_store() -> CredentialsError {
     )
 }
 
-fn list<'a>(certificates: impl Iterator<Item = &'a X509Certificate<'a>>) -> String {
-    let mut lines: Vec<_> = certificates.map(describe).collect();
-    let more = lines.len().saturating_sub(LISTED);
-    lines.truncate(LISTED);
-    let mut text = lines.join("; ");
-    if more > 0 {
-        text += &format!("; and {more} more");
+fn list(certificates: &[&Certificate]) -> String {
+    let mut listed: Vec<_> = certificates.iter().take(LISTED).map(|c| describe(c)).collect();
+    if certificates.len() > LISTED {
+        listed.push(format!("and {} more", certificates.len() - LISTED));
     }
-    text
+    listed.join("; ")
 }
 
 /// Subject, issuer, serial number and validity.
-fn describe(certificate: &X509Certificate<'_>) -> String {
-    let day = |moment: x509_parser::time::ASN1Time| timestamp::format(moment.to_datetime().into());
+fn describe(certificate: &Certificate) -> String {
     format!(
         "{} (issuer {}, serial {}, valid {} to {})",
-        printable(&certificate.subject().to_string(), 200),
-        printable(&certificate.issuer().to_string(), 200),
-        hex::encode(significant(certificate.raw_serial())),
-        day(certificate.validity().not_before),
-        day(certificate.validity().not_after),
+        printable(certificate.subject(), 200),
+        printable(certificate.issuer(), 200),
+        certificate.serial_hex(),
+        timestamp::format(certificate.not_before()),
+        timestamp::format(certificate.not_after()),
     )
 }
 

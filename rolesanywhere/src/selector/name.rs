@@ -35,9 +35,14 @@ const TYPES: [(&str, &[&str]); 24] = [
 /// No name of an attribute type is longer.
 const LONGEST_TYPE: usize = 80;
 
-/// A distinguished name: its relative names in order, each a set of attributes.
+/// A distinguished name as somebody wrote it.
 #[derive(Clone, Debug)]
-pub(super) struct Name(Vec<Vec<Attribute>>);
+pub(super) struct Name {
+    text: String,
+    /// Sorted: Go, and so AWS's helper, prints attributes in an order of its own, and joins those of
+    /// one kind by `+`, whatever the certificate has.
+    attributes: Vec<Attribute>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Attribute {
@@ -50,13 +55,12 @@ struct Attribute {
 enum Value {
     /// With single spaces between words, and none around.
     Text(String),
-    /// DER, written `#04024869`.
+    /// The content of what is no text.
     Der(Vec<u8>),
 }
 
 impl Name {
-    /// Reads `CN=x, O=Acme` (RFC 4514, in either order, as Go and openssl print it) or
-    /// `/O=Acme/CN=x`. A separator counts only where an attribute follows, so that
+    /// Reads `CN=x, O=Acme` (RFC 4514, as Go and openssl print it) or `/O=Acme/CN=x`. A separator counts only where an attribute follows, so that
     /// `O=Acme, Inc.` needs no quotes. The error names the part that is no attribute.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
@@ -64,49 +68,34 @@ impl Name {
             Some(rest) => (&['/'], rest),
             None => (&[',', ';', '+'], text),
         };
-        let mut names: Vec<Vec<Attribute>> = Vec::new();
-        let mut joined = false;
+        let mut attributes = Vec::new();
         loop {
             let Some((oid, after)) = attribute_type(rest) else {
                 return Err(rest.chars().take(40).collect());
             };
-            let (value, separator) = split_value(after, separators);
-            let attribute = Attribute { oid, value: Value::parse(value) };
-            match names.last_mut() {
-                Some(last) if joined => last.push(attribute),
-                _ => names.push(vec![attribute]),
-            }
-            let Some((separator, next)) = separator else { break };
-            joined = separator == '+';
+            let (value, next) = split_value(after, separators);
+            attributes.push(Attribute { oid, value: Value::parse(value) });
+            let Some(next) = next else { break };
             rest = next;
         }
-        names.iter_mut().for_each(|relative| relative.sort());
-        Ok(Self(names))
+        attributes.sort();
+        Ok(Self { text: text.to_owned(), attributes })
     }
 
-    /// Whether it is `name`, in the order of the certificate or turned round.
-    pub(super) fn is(&self, name: &X509Name<'_>) -> bool {
-        let mut names: Vec<Vec<_>> =
-            name.iter_rdn().map(|relative| relative.iter().map(Attribute::of).collect()).collect();
-        names.iter_mut().for_each(|relative| relative.sort());
-        self.0 == names || self.0.iter().eq(names.iter().rev())
+    /// Whether it is `name`, which AWS's helper prints as `text`: with the same attributes, in any
+    /// order.
+    pub(super) fn is(&self, name: &X509Name<'_>, text: &str) -> bool {
+        let mut attributes: Vec<_> = name.iter_attributes().map(Attribute::of).collect();
+        attributes.sort();
+        // The helper leaves out all but the last of several common names.
+        self.attributes == attributes || self.text == text
     }
 }
 
 impl Attribute {
     fn of(attribute: &AttributeTypeAndValue<'_>) -> Self {
-        let value = attribute.attr_value();
-        let text = match value.tag() {
-            Tag::BmpString => utf16(value.data),
-            // By the letter T.61, in practice Latin-1.
-            Tag::T61String => Some(value.data.iter().map(|&byte| char::from(byte)).collect()),
-            _ => attribute.as_str().ok().map(str::to_owned),
-        };
-        let value = match text {
-            Some(text) => Value::text(&text),
-            None => Value::Der(value.data.to_vec()),
-        };
-        Self { oid: attribute.attr_type().to_id_string(), value }
+        let oid = attribute.attr_type().to_id_string();
+        Self { oid, value: Value::of(attribute.attr_value()) }
     }
 }
 
@@ -116,6 +105,19 @@ fn utf16(bytes: &[u8]) -> Option<String> {
 }
 
 impl Value {
+    fn of(value: &Any<'_>) -> Self {
+        let text = match value.tag() {
+            Tag::BmpString => utf16(value.data),
+            // By the letter T.61, in practice Latin-1.
+            Tag::T61String => Some(value.data.iter().map(|&byte| char::from(byte)).collect()),
+            Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {
+                std::str::from_utf8(value.data).ok().map(str::to_owned)
+            }
+            _ => None,
+        };
+        text.map_or_else(|| Self::Der(value.data.to_vec()), |text| Self::text(&text))
+    }
+
     fn text(text: &str) -> Self {
         Self::Text(text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
@@ -126,7 +128,7 @@ impl Value {
             && let Ok(der) = hex::decode(hex)
             && let Ok((_, value)) = Any::from_der(&der)
         {
-            return Self::Der(value.data.to_vec());
+            return Self::of(&value);
         }
         let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         Self::text(&unescape(quoted.unwrap_or(text)))
@@ -150,8 +152,8 @@ fn attribute_type(text: &str) -> Option<(String, &str)> {
     Some(((*oid).to_owned(), rest))
 }
 
-/// Splits a value from what follows: the separator and the next attribute.
-fn split_value<'a>(text: &'a str, separators: &[char]) -> (&'a str, Option<(char, &'a str)>) {
+/// Splits a value from the attributes that follow.
+fn split_value<'a>(text: &'a str, separators: &[char]) -> (&'a str, Option<&'a str>) {
     let mut is_quoted = text.trim_start().starts_with('"');
     let start = if is_quoted { text.find('"').map_or(0, |at| at + 1) } else { 0 };
     let mut escaped = false;
@@ -166,7 +168,7 @@ fn split_value<'a>(text: &'a str, separators: &[char]) -> (&'a str, Option<(char
         } else if separators.contains(&c) {
             let next = &text[at + 1..];
             if attribute_type(next).is_some() {
-                return (&text[..at], Some((c, next)));
+                return (&text[..at], Some(next));
             }
         }
     }
