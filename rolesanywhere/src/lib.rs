@@ -16,6 +16,8 @@ mod chain;
 mod identity;
 mod identity_source;
 mod key;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod request;
 mod selector;
 mod signer;
