@@ -20,10 +20,13 @@ mod identity;
 mod identity_source;
 mod key;
 mod material;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod preflight;
 mod provider;
 mod reader;
 mod request;
+mod selector;
 mod signer;
 #[cfg(test)]
 mod testing;
@@ -39,4 +42,5 @@ pub use key::PrivateKey;
 pub use provider::RolesAnywhereProvider;
 pub use reader::IdentityReader;
 pub use request::RolesAnywhere;
+pub use selector::CertificateSelector;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};

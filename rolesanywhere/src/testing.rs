@@ -24,10 +24,21 @@ pub(crate) fn openssl(arguments: &str, input: &[u8]) -> Vec<u8> {
 }
 
 /// Runs a program that has to succeed.
-#[expect(clippy::disallowed_methods, reason = "fixtures are made by other programs")]
 pub(crate) fn run(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    run_in(&[], program, arguments, input)
+}
+
+/// The same, with variables added to the environment.
+#[expect(clippy::disallowed_methods, reason = "fixtures are made by other programs")]
+pub(crate) fn run_in(
+    variables: &[(&str, &str)],
+    program: &str,
+    arguments: &[&str],
+    input: &[u8],
+) -> Vec<u8> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(arguments).envs(variables.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{program} cannot be run: {e}"));
     // A program that does not read its input closes it: no failure.
     let _ = child.stdin.take().unwrap().write_all(input);
