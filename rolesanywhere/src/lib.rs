@@ -23,10 +23,13 @@ mod identity_source;
 mod inputs;
 mod key;
 mod material;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod preflight;
 mod provider;
 mod reader;
 mod request;
+mod selector;
 mod signer;
 #[cfg(test)]
 mod testing;
@@ -44,6 +47,7 @@ pub use key::PrivateKey;
 pub use provider::RolesAnywhereProvider;
 pub use reader::IdentityReader;
 pub use request::RolesAnywhere;
+pub use selector::CertificateSelector;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};
 pub use trust_policy::{TrustPolicy, trust_policy};
 pub use unsupported::is_not_supported;

@@ -152,7 +152,7 @@ fn check_session_name(name: &str) -> Result<()> {
     let odd = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"_+=,.@-".contains(*c));
     let flaw = match (name.chars().count(), odd) {
         (2..=64, None) => return Ok(()),
-        (_, Some(c)) => format!("holds {}", c.escape_debug()),
+        (_, Some(c)) => format!("holds \"{}\"", c.escape_debug()),
         (length, None) => format!("has {length} characters"),
     };
     Err(invalid(format!("the role session name {flaw}"))

@@ -92,8 +92,8 @@ impl IdentityReader {
         let mut state = self.state.lock().await;
         let mut attempt = 1;
         let error = loop {
-            let flaw = match self.read(&mut state) {
-                Err(error) => (error, None),
+            let error = match self.read(&mut state) {
+                Err(error) => error,
                 Ok(reading) => {
                     if let Some(current) = &state.current
                         && current.contents == reading.contents
@@ -106,14 +106,14 @@ impl IdentityReader {
                             state.current = Some(Current { contents, identity: identity.clone() });
                             return Ok(identity);
                         }
-                        Err(error) => (error, Some(reading.contents)),
+                        Err(error) => error,
                     }
                 }
             };
             // A wrong password does not mend itself.
-            let may_mend = flaw.0.kind() == ErrorKind::InvalidConfiguration;
+            let may_mend = error.kind() == ErrorKind::InvalidConfiguration;
             if !may_mend || attempt == READINGS || !self.is_being_written() {
-                break flaw.0;
+                break error;
             }
             attempt += 1;
             self.context.clock.sleep(PAUSE).await;
@@ -185,7 +185,8 @@ impl IdentityReader {
             SecretInput::File(path) if !self.is_plain_file(path) => return place_of(input),
             _ => match Input::read(input, &self.context) {
                 Ok(Input::Bytes(bytes)) => bytes,
-                Ok(Input::Token(_)) | Err(_) => return place_of(input),
+                Ok(Input::Token(uri)) => return self.token_identity(&uri),
+                Err(_) => return place_of(input),
             },
         };
         let Ok(material) = Material::read(&bytes, "") else { return place_of(input) };
@@ -204,6 +205,13 @@ impl IdentityReader {
             return place_of(input);
         }
         hex::encode(&hash.finish().as_ref()[..16])
+    }
+
+    /// The URI without its PIN, and the module.
+    fn token_identity(&self, uri: &str) -> String {
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let query: Vec<&str> = query.split('&').filter(|part| !part.starts_with("pin-")).collect();
+        format!("{path}?{} {:?}", query.join("&"), self.source.pkcs11_module)
     }
 
     fn is_plain_file(&self, path: &Path) -> bool {
@@ -261,10 +269,10 @@ impl IdentityReader {
         inputs.into_iter().flatten().any(|input| {
             let SecretInput::File(path) = input else { return false };
             match self.context.fs.facts(path) {
-                // A time ahead of ours is a recent one too.
+                // A time ahead of ours may be a recent one too.
                 Ok(Some(facts)) => facts
                     .modified
-                    .is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < FRESH)),
+                    .is_some_and(|at| now.duration_since(at).unwrap_or_default() < FRESH),
                 _ => false,
             }
         })
@@ -286,6 +294,10 @@ impl IdentityReader {
         let identity = Identity::with_leaf_among(signer, &candidates, &pool, now)
             .map_err(|error| error.with_place(places(reading)))?;
         self.check_chain(&identity, reading, state)?;
+        if state.current.is_some() {
+            // One that AWS would refuse, such as a certificate that begins tomorrow, can wait.
+            identity.check(now)?;
+        }
         Ok(identity)
     }
 
