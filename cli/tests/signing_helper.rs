@@ -179,6 +179,11 @@ fn a_password_comes_from_anywhere_and_is_warned_of_in_the_open() {
     sandbox.run_with_input(&args, "hunter2-of-the-key\n").good();
     let wrong = sandbox.run_with_input(&args, "hunter3\n");
     assert_eq!(wrong.code(), 5, "{wrong:?}");
+    // A code for MFA is no password, and could lock a token.
+    let options = ["--mfa-code", "env:PASSWORD", "--no-cache"];
+    let all = [&options[..], &["credential-process"], &flags()].concat();
+    let asked = sandbox.run(&all);
+    assert_eq!(asked.code(), 4, "{asked:?}");
     // Nobody is there to be asked.
     let silent = sandbox.run(&["sign-string", "--private-key", "host.key"]);
     assert_eq!(silent.code(), 4, "{silent:?}");
