@@ -64,11 +64,14 @@ impl<'a> Arn<'a> {
         let shown = printable(text, 150);
         let arn = Self::parse(text)
             .ok_or_else(|| refuse(format!("the ARN of the {what}, {shown}, is no ARN")))?;
-        let wanted = arn.service == service
-            && arn.resource.strip_prefix(kind).is_some_and(|name| !name.is_empty());
-        if !wanted {
-            let found = arn.kind().unwrap_or("something else");
-            return Err(refuse(format!("the ARN of the {what}, {shown}, is that of {found}")));
+        let name = Some(arn.resource).filter(|_| arn.service == service);
+        match name.and_then(|resource| resource.strip_prefix(kind)) {
+            Some("") => return Err(refuse(format!("the ARN of the {what}, {shown}, breaks off"))),
+            Some(_) => {}
+            None => {
+                let found = arn.kind().unwrap_or("something else");
+                return Err(refuse(format!("the ARN of the {what}, {shown}, is that of {found}")));
+            }
         }
         if arn.region.is_empty() != region.is_empty() {
             return Err(refuse(format!("the ARN of the {what}, {shown}, has a wrong region")));
@@ -116,7 +119,8 @@ mod tests {
             (Arn::role(""), "the ARN of the role is missing"),
             (Arn::role("my-role"), "is no ARN"),
             (Arn::role("arn:aws:iam::29173888654:role/short-account"), "is no ARN"),
-            (Arn::role("arn:aws:iam::291738886548:role/"), "something else"),
+            (Arn::role("arn:aws:iam::291738886548:role/"), "breaks off"),
+            (Arn::role("arn:aws:s3::291738886548:x"), "something else"),
             (Arn::role("arn:aws:iam::291738886548:role/x\n"), "is no ARN"),
             (Arn::role("arn:aws:iam:eu-west-1:291738886548:role/x"), "wrong region"),
         ] {

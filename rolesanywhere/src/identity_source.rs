@@ -1,12 +1,23 @@
 use std::path::PathBuf;
 
-use rolecall_core::SecretInput;
+use rolecall_core::{Secret, SecretInput};
 
 /// Where a private key, its certificate and the chain above it come from.
 ///
-/// Text that names a file, standard input (`-`), a variable (`env:NAME`) or a PKCS#11 URI
-/// (`pkcs11:…`, RFC 7512) is told apart when it is read; bytes are given as
-/// [`SecretInput::Literal`].
+/// Each is a file, standard input, a variable, or the text itself: PEM, DER as base64, or a PKCS#11
+/// URI (`pkcs11:…`, RFC 7512). Files may be PEM with any blocks, DER or PKCS#12, told apart by what
+/// is in them. [`Self::locate`] reads what people write in a flag.
+///
+/// ```
+/// use rolecall_core::SecretInput;
+/// use rolecall_rolesanywhere::IdentitySource;
+/// let source = IdentitySource {
+///     certificate: Some(IdentitySource::locate("/etc/pki/client.pem")),
+///     private_key: Some(IdentitySource::locate("pkcs11:object=client")),
+///     ..IdentitySource::default()
+/// };
+/// assert_eq!(source.certificate, Some(SecretInput::File("/etc/pki/client.pem".into())));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentitySource {
     /// The certificate: PEM or DER, alone, with its chain or with its key; PKCS#12; or in a token.
@@ -15,10 +26,49 @@ pub struct IdentitySource {
     pub private_key: Option<SecretInput>,
     /// More certificates of the chain.
     pub intermediates: Option<SecretInput>,
-    /// The password of an encrypted key or PKCS#12 file, or the PIN of a token.
+    /// The password of an encrypted key or PKCS#12 file, or the PIN of a token. `None`: it is asked
+    /// for if it is needed.
     pub password: Option<SecretInput>,
     /// The module of the token (`--pkcs11-lib`); `None`: the URI's `module-path`, else p11-kit's.
     pub pkcs11_module: Option<PathBuf>,
     /// Uses the token's PIN for the key as well, if the key asks at each signature.
     pub reuse_pin: bool,
+}
+
+impl IdentitySource {
+    /// Where a flag's text says that key or certificate are: `-` (standard input), `env:NAME`,
+    /// `file://PATH`, a PKCS#11 URI, `handle:…` (a TPM's), PEM itself, else the path of a file.
+    pub fn locate(text: &str) -> SecretInput {
+        let is_itself = text.starts_with("pkcs11:")
+            || text.starts_with("handle:")
+            || text.contains("-----BEGIN ");
+        match text {
+            "-" => SecretInput::Stdin,
+            _ if is_itself => SecretInput::Literal(Secret::from(text)),
+            _ => match (text.strip_prefix("env:"), text.strip_prefix("file://")) {
+                (Some(name), _) => SecretInput::Env(name.to_owned()),
+                (None, Some(path)) => SecretInput::File(path.into()),
+                (None, None) => SecretInput::File(text.into()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_names_a_file_unless_it_says_otherwise() {
+        for (text, expected) in [
+            ("key.pem", SecretInput::File("key.pem".into())),
+            ("file:///etc/key.pem", SecretInput::File("/etc/key.pem".into())),
+            ("-", SecretInput::Stdin),
+            ("env:KEY", SecretInput::Env("KEY".to_owned())),
+            ("pkcs11:object=a", SecretInput::Literal("pkcs11:object=a".into())),
+            ("handle:0x81000001", SecretInput::Literal("handle:0x81000001".into())),
+        ] {
+            assert_eq!(IdentitySource::locate(text), expected);
+        }
+    }
 }

@@ -1,7 +1,21 @@
 //! What the tests of this crate share.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response, RetryQuota};
+use rolecall_core::{Clock, Context, Env, Fs, Process, Prompt, Random};
+use zeroize::Zeroizing;
+
+use crate::{Certificate, Identity, PrivateKey, RolesAnywhere, SharedSigner};
 
 /// Runs openssl with arguments separated by white space and `input` on standard input; gives its
 /// standard output.
@@ -34,13 +48,164 @@ pub(crate) fn run_in(
     output.stdout
 }
 
-/// A request with ARNs of us-east-2.
-pub(crate) fn request() -> crate::RolesAnywhere {
-    let arn = |kind: &str| format!("arn:aws:rolesanywhere:us-east-2:123456789012:{kind}/x");
-    crate::RolesAnywhere {
-        trust_anchor_arn: arn("trust-anchor"),
-        profile_arn: arn("profile"),
-        role_arn: "arn:aws:iam::123456789012:role/R".to_owned(),
-        ..crate::RolesAnywhere::default()
+/// Wire captures of two requests of AWS's helper.
+pub(crate) fn captures() -> Vec<serde_json::Value> {
+    const PATH: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/conformance/roles-anywhere/wire-captures.json"
+    );
+    serde_json::from_slice(&read_file(PATH)).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "test data")]
+pub(crate) fn read_file(path: &str) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// Base64 within a capture.
+pub(crate) fn base64(value: &serde_json::Value) -> Vec<u8> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+/// What the captured requests ask.
+pub(crate) fn request() -> RolesAnywhere {
+    RolesAnywhere {
+        trust_anchor_arn: "arn:aws:rolesanywhere:us-east-2:291738886548:trust-anchor/\
+                           a545a1fc-5d86-4032-8f4c-61cdd6ff92da"
+            .to_owned(),
+        profile_arn: "arn:aws:rolesanywhere:us-east-2:291738886548:profile/\
+                      6f4943fb-13d4-4242-89c4-be367595c380"
+            .to_owned(),
+        role_arn: "arn:aws:iam::291738886548:role/rolesanywhere1".to_owned(),
+        ..RolesAnywhere::default()
     }
+}
+
+/// 2026-01-01T00:00:00Z.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+}
+
+pub(crate) fn context(http: Arc<dyn HttpClient>, fs: Fs) -> Context {
+    Context {
+        env: Env::from_pairs::<&str, &str>([]),
+        fs,
+        process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
+        clock: Clock::manual(now()),
+        random: Random::seeded(1),
+        prompt: Prompt::none(),
+        http,
+        retry_quota: RetryQuota::default(),
+    }
+}
+
+/// Answers in order, and keeps what it was sent.
+#[derive(Debug, Default)]
+pub(crate) struct Scripted {
+    answers: Mutex<VecDeque<Response>>,
+    pub(crate) requests: Mutex<Vec<Request>>,
+}
+
+#[async_trait]
+impl HttpClient for Scripted {
+    async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        self.requests.lock().unwrap().push(request);
+        let answer = self.answers.lock().unwrap().pop_front();
+        answer.ok_or_else(|| HttpError::new(HttpFailure::Unusable, "the script has ended"))
+    }
+}
+
+impl Scripted {
+    pub(crate) fn new(answers: impl IntoIterator<Item = Response>) -> Arc<Self> {
+        Arc::new(Self {
+            answers: Mutex::new(answers.into_iter().collect()),
+            requests: Mutex::default(),
+        })
+    }
+}
+
+pub(crate) fn answer(status: u16, body: &str) -> Response {
+    let mut answer = Response::new(Zeroizing::new(body.as_bytes().to_vec()));
+    *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
+    answer
+}
+
+/// Key and certificate of an authority or a client, made anew.
+pub(crate) struct Issued {
+    pub(crate) key: KeyPair,
+    params: CertificateParams,
+    pub(crate) der: Vec<u8>,
+}
+
+/// What to change in a certificate before it is made.
+pub(crate) type Change<'a> = &'a dyn Fn(&mut CertificateParams);
+
+impl Issued {
+    /// Issued by `issuer`, or by itself; a client's with all that AWS asks for.
+    pub(crate) fn new(name: &str, issuer: Option<&Self>, change: Change<'_>) -> Self {
+        Self::with_key(name, issuer, KeyPair::generate().unwrap(), change)
+    }
+
+    pub(crate) fn with_key(
+        name: &str,
+        issuer: Option<&Self>,
+        key: KeyPair,
+        change: Change<'_>,
+    ) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = (now() - Duration::from_secs(30 * 86_400)).into();
+        params.not_after = (now() + Duration::from_secs(300 * 86_400)).into();
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.use_authority_key_identifier_extension = true;
+        change(&mut params);
+        let der = match issuer {
+            None => params.self_signed(&key),
+            Some(issuer) => {
+                params.signed_by(&key, &Issuer::from_params(&issuer.params, &issuer.key))
+            }
+        };
+        let der = der.unwrap().der().to_vec();
+        Self { key, params, der }
+    }
+
+    pub(crate) fn authority(name: &str, issuer: Option<&Self>) -> Self {
+        Self::new(name, issuer, &|params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages =
+                vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        })
+    }
+
+    pub(crate) fn certificate(&self) -> Certificate {
+        Certificate::from_der(&self.der).unwrap()
+    }
+
+    pub(crate) fn signer(&self) -> SharedSigner {
+        Arc::new(PrivateKey::from_der(&self.key.serialize_der()).unwrap())
+    }
+
+    /// The identity with nothing above the certificate.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::new(self.signer(), vec![self.certificate()], now()).unwrap()
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        pem("CERTIFICATE", &self.der)
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.key.serialize_der())
+    }
+}
+
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

@@ -51,6 +51,7 @@ struct Inner {
     not_before: SystemTime,
     not_after: SystemTime,
     public_key: Vec<u8>,
+    key_algorithm: String,
     key_kind: Option<KeyKind>,
     signature: SignatureHash,
     /// `None` without the extension.
@@ -114,6 +115,7 @@ impl Certificate {
             not_before: time(parsed.validity().not_before).ok_or_else(bad_time)?,
             not_after: time(parsed.validity().not_after).ok_or_else(bad_time)?,
             public_key: parsed.public_key().raw.to_vec(),
+            key_algorithm: parsed.public_key().algorithm.algorithm.to_id_string(),
             key_kind: key_kind(&parsed),
             signature: signature_hash(&parsed.signature_algorithm),
             digital_signature: key_usage,
@@ -172,6 +174,11 @@ impl Certificate {
     /// The public key as a DER `SubjectPublicKeyInfo`.
     pub fn public_key(&self) -> &[u8] {
         &self.0.public_key
+    }
+
+    /// The OID of its key's algorithm.
+    pub(crate) fn key_algorithm(&self) -> &str {
+        &self.0.key_algorithm
     }
 
     /// What kind of key it holds, if it is one that can be used here.
