@@ -54,9 +54,10 @@ impl TokenSource {
         Self { uri, module, pin }
     }
 
-    /// Another object of the same token, with the PIN that was given for this one.
+    /// Another object, by default with the PIN that was given for this one.
     pub(crate) fn with_uri(&self, uri: Uri) -> Self {
-        Self { uri, ..self.clone() }
+        let pin = self.pin.or(uri.pin.clone());
+        Self { uri, pin, ..self.clone() }
     }
 
     /// The certificates that the URI names, without logging in if they are public. `named` may be
