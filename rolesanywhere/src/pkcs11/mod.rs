@@ -71,7 +71,7 @@ impl TokenSource {
     }
 
     /// A signer with the private key that the URI names and whose public key is in one of
-    /// `wanted`; any key if that is empty.
+    /// `wanted`; any key if that is empty. The URI may name a certificate of `wanted` instead.
     ///
     /// # Errors
     /// As [`Self::certificates`]; `InvalidConfiguration` if there is no such key, or several.

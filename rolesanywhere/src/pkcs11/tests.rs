@@ -261,11 +261,14 @@ mod softhsm {
             let found = source.certificates(&alone()).await.unwrap();
             assert_eq!(found.named, [certificate(name)]);
             assert_eq!(found.all.len(), 2);
-            let key = source.with_uri(source.uri.whole_token());
-            let signer = key.signer(&alone(), &found.named).await.unwrap();
-            assert_eq!(Some(signer.kind()), found.named[0].key_kind());
-            assert_eq!(signer.public_key(), found.named[0].public_key());
-            check(&signer, name).await;
+            // The key's label is another.
+            for key in [uri.replace("type=cert", ""), uri] {
+                let key = source.with_uri(key.parse().unwrap());
+                let signer = key.signer(&alone(), &found.named).await.unwrap();
+                assert_eq!(Some(signer.kind()), found.named[0].key_kind());
+                assert_eq!(signer.public_key(), found.named[0].public_key());
+                check(&signer, name).await;
+            }
         }
     }
 
@@ -434,7 +437,7 @@ mod softhsm {
                 vec!["no token for pkcs11:token=none", "token \"keys\""],
             ),
             (
-                "pkcs11:token=keys;object=none?pin-value=1234",
+                "pkcs11:token=keys;object=none;type=private?pin-value=1234",
                 &wanted,
                 vec!["object=none", "token \"keys\""],
             ),
