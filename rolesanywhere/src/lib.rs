@@ -44,3 +44,13 @@ pub use reader::IdentityReader;
 pub use request::RolesAnywhere;
 pub use selector::CertificateSelector;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};
+
+/// What the fuzz targets need and nobody else.
+#[cfg(all(fuzzing, feature = "pkcs11"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// A PKCS#11 URI written anew, if it is one.
+    pub fn pkcs11_uri(text: &str) -> Option<String> {
+        text.parse::<crate::pkcs11::Uri>().ok().map(|uri| uri.to_string())
+    }
+}
