@@ -19,6 +19,7 @@ use rolecall_core::{CredentialsError, ErrorKind, Result};
 use self::ec::EcKey;
 pub(crate) use self::form::Form;
 use self::rsa::RsaKey;
+use crate::unsupported::not_supported;
 use crate::{Digest, KeyKind, Signer};
 
 /// As errors name what fails here.
@@ -151,8 +152,11 @@ fn unsupported(algorithm: ObjectIdentifier) -> CredentialsError {
         "2.16.840.1.101.3.4.3.19" => "an ML-DSA-87 key".to_owned(),
         other => format!("a key of the algorithm {other}"),
     };
-    let not_yet = if name.contains("ML-DSA") { ", which is not supported yet" } else { "" };
-    refuse(format!("it is {name}{not_yet}")).with_help(SUPPORTED)
+    let error = match name.contains("ML-DSA") {
+        true => not_supported(refuse(format!("it is {name}, which is not supported yet"))),
+        false => refuse(format!("it is {name}")),
+    };
+    error.with_help(SUPPORTED)
 }
 
 pub(crate) fn refuse(message: impl Into<String>) -> CredentialsError {

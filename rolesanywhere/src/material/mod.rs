@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::input::{Input, place_of};
 use crate::Certificate;
 use crate::key::{self, Form, PrivateKey};
+use crate::unsupported::not_supported;
 
 const PROVIDER: &str = "Roles Anywhere identity";
 
@@ -204,7 +205,7 @@ fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 pub(crate) fn in_tpm() -> CredentialsError {
-    key::refuse("it is a key in a TPM, which is not supported yet")
+    not_supported(key::refuse("it is a key in a TPM, which is not supported yet"))
         .with_help("use a key in a file or in a PKCS#11 token; tpm2-pkcs11 makes a token of a TPM")
 }
 
