@@ -108,7 +108,7 @@ impl Machine {
     }
 
     fn remove(&self, name: &str) {
-        let _ = std::fs::remove_file(self.folder.path().join(name));
+        self.context.fs.remove(&Path::new("/").join(name)).unwrap();
     }
 }
 
