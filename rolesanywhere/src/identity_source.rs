@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use rolecall_core::{Secret, SecretInput};
 
+use crate::CertificateSelector;
+
 /// Where a private key, its certificate and the chain above it come from.
 ///
 /// Each is a file, standard input, a variable, or the text itself: PEM, DER as base64, or a PKCS#11
@@ -33,6 +35,12 @@ pub struct IdentitySource {
     pub pkcs11_module: Option<PathBuf>,
     /// Uses the token's PIN for the key as well, if the key asks at each signature.
     pub reuse_pin: bool,
+    /// Which certificate is meant, where there are several. `None`: the one that belongs to the key,
+    /// and of several such the one that is valid longest.
+    pub selector: Option<CertificateSelector>,
+    /// Of several that the selector matches, takes the one that ends last
+    /// (`--use-latest-expiring-certificate`).
+    pub use_latest_expiring: bool,
 }
 
 impl IdentitySource {

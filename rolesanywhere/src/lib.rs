@@ -51,3 +51,13 @@ pub use selector::CertificateSelector;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};
 pub use trust_policy::{TrustPolicy, trust_policy};
 pub use unsupported::is_not_supported;
+
+/// What the fuzz targets need and nobody else.
+#[cfg(all(fuzzing, feature = "pkcs11"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// A PKCS#11 URI written anew, if it is one.
+    pub fn pkcs11_uri(text: &str) -> Option<String> {
+        text.parse::<crate::pkcs11::Uri>().ok().map(|uri| uri.to_string())
+    }
+}

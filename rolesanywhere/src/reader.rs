@@ -1,3 +1,5 @@
+mod open;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +11,10 @@ use rolecall_core::{
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use crate::key::{encrypted, pkcs12};
-use crate::material::{Input, Key, Material, place_of, plain};
-use crate::unsupported::not_supported;
-use crate::{Certificate, Identity, IdentitySource, PrivateKey, SharedSigner};
+use crate::material::{Input, Material, place_of};
+use crate::{Certificate, Identity, IdentitySource, SharedSigner, selector};
 
 const PROVIDER: &str = "Roles Anywhere identity";
-/// How often a person may mistype a password.
-const ATTEMPTS: u32 = 3;
 /// How often a pair that does not fit is read again while somebody may be writing it, and how long
 /// to wait in between.
 const READINGS: u32 = 5;
@@ -77,6 +75,33 @@ enum Data {
     Token(String),
 }
 
+/// Certificates from one place.
+struct Certificates {
+    /// Those that are meant: the leaf is one of them.
+    named: Vec<Certificate>,
+    /// These and the others there, which may be of the chain.
+    all: Vec<Certificate>,
+}
+
+impl From<Vec<Certificate>> for Certificates {
+    fn from(all: Vec<Certificate>) -> Self {
+        Self { named: all.clone(), all }
+    }
+}
+
+impl Reading {
+    /// Whether a part is where a change is not seen.
+    fn is_in_token(&self) -> bool {
+        [&self.certificate, &self.key].into_iter().flatten().any(Part::is_in_token)
+    }
+}
+
+impl Part {
+    fn is_in_token(&self) -> bool {
+        matches!(self.data, Data::Token(_))
+    }
+}
+
 impl IdentityReader {
     /// Reads nothing yet.
     pub fn new(context: Context, source: IdentitySource) -> Self {
@@ -97,6 +122,7 @@ impl IdentityReader {
                 Ok(reading) => {
                     if let Some(current) = &state.current
                         && current.contents == reading.contents
+                        && (!reading.is_in_token() || self.is_valid(current))
                     {
                         return Ok(current.identity.clone());
                     }
@@ -118,9 +144,8 @@ impl IdentityReader {
             attempt += 1;
             self.context.clock.sleep(PAUSE).await;
         };
-        let now = self.context.clock.now();
         match &state.current {
-            Some(current) if current.identity.leaf().is_valid_at(now) => {
+            Some(current) if self.is_valid(current) => {
                 tracing::warn!(
                     %error,
                     until = timestamp::format(current.identity.leaf().not_after()),
@@ -132,6 +157,10 @@ impl IdentityReader {
         }
     }
 
+    fn is_valid(&self, current: &Current) -> bool {
+        current.identity.leaf().is_valid_at(self.context.clock.now())
+    }
+
     /// The signer alone: for the private key no certificate is needed.
     ///
     /// # Errors
@@ -139,9 +168,9 @@ impl IdentityReader {
     pub async fn signer(&self) -> Result<SharedSigner> {
         let mut state = self.state.lock().await;
         let reading = self.read(&mut state)?;
-        let key = reading.key.as_ref().or(reading.certificate.as_ref()).ok_or_else(nothing)?;
-        let (signer, _) = self.open_key(key, &mut state).await?;
-        Ok(signer)
+        let key = reading.key.as_ref().or(reading.certificate.as_ref());
+        let key = key.ok_or_else(|| self.nothing())?;
+        Ok(self.open_key(key, &[], &mut state).await?.0)
     }
 
     /// The certificates of the certificate's input, in its order; of its key's, if it names none.
@@ -151,20 +180,9 @@ impl IdentityReader {
     pub async fn certificates(&self) -> Result<Vec<Certificate>> {
         let mut state = self.state.lock().await;
         let reading = self.read(&mut state)?;
-        let part = reading.certificate.as_ref().or(reading.key.as_ref()).ok_or_else(nothing)?;
-        let material = match &part.data {
-            Data::Token(uri) => return Err(no_token(uri)),
-            Data::Bytes(bytes) => Material::read(bytes, &part.place)?,
-        };
-        let mut certificates = material.certificates.clone();
-        if let Some(der) = &material.pkcs12 {
-            certificates.extend(self.open_pkcs12(der, &material, &mut state).await?.1);
-        }
-        if certificates.is_empty() {
-            let message = format!("there is no certificate: it holds {}", material.contents());
-            return Err(material.refuse(message));
-        }
-        Ok(certificates)
+        let part = reading.certificate.as_ref().or(reading.key.as_ref());
+        let part = part.ok_or_else(|| self.nothing())?;
+        Ok(self.open_certificates(part, &mut state).await?.named)
     }
 
     /// A text that stays the same for one identity, also when its certificate is renewed, and needs
@@ -261,6 +279,15 @@ impl IdentityReader {
         Ok(Data::Bytes(bytes))
     }
 
+    fn nothing(&self) -> CredentialsError {
+        if self.source.selector.is_some() {
+            return selector::system_store();
+        }
+        let message = "neither a certificate nor a private key is given";
+        CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
+            .with_help("give both: --certificate and --private-key")
+    }
+
     /// Whether one of the files was written just now.
     fn is_being_written(&self) -> bool {
         let source = &self.source;
@@ -279,16 +306,27 @@ impl IdentityReader {
     }
 
     async fn load(&self, reading: &Reading, state: &mut State) -> Result<Identity> {
-        let key_part = reading.key.as_ref().or(reading.certificate.as_ref()).ok_or_else(nothing)?;
-        let (signer, beside_key) = self.open_key(key_part, state).await?;
-        let candidates = match (&reading.certificate, &reading.key) {
-            (Some(certificate), Some(_)) => self.open_certificates(certificate, state).await?,
-            _ => beside_key.clone(),
+        let key = reading.key.as_ref().or(reading.certificate.as_ref());
+        let key = key.ok_or_else(|| self.nothing())?;
+        // A token may hold several keys: the certificate tells which is meant.
+        let apart = match (&reading.certificate, &reading.key) {
+            (Some(certificate), Some(_)) => Some(self.open_certificates(certificate, state).await?),
+            _ if key.is_in_token() => Some(self.open_certificates(key, state).await?),
+            _ => None,
         };
-        let mut pool = candidates.clone();
-        pool.extend(beside_key);
+        let apart = apart.map(|found| self.select(found)).transpose()?;
+        let wanted = apart.as_ref().map_or(&[][..], |found| &found.named);
+        let (signer, beside_key) = self.open_key(key, wanted, state).await?;
+        let mut pool = beside_key.clone();
+        let candidates = match apart {
+            None => self.select(Certificates::from(beside_key))?.named,
+            Some(apart) => {
+                pool.extend(apart.all);
+                apart.named
+            }
+        };
         if let Some(part) = &reading.intermediates {
-            pool.extend(self.open_certificates(part, state).await?);
+            pool.extend(self.open_certificates(part, state).await?.all);
         }
         let now = self.context.clock.now();
         let identity = Identity::with_leaf_among(signer, &candidates, &pool, now)
@@ -321,146 +359,12 @@ impl IdentityReader {
         tracing::debug!(file = part.place, "{message}");
         Ok(())
     }
-
-    /// The key at one place, and the certificates that lie with it.
-    async fn open_key(
-        &self,
-        part: &Part,
-        state: &mut State,
-    ) -> Result<(SharedSigner, Vec<Certificate>)> {
-        let bytes = match &part.data {
-            Data::Token(uri) => return Err(no_token(uri)),
-            Data::Bytes(bytes) => bytes.clone(),
-        };
-        let mut material = Material::read(&bytes, &part.place)?;
-        if let Some(der) = material.pkcs12.take() {
-            let (key, certificates) = self.open_pkcs12(&der, &material, state).await?;
-            let key = key.ok_or_else(|| {
-                material.refuse("the PKCS#12 file holds certificates, but no private key")
-            })?;
-            return Ok((Arc::new(plain(&key, &part.place)?), certificates));
-        }
-        let key: PrivateKey = match material.keys.as_slice() {
-            [Key::Plain(der)] => plain(der, &part.place)?,
-            [Key::Encrypted(der)] => {
-                let opened = self
-                    .with_password(&part.place, state, |password| encrypted::decrypt(der, password))
-                    .await?;
-                plain(&opened, &part.place)?
-            }
-            [Key::Unusable(error)] => return Err(error.clone().with_place(part.place.as_str())),
-            [] => {
-                let message = format!("there is no private key: it holds {}", material.contents());
-                let error = material.refuse(message);
-                return Err(match self.source.private_key.is_some() {
-                    true => error.with_help("were key and certificate given the wrong way round?"),
-                    false => error.with_help("give the private key too (--private-key)"),
-                });
-            }
-            several => {
-                let message = format!("it holds {} private keys", several.len());
-                return Err(material.refuse(message).with_help("leave the one that is meant"));
-            }
-        };
-        Ok((Arc::new(key), material.certificates))
-    }
-
-    async fn open_certificates(&self, part: &Part, state: &mut State) -> Result<Vec<Certificate>> {
-        let bytes = match &part.data {
-            Data::Token(uri) => return Err(no_token(uri)),
-            Data::Bytes(bytes) => bytes.clone(),
-        };
-        let mut material = Material::read(&bytes, &part.place)?;
-        if let Some(der) = material.pkcs12.take() {
-            return Ok(self.open_pkcs12(&der, &material, state).await?.1);
-        }
-        if material.certificates.is_empty() {
-            let message = format!("there is no certificate: it holds {}", material.contents());
-            return Err(material
-                .refuse(message)
-                .with_help("were key and certificate given the wrong way round?"));
-        }
-        Ok(material.certificates)
-    }
-
-    /// Opens a PKCS#12 file: with no password, as many have none, else with the one there is.
-    async fn open_pkcs12(
-        &self,
-        der: &[u8],
-        material: &Material,
-        state: &mut State,
-    ) -> Result<(Option<Zeroizing<Vec<u8>>>, Vec<Certificate>)> {
-        let place = material.place.as_str();
-        let opened = match pkcs12::open(der, None) {
-            Err(error) if error.kind() == ErrorKind::Denied => {
-                self.with_password(place, state, |password| pkcs12::open(der, Some(password)))
-                    .await?
-            }
-            opened => opened.map_err(|error| error.with_place(place))?,
-        };
-        let certificates = opened
-            .certificates
-            .iter()
-            .map(|der| Certificate::from_der(der).map_err(|error| error.with_place(place)));
-        Ok((opened.key, certificates.collect::<Result<_>>()?))
-    }
-
-    /// Opens something with the configured password, else with one that a person types.
-    async fn with_password<T>(
-        &self,
-        place: &str,
-        state: &mut State,
-        open: impl Fn(&Secret) -> Result<T>,
-    ) -> Result<T> {
-        let at = |error: CredentialsError| error.with_place(place);
-        if let Some(input) = &self.source.password {
-            let password = input.read(&self.context).map_err(at)?;
-            return open(&password).map_err(at);
-        }
-        if let Some(typed) = &state.typed
-            && let Ok(opened) = open(typed)
-        {
-            return Ok(opened);
-        }
-        let mut attempt = 1;
-        loop {
-            let question = format!("Password of {place}: ");
-            let typed = self.context.prompt.ask(&question).await.map_err(|error| {
-                error.with_help("give the password: --pkcs8-password file://PATH, - or env:NAME")
-            });
-            let typed = typed.map_err(at)?;
-            match open(&typed) {
-                Err(error) if error.kind() == ErrorKind::Denied && attempt < ATTEMPTS => {
-                    attempt += 1;
-                }
-                Err(error) => return Err(at(error)),
-                Ok(opened) => {
-                    state.typed = Some(typed);
-                    return Ok(opened);
-                }
-            }
-        }
-    }
 }
 
 fn places(reading: &Reading) -> String {
     let parts = [&reading.certificate, &reading.key];
     let places: Vec<&str> = parts.into_iter().flatten().map(|part| part.place.as_str()).collect();
     places.join(" and ")
-}
-
-fn nothing() -> CredentialsError {
-    let message = "neither a certificate nor a private key is given";
-    CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
-        .with_help("give both: --certificate and --private-key")
-}
-
-fn no_token(uri: &str) -> CredentialsError {
-    let place = place_of(&SecretInput::Literal(uri.into()));
-    let message = "this rolecall is built without PKCS#11";
-    not_supported(CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message))
-        .with_place(place)
-        .with_help("build it with the feature pkcs11, or use a key in a file")
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub struct PrivateKey {
 }
 
 enum Key {
-    Rsa(RsaKey),
+    Rsa(Box<RsaKey>),
     Ec(EcKey),
 }
 
@@ -62,7 +62,7 @@ impl PrivateKey {
     pub fn from_der(der: &[u8]) -> Result<Self> {
         let key = match Form::of(der) {
             Some(Form::Pkcs8) => Self::from_pkcs8(der)?,
-            Some(Form::Pkcs1) => Key::Rsa(RsaKey::from_pkcs1(der)?),
+            Some(Form::Pkcs1) => Key::Rsa(Box::new(RsaKey::from_pkcs1(der)?)),
             Some(Form::Sec1) => Key::Ec(EcKey::from_sec1(der)?),
             Some(other) => {
                 return Err(refuse(format!(
@@ -83,7 +83,7 @@ impl PrivateKey {
         let info = PrivateKeyInfoRef::from_der(der)
             .map_err(|flaw| refuse(format!("it is broken: {flaw}")))?;
         match info.algorithm.oid {
-            RSA => Ok(Key::Rsa(RsaKey::from_pkcs1(info.private_key.as_bytes())?)),
+            RSA => Ok(Key::Rsa(Box::new(RsaKey::from_pkcs1(info.private_key.as_bytes())?))),
             EC => Ok(Key::Ec(EcKey::from_pkcs8(&info)?)),
             other => Err(unsupported(other)),
         }

@@ -54,9 +54,10 @@ impl TokenSource {
         Self { uri, module, pin }
     }
 
-    /// Another object of the same token, with the PIN that was given for this one.
+    /// Another object, by default with the PIN that was given for this one.
     pub(crate) fn with_uri(&self, uri: Uri) -> Self {
-        Self { uri, ..self.clone() }
+        let pin = self.pin.or(uri.pin.clone());
+        Self { uri, pin, ..self.clone() }
     }
 
     /// The certificates that the URI names, without logging in if they are public. `named` may be
@@ -70,7 +71,7 @@ impl TokenSource {
     }
 
     /// A signer with the private key that the URI names and whose public key is in one of
-    /// `wanted`; any key if that is empty.
+    /// `wanted`; any key if that is empty. The URI may name a certificate of `wanted` instead.
     ///
     /// # Errors
     /// As [`Self::certificates`]; `InvalidConfiguration` if there is no such key, or several.

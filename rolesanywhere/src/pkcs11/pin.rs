@@ -34,6 +34,11 @@ impl Pin {
         Self { source, given, reuse, known: Arc::default() }
     }
 
+    /// The same, from `source` if there is one. What is known of tokens stays known.
+    pub(super) fn or(&self, source: Option<PinSource>) -> Self {
+        Self { source: source.or_else(|| self.source.clone()), ..self.clone() }
+    }
+
     /// The PIN of `token`; `None` if it is typed on the token's own keys. A stored PIN is not given
     /// for the last try before the token locks itself.
     ///

@@ -16,6 +16,7 @@ use super::module::{CALL_LIMIT, Module, PIN_PAD_LIMIT, State};
 use super::object::{KeyFacts, private_keys, public_keys};
 use super::signature::{Request, finish, verifies};
 use super::token::{self, Token};
+use super::uri::{ObjectKind, Uri};
 use crate::{Certificate, Digest, KeyKind, SharedSigner, Signer};
 
 /// A key in a token. Opens the token again, once a signature, when it was taken out and put back.
@@ -123,7 +124,7 @@ async fn connect(
                 token::log_in(state, &library, &session, &token, user, pin.as_ref())
                     .inspect_err(|_| source.pin.forget(&token))?;
             }
-            let keys = private_keys(&session, &token, &source.uri)?;
+            let keys = named_keys(&session, &token, &source.uri, wanted.is_some())?;
             if keys.is_empty() {
                 return Err(no_key(&source, &[token]));
             }
@@ -144,7 +145,7 @@ fn search(
     let (mut open, mut closed, mut hinted) = (Vec::new(), Vec::new(), Vec::new());
     for token in &tokens {
         let session = token::session(&library, token)?;
-        let keys = private_keys(&session, token, &source.uri)?;
+        let keys = named_keys(&session, token, &source.uri, wanted.is_some())?;
         if !keys.is_empty() {
             open.push((token.clone(), choose(module, state, session, token.clone(), keys, wanted)));
         } else if token.needs_login && !token::is_logged_in(&session) {
@@ -173,6 +174,24 @@ fn search(
                 .with_help("add serial= or token= to the URI"))
         }
     }
+}
+
+/// The private keys that `uri` names. One that names none may name the certificate, whose key may
+/// have another label: then all, if it is known which is wanted.
+fn named_keys(
+    session: &Session,
+    token: &Token,
+    uri: &Uri,
+    is_known: bool,
+) -> Result<Vec<KeyFacts>> {
+    let keys = match uri.kind {
+        Some(ObjectKind::Certificate) => Vec::new(),
+        _ => private_keys(session, token, uri)?,
+    };
+    if !keys.is_empty() || !is_known || uri.kind == Some(ObjectKind::Private) {
+        return Ok(keys);
+    }
+    private_keys(session, token, &uri.whole_token())
 }
 
 /// The one of `keys` that is wanted.

@@ -37,7 +37,7 @@ fn with_softhsm() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let passed = said.matches("... ok").count();
-    assert!(passed >= 12, "only {passed} tests have run:\n{said}");
+    assert!(passed >= 14, "only {passed} tests have run:\n{said}");
 }
 
 fn module() -> PathBuf {
@@ -79,7 +79,7 @@ fn make_tokens(folder: &Path) {
     let util = |arguments: &str| {
         run_in(&variables, "softhsm2-util", &arguments.split_whitespace().collect::<Vec<_>>(), b"")
     };
-    for token in ["keys", "twin", "twin", "bare", "always", "wrong", "pin"] {
+    for token in ["keys", "twin", "twin", "bare", "always", "wrong", "pin", "person", "nobody"] {
         util(&format!("--init-token --free --label {token} --so-pin 0000 --pin 1234"));
     }
     for (index, (name, _)) in KEYS.iter().enumerate() {
@@ -88,7 +88,7 @@ fn make_tokens(folder: &Path) {
             "--import {at}/{name}.key --token keys --pin 1234 --label {name} --id 0{id}"
         ));
     }
-    for token in ["wrong", "pin"] {
+    for token in ["wrong", "pin", "person", "nobody"] {
         util(&format!("--import {at}/p256.key --token {token} --pin 1234 --label p256 --id 02"));
     }
     let twins = serials(&String::from_utf8(util("--show-slots")).unwrap());
@@ -261,11 +261,14 @@ mod softhsm {
             let found = source.certificates(&alone()).await.unwrap();
             assert_eq!(found.named, [certificate(name)]);
             assert_eq!(found.all.len(), 2);
-            let key = source.with_uri(source.uri.whole_token());
-            let signer = key.signer(&alone(), &found.named).await.unwrap();
-            assert_eq!(Some(signer.kind()), found.named[0].key_kind());
-            assert_eq!(signer.public_key(), found.named[0].public_key());
-            check(&signer, name).await;
+            // The key's label is another.
+            for key in [uri.replace("type=cert", ""), uri] {
+                let key = source.with_uri(key.parse().unwrap());
+                let signer = key.signer(&alone(), &found.named).await.unwrap();
+                assert_eq!(Some(signer.kind()), found.named[0].key_kind());
+                assert_eq!(signer.public_key(), found.named[0].public_key());
+                check(&signer, name).await;
+            }
         }
     }
 
@@ -299,7 +302,8 @@ mod softhsm {
         let given = TokenSource::new(uri, Some(module()), given, false);
         check(&given.signer(&alone(), &wanted).await.unwrap(), "p256").await;
         let (context, asked) = answering("1234");
-        let signer = source("pkcs11:token=pin").signer(&context, &wanted).await.unwrap();
+        // While another session of the process is logged in, nobody is asked.
+        let signer = source("pkcs11:token=person").signer(&context, &wanted).await.unwrap();
         check(&signer, "p256").await;
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
@@ -307,15 +311,15 @@ mod softhsm {
     #[tokio::test]
     #[ignore = "with_softhsm runs it"]
     async fn without_a_pin_the_error_says_how_to_give_one() {
-        let signer = source("pkcs11:token=pin").signer(&alone(), &[certificate("p256")]).await;
+        let signer = source("pkcs11:token=nobody").signer(&alone(), &[certificate("p256")]).await;
         let error = signer.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         let text = error.to_string();
-        for part in ["PIN of token \"pin\"", "pin-source=file:"] {
+        for part in ["PIN of token \"nobody\"", "pin-source=file:"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("mfa"), "{text}");
-        let uri = "pkcs11:token=pin?pin-source=file:/nonexistent/pin";
+        let uri = "pkcs11:token=nobody?pin-source=file:/nonexistent/pin";
         let error = source(uri).signer(&alone(), &[certificate("p256")]).await.unwrap_err();
         assert!(error.to_string().contains("/nonexistent/pin"), "{error}");
     }
@@ -433,7 +437,7 @@ mod softhsm {
                 vec!["no token for pkcs11:token=none", "token \"keys\""],
             ),
             (
-                "pkcs11:token=keys;object=none?pin-value=1234",
+                "pkcs11:token=keys;object=none;type=private?pin-value=1234",
                 &wanted,
                 vec!["object=none", "token \"keys\""],
             ),

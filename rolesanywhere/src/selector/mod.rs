@@ -25,7 +25,7 @@ const LISTED: usize = 20;
 ///
 /// Names match whatever the order and spacing of their attributes and the case of the attributes'
 /// names; serial numbers are hexadecimal, with or without leading zeros, colons or `0x`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CertificateSelector {
     /// As it was written, for errors.
     text: String,

@@ -36,7 +36,7 @@ const TYPES: [(&str, &[&str]); 24] = [
 const LONGEST_TYPE: usize = 80;
 
 /// A distinguished name as somebody wrote it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     text: String,
     /// Sorted: Go, and so AWS's helper, prints attributes in an order of its own, and joins those of
