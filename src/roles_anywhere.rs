@@ -70,20 +70,20 @@ pub struct RolesAnywhereOptions {
 pub enum Asker {
     /// Whoever has these files, or this token: they are read when they are needed, and again when
     /// they change.
-    Source(IdentitySource),
+    Source(Box<IdentitySource>),
     /// An identity that is at hand, as one with a signer of yours.
     Identity(Identity),
 }
 
 impl Default for Asker {
     fn default() -> Self {
-        Self::Source(IdentitySource::default())
+        Self::Source(Box::default())
     }
 }
 
 impl From<IdentitySource> for Asker {
     fn from(source: IdentitySource) -> Self {
-        Self::Source(source)
+        Self::Source(Box::new(source))
     }
 }
 
@@ -225,7 +225,7 @@ impl Call {
         let request = options.request.clone();
         Ok(match &options.identity {
             Asker::Source(source) => {
-                RolesAnywhereProvider::new(context, endpoint, source.clone(), request)
+                RolesAnywhereProvider::new(context, endpoint, (**source).clone(), request)
             }
             Asker::Identity(identity) => {
                 RolesAnywhereProvider::with_identity(context, endpoint, identity.clone(), request)

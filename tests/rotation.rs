@@ -65,7 +65,7 @@ impl Pair {
             files.reverse();
         }
         for (name, text) in files {
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 std::fs::write(self.path(name), text).unwrap();
             } else {
                 std::fs::write(self.path("new"), text).unwrap();
@@ -142,7 +142,7 @@ fn a_thousand_swaps_of_the_pair_fail_nobody_and_mix_nothing() {
                 // Somewhere between two answers, and never far ahead of them.
                 let seen = kit.count("CreateSession");
                 while !is_done.load(Ordering::SeqCst)
-                    && number % 8 == 0
+                    && number.is_multiple_of(8)
                     && kit.count("CreateSession") == seen
                 {
                     std::thread::yield_now();
