@@ -378,9 +378,10 @@ pub(crate) fn describe(source: &Source) -> String {
             shown(role_name.as_deref().unwrap_or("(none)")),
             shown(account_id.as_deref().unwrap_or("(none)"))
         ),
-        Source::RolesAnywhere { certificate, role_arn, region, .. } => format!(
-            "IAM Roles Anywhere in {}: the certificate in {} for {}",
+        Source::RolesAnywhere { certificate, role_arn, region, set_by, .. } => format!(
+            "IAM Roles Anywhere in {}{}: the certificate in {} for {}",
             shown(region),
+            if set_by.is_some() { ", asked by rolecall itself" } else { "" },
             shown(certificate),
             shown(role_arn)
         ),

@@ -70,20 +70,20 @@ pub struct RolesAnywhereOptions {
 pub enum Asker {
     /// Whoever has these files, or this token: they are read when they are needed, and again when
     /// they change.
-    Source(IdentitySource),
+    Source(Box<IdentitySource>),
     /// An identity that is at hand, as one with a signer of yours.
     Identity(Identity),
 }
 
 impl Default for Asker {
     fn default() -> Self {
-        Self::Source(IdentitySource::default())
+        Self::Source(Box::default())
     }
 }
 
 impl From<IdentitySource> for Asker {
     fn from(source: IdentitySource) -> Self {
-        Self::Source(source)
+        Self::Source(Box::new(source))
     }
 }
 
@@ -119,11 +119,12 @@ pub(crate) struct Asked {
 struct Call {
     options: RolesAnywhereOptions,
     endpoint: Result<EndpointOptions>,
-    web: Option<WebSettings>,
+    context: Context,
 }
 
 /// What a plan is looked at with.
 pub(crate) struct Surroundings<'a> {
+    /// With the prompt that is asked for passwords and PINs.
     pub(crate) context: &'a Context,
     pub(crate) profiles: &'a ProfileSet,
     pub(crate) selected: &'a str,
@@ -139,13 +140,14 @@ impl Surroundings<'_> {
         let service = Service::RolesAnywhere;
         let endpoint =
             EndpointOptions::with_overrides(service, env, self.profiles, selected, overrides);
-        let is_special = self.is_real && (options.no_proxy || options.no_verify_ssl);
-        let web = is_special.then(|| {
-            let settings = web_settings(self.context, self.profiles.get(self.selected));
+        let mut context = self.context.clone();
+        if self.is_real && (options.no_proxy || options.no_verify_ssl) {
+            let settings = web_settings(&context, self.profiles.get(self.selected));
             let settings = if options.no_proxy { settings.direct() } else { settings };
-            WebSettings { no_verify: options.no_verify_ssl, ..settings }
-        });
-        Call { options, endpoint, web }
+            let settings = WebSettings { no_verify: options.no_verify_ssl, ..settings };
+            context.http = Arc::new(WebClient::new(settings, context.fs.clone()));
+        }
+        Call { options, endpoint, context }
     }
 
     /// Puts `given` in the place of the plan's source; or what the plan's program is called with, if
@@ -159,7 +161,7 @@ impl Surroundings<'_> {
             let call = self.call(options);
             let plan = Plan {
                 profile: None,
-                source: call.source(self.context, None),
+                source: call.source(None),
                 hops: Vec::new(),
                 origin: None,
                 passed_over: Vec::new(),
@@ -189,7 +191,7 @@ impl Surroundings<'_> {
             ProfileLine::Native(options) => {
                 let call = self.call((*options).into());
                 let set_by = Some((profile.clone(), origin.clone()));
-                let native = call.source(self.context, set_by);
+                let native = call.source(set_by);
                 asked.call = Some(call);
                 asked.helper = Some(std::mem::replace(&mut plan.source, native));
             }
@@ -198,11 +200,11 @@ impl Surroundings<'_> {
 }
 
 impl Call {
-    fn source(&self, context: &Context, set_by: Option<(String, Origin)>) -> Source {
+    fn source(&self, set_by: Option<(String, Origin)>) -> Source {
         let request = &self.options.request;
         // What is wrong with a request, the provider says.
         let region = request.signing_region().map(|region| region.to_string()).unwrap_or_default();
-        let identity = self.provider(context).map(|provider| provider.cache_identity());
+        let identity = self.provider().map(|provider| provider.cache_identity());
         Source::RolesAnywhere {
             certificate: match &self.options.identity {
                 Asker::Source(source) => source.place().unwrap_or_default(),
@@ -217,17 +219,13 @@ impl Call {
         }
     }
 
-    fn provider(&self, context: &Context) -> Result<RolesAnywhereProvider> {
-        let options = &self.options;
+    fn provider(&self) -> Result<RolesAnywhereProvider> {
+        let (options, context) = (&self.options, self.context.clone());
         let endpoint = options.request.endpoint(self.endpoint.as_ref().map_err(Clone::clone)?)?;
-        let mut context = context.clone();
-        if let Some(settings) = &self.web {
-            context.http = Arc::new(WebClient::new(settings.clone(), context.fs.clone()));
-        }
         let request = options.request.clone();
         Ok(match &options.identity {
             Asker::Source(source) => {
-                RolesAnywhereProvider::new(context, endpoint, source.clone(), request)
+                RolesAnywhereProvider::new(context, endpoint, (**source).clone(), request)
             }
             Asker::Identity(identity) => {
                 RolesAnywhereProvider::with_identity(context, endpoint, identity.clone(), request)
@@ -290,7 +288,7 @@ impl Asked {
 pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
     let asked = &setup.roles_anywhere;
     let call = asked.call()?;
-    let mut native = call.provider(&setup.context)?;
+    let mut native = call.provider()?;
     native.retry = setup.retry()?;
     if call.options.no_verify_ssl {
         tracing::warn!("--no-verify-ssl: whoever is in between can take the credentials");
@@ -313,7 +311,7 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
 pub(crate) fn check(setup: &Setup) -> Result<()> {
     let call = setup.roles_anywhere.call()?;
     call.options.request.check()?;
-    let provider = call.provider(&setup.context)?;
+    let provider = call.provider()?;
     if let Asker::Source(source) = &call.options.identity
         && (source.may_ask(&setup.context) || !source.is_at_rest(&setup.context))
     {

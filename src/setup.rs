@@ -68,6 +68,9 @@ impl Setup {
             context.http = web.clone();
         }
         let input = options.mfa_code.map(|input| Prompt::from_input(input, &context));
+        // An MFA code is no answer to who asks for the password of a key.
+        #[cfg(feature = "roles-anywhere")]
+        let key_prompt = options.prompt.clone().unwrap_or_else(|| context.prompt.clone());
         let own_prompt = options.prompt.or(input);
         let has_own_prompt = own_prompt.is_some();
         if let Some(prompt) = own_prompt {
@@ -83,8 +86,12 @@ impl Setup {
         #[cfg(feature = "roles-anywhere")]
         let (plan, roles_anywhere) = {
             let (profiles, selected) = (&profiles, selected.as_str());
-            let around =
-                roles_anywhere::Surroundings { context: &context, profiles, selected, is_real };
+            let around = roles_anywhere::Surroundings {
+                context: &Context { prompt: key_prompt, ..context.clone() },
+                profiles,
+                selected,
+                is_real,
+            };
             around.take(plan, options.roles_anywhere)
         };
         Ok(Self {

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory};
 use rolecall::rolesanywhere::command_line::{
     BadUsage, Flag, HelperOptions, IDENTITY_FLAGS, REQUEST_FLAGS,
 };
-use rolecall::{CredentialsError, RolesAnywhereOptions};
+use rolecall::{Context, CredentialsError, RolesAnywhereOptions};
 
 use crate::args::{Args, Global};
 use crate::output::{Failure, warn, warn_of_exposed};
@@ -117,9 +117,9 @@ pub(crate) fn bad_usage(error: &BadUsage) -> ! {
 }
 
 /// What a call of Roles Anywhere is made from. Says what about it is dangerous.
-pub(crate) fn certificate(options: HelperOptions) -> Result<RolesAnywhereOptions, Failure> {
+pub(crate) fn certificate(mut options: HelperOptions) -> Result<RolesAnywhereOptions, Failure> {
     options.check_request().unwrap_or_else(|error| bad_usage(&error));
-    check(&options)?;
+    check(&mut options)?;
     if options.no_verify_ssl {
         warn(
             "WARNING: --no-verify-ssl: the other side is not verified, and whoever is in between \
@@ -129,13 +129,13 @@ pub(crate) fn certificate(options: HelperOptions) -> Result<RolesAnywhereOptions
     Ok(options.into())
 }
 
-/// Checks that this program can do what `options` ask of a key.
-pub(crate) fn check(options: &HelperOptions) -> Result<(), Failure> {
+/// Checks that this program can do what `options` ask of a key, and reads their selector.
+pub(crate) fn check(options: &mut HelperOptions) -> Result<(), Failure> {
     for flag in &options.exposed {
         warn_of_exposed(&format!("--{flag}"));
     }
     match options.unsupported {
-        None => Ok(()),
+        None => Ok(options.read_selector(&Context::real())?),
         Some(reason) => {
             let kind = rolecall::ErrorKind::InvalidConfiguration;
             Err(CredentialsError::new(kind, "Roles Anywhere", reason)

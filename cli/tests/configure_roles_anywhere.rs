@@ -115,6 +115,20 @@ fn the_trust_policy_is_for_the_certificates_subject() {
     }
     assert_eq!(conditions["ArnEquals"]["aws:SourceArn"], names::TRUST_ANCHOR);
 
+    // As a role's trust policy it lets in this subject, and no other.
+    sandbox.kit.change_world(|world| {
+        let workload = world.roles.iter_mut().find(|role| role.name == "Workload").unwrap();
+        workload.trust.policy = Some(policy);
+    });
+    let url = sandbox.kit.url();
+    let get = || {
+        let args = [&["credential-process", "--no-cache", "--endpoint", &url], &flags()[..]];
+        sandbox.run(&args.concat())
+    };
+    get().good();
+    sandbox.issue("host", &NewCertificate::default());
+    assert_eq!(get().code(), 5);
+
     let wrong = ["--certificate", "host.pem", "--trust-anchor-arn", names::PROFILE];
     let finished = sandbox.run(&[&print[..], &wrong].concat());
     assert_eq!(finished.code(), 4, "{finished:?}");

@@ -179,6 +179,11 @@ fn a_password_comes_from_anywhere_and_is_warned_of_in_the_open() {
     sandbox.run_with_input(&args, "hunter2-of-the-key\n").good();
     let wrong = sandbox.run_with_input(&args, "hunter3\n");
     assert_eq!(wrong.code(), 5, "{wrong:?}");
+    // A code for MFA is no password, and could lock a token.
+    let options = ["--mfa-code", "env:PASSWORD", "--no-cache"];
+    let all = [&options[..], &["credential-process"], &flags()].concat();
+    let asked = sandbox.run(&all);
+    assert_eq!(asked.code(), 4, "{asked:?}");
     // Nobody is there to be asked.
     let silent = sandbox.run(&["sign-string", "--private-key", "host.key"]);
     assert_eq!(silent.code(), 4, "{silent:?}");
@@ -232,4 +237,76 @@ fn serve_is_imds_with_the_roles_name() {
     assert_eq!(serving.container("/creds").json()["RoleArn"], names::WORKLOAD);
     assert_eq!(sandbox.kit.count("CreateSession"), 1);
     serving.stop_with(Signal::TERM).good();
+}
+
+/// SoftHSM's module, which `tests/peers/install.sh` installs.
+const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+#[test]
+fn a_key_in_a_token_is_needed_once_a_session() {
+    let sandbox = Sandbox::with_certificate();
+    fs::create_dir(sandbox.home().join("tokens")).unwrap();
+    let folder = sandbox.home().join("tokens");
+    let config = format!("directories.tokendir = {}\n", folder.display());
+    let config = sandbox.file("softhsm2.conf", &config);
+    let sandbox = sandbox.set("SOFTHSM2_CONF", config.to_str().unwrap());
+    sandbox.file("pin", "4321\n");
+    for args in [
+        "--init-token --free --label kit --so-pin 8765 --pin 4321",
+        "--import host.key --token kit --label host --id 01 --pin 4321",
+    ] {
+        let mut command = Command::new("softhsm2-util");
+        command.args(args.split(' '));
+        sandbox.dress(&mut command);
+        Running::start(&mut command, b"").finish().good();
+    }
+    let key = |pin: &str| format!("pkcs11:token=kit;object=host?{pin}");
+    let pin = sandbox.home().join("pin");
+    let good = key(&format!("pin-source=file:{}", pin.display()));
+    let args = |key: &str| {
+        let line = [&["credential-process"], &flags()[..]].concat();
+        let mut line: Vec<String> = line.into_iter().map(str::to_owned).collect();
+        line.extend(["--private-key", key, "--pkcs11-lib", SOFTHSM].map(str::to_owned));
+        line
+    };
+    let run = |key: &str| {
+        let args = args(key);
+        sandbox.start_helper(&args.iter().map(String::as_str).collect::<Vec<_>>()).finish()
+    };
+    let wrong = run(&key("pin-value=not-the-pin"));
+    assert_eq!(wrong.code(), 5, "{wrong:?}");
+    assert!(!wrong.stderr.contains("not-the-pin"), "{wrong:?}");
+    let first = run(&good).json();
+    // What is in the cache needs neither token nor PIN.
+    fs::remove_dir_all(folder).unwrap();
+    fs::remove_file(pin).unwrap();
+    assert_eq!(run(&good).json(), first);
+    assert_eq!(sandbox.kit.count("CreateSession"), 1);
+}
+
+#[test]
+fn a_selector_chooses_among_several_certificates() {
+    let sandbox = Sandbox::new();
+    let named = |name: &str| NewCertificate { common_name: name.to_owned(), ..Default::default() };
+    let [one, two] = ["one", "two"].map(|name| sandbox.kit.issue(&named(name)));
+    sandbox.file("all.pem", &format!("{}{}", one.certificate, two.certificate));
+    sandbox.file("two.key", two.private_key.as_ref().unwrap().expose());
+    let print = |selector: &str| {
+        let url = sandbox.kit.url();
+        let args = [
+            &["credential-process", "--certificate", "all.pem", "--private-key", "two.key"][..],
+            &["--endpoint", &url, "--no-cache", "--cert-selector", selector],
+            &crate::support::request_flags(names::WORKLOAD),
+        ];
+        sandbox.run(&args.concat())
+    };
+    print(&format!("Key=x509Serial,Value={}", two.serial_hex)).good();
+    let other = print(&format!("Key=x509Serial,Value={}", one.serial_hex));
+    assert_eq!(other.code(), 4, "{other:?}");
+    assert_eq!(print("Key=x509Serial").code(), 4);
+    // To AWS's helper it is one of Windows' store or macOS's.
+    let args = ["sign-string", "--cert-selector", "Key=x509Serial,Value=1f"];
+    let store = sandbox.start_helper(&args).finish();
+    assert_eq!(store.code(), 4, "{store:?}");
+    assert!(store.stderr.contains("not supported yet"), "{store:?}");
 }

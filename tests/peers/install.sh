@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run rolecall against, unless they are there:
 # AWS CLI v2, fish, Node.js, SoftHSM and OpenSC's pkcs11-tool as Debian packages; moto, AWS CLI v1,
-# boto3 and pytest in a Python environment, and the AWS SDK for JavaScript in its folder `node`.
+# boto3, iam-rolesanywhere-session and pytest in a Python environment, and the AWS SDK for JavaScript
+# in its folder `node`.
 #
 # usage: tests/peers/install.sh FOLDER      the environment's folder
 set -euo pipefail

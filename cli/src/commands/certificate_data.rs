@@ -10,13 +10,13 @@ use crate::helper_flags::{IdentityFlags, bad_usage, check};
 use crate::output::{Failure, print, print_json};
 
 pub(crate) fn run(global: &Global, flags: &IdentityFlags) -> Result<ExitCode, Failure> {
-    run_for(global, &flags.options(global))
+    run_for(global, flags.options(global))
 }
 
 /// Prints what a certificate says, or a token's certificates in a list, as AWS's helper does.
-pub(crate) fn run_for(global: &Global, options: &HelperOptions) -> Result<ExitCode, Failure> {
+pub(crate) fn run_for(global: &Global, mut options: HelperOptions) -> Result<ExitCode, Failure> {
     options.check_identity().unwrap_or_else(|error| bad_usage(&error));
-    check(options)?;
+    check(&mut options)?;
     let reader = IdentityReader::new(Context::real(), options.identity.clone());
     let certificates = rolecall::block_on(reader.certificates())??;
     let is_in_token = options.identity.place().is_some_and(|place| place.starts_with("pkcs11:"));

@@ -76,7 +76,7 @@ fn roles_anywhere(
     args: &ConfigureRolesAnywhereArgs,
 ) -> Result<ExitCode, Failure> {
     let mut options = args.certificate.options_beside_profile(global);
-    check(&options)?;
+    check(&mut options)?;
     // The line is for AWS's helper too, which uses a proxy only with the flag.
     options.with_proxy = args.certificate.is_given("with-proxy");
     let warnings = rolecall::block_on(async {
@@ -96,9 +96,9 @@ fn print_trust_policy(
     global: &Global,
     args: &ConfigureRolesAnywhereArgs,
 ) -> Result<ExitCode, Failure> {
-    let options = args.certificate.options_beside_profile(global);
+    let mut options = args.certificate.options_beside_profile(global);
     options.check_identity().unwrap_or_else(|error| bad_usage(&error));
-    check(&options)?;
+    check(&mut options)?;
     let reader = IdentityReader::new(Context::real(), options.identity.clone());
     let certificates = rolecall::block_on(reader.certificates())??;
     let policy = trust_policy(&certificates, &options.request.trust_anchor_arn)?;

@@ -68,8 +68,8 @@ pub(crate) fn run(verb: HelperVerb, options: HelperOptions) -> Result<ExitCode, 
             };
             serve::run_for(&global, &args, certificate(options)?)
         }
-        HelperVerb::SignString => sign_string::run_for(&options),
-        HelperVerb::ReadCertificateData => certificate_data::run_for(&global, &options),
+        HelperVerb::SignString => sign_string::run_for(options),
+        HelperVerb::ReadCertificateData => certificate_data::run_for(&global, options),
         HelperVerb::Version => version(),
     }
 }

@@ -12,13 +12,13 @@ use crate::output::{Failure, print};
 pub(crate) fn run(global: &Global, args: &SignStringArgs) -> Result<ExitCode, Failure> {
     let mut options = args.identity.options(global);
     (options.digest, options.format) = (args.digest.into(), args.format.into());
-    run_for(&options)
+    run_for(options)
 }
 
 /// Signs the helper's fixed text, and prints the signature as it does.
-pub(crate) fn run_for(options: &HelperOptions) -> Result<ExitCode, Failure> {
+pub(crate) fn run_for(mut options: HelperOptions) -> Result<ExitCode, Failure> {
     options.check_identity().unwrap_or_else(|error| bad_usage(&error));
-    check(options)?;
+    check(&mut options)?;
     let reader = IdentityReader::new(Context::real(), options.identity.clone());
     let signature = rolecall::block_on(async {
         let signer = reader.signer().await?;

@@ -43,7 +43,7 @@ pub const IDENTITY_FLAGS: [Flag; 13] = [
     flag(
         "cert-selector",
         "SELECTOR",
-        "Which certificate of a store: Key=x509Subject,Value=… Key=x509Issuer,Value=… \
+        "Which certificate, where there are several: Key=x509Subject,Value=… Key=x509Issuer,Value=… \
          Key=x509Serial,Value=HEX, or file://PATH with JSON",
     ),
     switch(

@@ -79,6 +79,10 @@ pub fn is_helper_name(program: &str) -> bool {
 /// of quoting keeps the same everywhere.
 pub fn profile_line(program: &str, options: &HelperOptions) -> Result<String> {
     let (identity, request) = (&options.identity, &options.request);
+    if options.cert_selector.is_some() {
+        return Err(invalid("cert-selector", "the helper does not take it with a certificate")
+            .with_help("give a file, or a URI, with the one certificate that is meant"));
+    }
     let mut line = format!("{} credential-process", quoted("program", program)?);
     let mut push = |name: &str, value: Option<&str>| -> Result<()> {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -108,6 +112,7 @@ pub fn profile_line(program: &str, options: &HelperOptions) -> Result<String> {
     push("endpoint", options.endpoint.as_deref())?;
     let switches = [
         ("reuse-pin", identity.reuse_pin),
+        ("use-latest-expiring-certificate", identity.use_latest_expiring),
         ("with-proxy", options.with_proxy),
         ("no-verify-ssl", options.no_verify_ssl),
     ];

@@ -1,7 +1,7 @@
-use rolecall_core::SecretInput;
+use rolecall_core::{Context, CredentialsError, SecretInput};
 
 use super::parse::BadUsage;
-use crate::{Digest, IdentitySource, RolesAnywhere};
+use crate::{CertificateSelector, Digest, IdentitySource, RolesAnywhere};
 
 /// What the flags of one command line say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct HelperOptions {
     pub request: RolesAnywhere,
     /// Who asks.
     pub identity: IdentitySource,
+    /// `--cert-selector`, not yet read: [`Self::read_selector`].
+    pub cert_selector: Option<String>,
     /// `--endpoint`.
     pub endpoint: Option<String>,
     /// `--no-verify-ssl`.
@@ -56,6 +58,7 @@ impl Default for HelperOptions {
         Self {
             request: RolesAnywhere::default(),
             identity: IdentitySource::default(),
+            cert_selector: None,
             endpoint: None,
             no_verify_ssl: false,
             with_proxy: false,
@@ -85,7 +88,22 @@ impl HelperOptions {
         for (name, value) in flags {
             options.set(name, value)?;
         }
+        // Without a certificate it is one of the system's store that is meant.
+        if options.cert_selector.is_some() && options.identity.certificate.is_none() {
+            options.unsupported = Some(STORE);
+        }
         Ok(options)
+    }
+
+    /// Reads the selector into [`Self::identity`], from its file if it names one.
+    ///
+    /// # Errors
+    /// As [`CertificateSelector::read`].
+    pub fn read_selector(&mut self, context: &Context) -> Result<(), CredentialsError> {
+        if let Some(text) = &self.cert_selector {
+            self.identity.selector = Some(CertificateSelector::read(text, context)?);
+        }
+        Ok(())
     }
 
     fn set(&mut self, name: &'static str, value: &str) -> Result<(), BadUsage> {
@@ -105,15 +123,17 @@ impl HelperOptions {
             }
             "pkcs11-lib" => identity.pkcs11_module = text.map(Into::into),
             "reuse-pin" => identity.reuse_pin = is_on(name, value)?,
-            "cert-selector" | "system-store-name" | "system-store-location" => {
+            "cert-selector" => self.cert_selector = text,
+            "system-store-name" | "system-store-location" => {
                 self.unsupported = text.and(Some(STORE)).or(self.unsupported);
             }
             "tpm-key-password" => self.unsupported = text.and(Some(TPM)).or(self.unsupported),
             "no-tpm-key-password" => {
                 self.unsupported = is_on(name, value)?.then_some(TPM).or(self.unsupported);
             }
-            // Says which of a store's certificates is taken, and nothing without a store.
-            "use-latest-expiring-certificate" => _ = is_on(name, value)?,
+            "use-latest-expiring-certificate" => {
+                identity.use_latest_expiring = is_on(name, value)?;
+            }
             "role-arn" => request.role_arn = value.to_owned(),
             "profile-arn" => request.profile_arn = value.to_owned(),
             "trust-anchor-arn" => request.trust_anchor_arn = value.to_owned(),
