@@ -2,6 +2,8 @@
 
 mod ask;
 mod path;
+#[cfg(feature = "roles-anywhere")]
+mod roles_anywhere;
 
 use rolecall_core::profile::edit::{
     Change, Edit, SectionName, SettingKey, SettingValue, edit_files, read_setting,

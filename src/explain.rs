@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use crate::SessionOptions;
 use crate::mfa;
 use crate::not_yet::missing_source;
+#[cfg(feature = "roles-anywhere")]
+use crate::roles_anywhere;
 use crate::setup::{Setup, StsSettings};
 use crate::sso;
 
@@ -108,6 +110,8 @@ impl Explanation {
             finding.help = Some("keep the one that is meant, and take the other away".to_owned());
             finding
         }));
+        #[cfg(feature = "roles-anywhere")]
+        self.warnings.extend(setup.roles_anywhere.findings());
         self.problems.extend(source_error(setup, plan).map(|error| Finding {
             file: source_origin(&plan.source).cloned(),
             ..Finding::from(&error)
@@ -116,7 +120,8 @@ impl Explanation {
 
     fn check_web(&mut self, setup: &Setup) {
         let needed = self.plan.as_ref().is_some_and(|plan| {
-            StsSettings::are_needed_by(plan) || matches!(plan.source, Source::Sso { .. })
+            StsSettings::are_needed_by(plan)
+                || matches!(plan.source, Source::Sso { .. } | Source::RolesAnywhere { .. })
         });
         if let (true, Some(web)) = (needed, &setup.web)
             && let Err(error) = web.check()
@@ -163,7 +168,7 @@ impl From<&CredentialsError> for Finding {
 }
 
 impl Finding {
-    fn at(file: Option<Origin>, message: String) -> Self {
+    pub(crate) fn at(file: Option<Origin>, message: String) -> Self {
         let kind = ErrorKind::InvalidConfiguration;
         Self { kind, place: None, file, message, help: None }
     }
@@ -197,6 +202,8 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::Sso { .. } if sso::role(&plan.source).is_some() => {
             sso::provider(setup, &plan.source).and_then(|provider| provider.check()).err()
         }
+        #[cfg(feature = "roles-anywhere")]
+        Source::RolesAnywhere { .. } => roles_anywhere::check(setup).err(),
         Source::Imds => setup.imds.as_ref().err().cloned(),
         Source::Container => ContainerEndpoint::from_env(&context.env).err(),
         _ => missing_source(plan),
@@ -206,6 +213,7 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
 fn source_origin(source: &Source) -> Option<&Origin> {
     match source {
         Source::WebIdentity { set_by: SetBy::Profile { origin, .. }, .. }
+        | Source::RolesAnywhere { set_by: Some((_, origin)), .. }
         | Source::Saml { origin, .. }
         | Source::Sso { origin, .. }
         | Source::LoginSession { origin, .. } => Some(origin),
@@ -240,6 +248,20 @@ fn source_json(source: &Source) -> Value {
         Source::Sso { profile, session, account_id, role_name, .. } => json!({
             "kind": "sso", "profile": profile, "sso_session": session,
             "account_id": account_id, "role_name": role_name,
+        }),
+        Source::RolesAnywhere {
+            certificate,
+            trust_anchor_arn,
+            profile_arn,
+            role_arn,
+            region,
+            set_by,
+            ..
+        } => json!({
+            "kind": "roles-anywhere", "profile": set_by.as_ref().map(|(profile, _)| profile),
+            "certificate": certificate, "trust_anchor_arn": trust_anchor_arn,
+            "profile_arn": profile_arn, "role_arn": role_arn, "region": region,
+            "origin": set_by.as_ref().map(|(_, origin)| origin_json(origin)),
         }),
         Source::LoginSession { profile, .. } => json!({"kind": "login", "profile": profile}),
         Source::Container => json!({"kind": "container"}),
@@ -355,6 +377,12 @@ pub(crate) fn describe(source: &Source) -> String {
             "IAM Identity Center: role {} in account {}",
             shown(role_name.as_deref().unwrap_or("(none)")),
             shown(account_id.as_deref().unwrap_or("(none)"))
+        ),
+        Source::RolesAnywhere { certificate, role_arn, region, .. } => format!(
+            "IAM Roles Anywhere in {}: the certificate in {} for {}",
+            shown(region),
+            shown(certificate),
+            shown(role_arn)
         ),
         Source::LoginSession { .. } => "a session of `aws login`".to_owned(),
         Source::Container => "the container's credentials endpoint".to_owned(),

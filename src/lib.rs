@@ -30,6 +30,8 @@ mod mfa;
 mod not_yet;
 mod profiles;
 mod resolve;
+#[cfg(feature = "roles-anywhere")]
+mod roles_anywhere;
 #[cfg(all(unix, feature = "serve"))]
 pub mod serve;
 mod session;
@@ -49,5 +51,9 @@ pub use rolecall_core::{
     Chain, Context, Credentials, CredentialsError, ErrorKind, Prompt, ProvideCredentials, Result,
     Secret, SecretInput, SharedProvider, printable, timestamp,
 };
+#[cfg(feature = "roles-anywhere")]
+pub use rolecall_rolesanywhere as rolesanywhere;
 pub use rolecall_sts as sts;
+#[cfg(feature = "roles-anywhere")]
+pub use roles_anywhere::{Asker, RolesAnywhereOptions};
 pub use session::{Session, SessionOptions, anonymous_sts};

@@ -22,6 +22,8 @@ use rolecall_sts::{
 
 use crate::mfa;
 use crate::not_yet::{NotYet, missing_source};
+#[cfg(feature = "roles-anywhere")]
+use crate::roles_anywhere;
 use crate::setup::{Setup, StsSettings};
 use crate::sso;
 
@@ -109,6 +111,8 @@ impl<'a> Resolver<'a> {
             Source::Sso { profile, origin, .. } => {
                 self.sso(format!("profile {profile} ({origin})"))?
             }
+            #[cfg(feature = "roles-anywhere")]
+            Source::RolesAnywhere { .. } => self.roles_anywhere()?,
             Source::Container => Arc::new(ContainerProvider::new(context.clone())),
             Source::Imds => {
                 let provider = ImdsProvider::new(context.clone(), self.setup.imds.clone()?);
@@ -217,6 +221,27 @@ impl<'a> Resolver<'a> {
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
+    #[cfg(feature = "roles-anywhere")]
+    fn roles_anywhere(&self) -> Result<SharedProvider> {
+        let Source::RolesAnywhere { role_arn, identity, set_by, .. } = &self.plan.source else {
+            return Err(internal("the source is no certificate"));
+        };
+        let place = match set_by {
+            Some((profile, origin)) => format!("profile {profile} ({origin})"),
+            None => "the given certificate".to_owned(),
+        };
+        let provider = roles_anywhere::provider(self.setup)
+            .map_err(|error| error.with_place(place.as_str()))?;
+        let key = RoleCacheKey { role_arn, ..RoleCacheKey::default() };
+        let asked = &self.setup.roles_anywhere;
+        let slot = Slot {
+            name: own_name("roles-anywhere", &[("Identity", identity)]),
+            lifetime: asked.lifetime(),
+            ..slot(&key, Vec::new(), digest_of(identity), self.source_may_ask())
+        };
+        Ok(self.cached(slot, place, provider))
+    }
+
     /// The session that proves the first role's device for all roles that name it; it takes the
     /// place of the user's `keys`.
     fn mfa_session(&self, keys: &Arc<MemoryCache>) -> Result<Option<SharedProvider>> {
@@ -267,10 +292,20 @@ impl<'a> Resolver<'a> {
         let asks = |hop: &RoleHop| hop.mfa_serial.is_some();
         // A renewal of theirs must not be cut off either.
         let is_interactive = matches!(self.plan.source, Source::Sso { .. } | Source::Saml { .. })
+            || self.source_may_ask()
             || self.plan.hops[..=number].iter().any(asks);
         let fingerprint = self.fingerprint(&self.plan.hops[..number]);
         let slot = slot(&key, Vec::new(), fingerprint, is_interactive);
         Ok(self.cached(slot, place, Arc::new(provider)))
+    }
+
+    /// Whether a key's PIN or password may be asked for.
+    fn source_may_ask(&self) -> bool {
+        #[cfg(feature = "roles-anywhere")]
+        if matches!(self.plan.source, Source::RolesAnywhere { .. }) {
+            return self.setup.roles_anywhere.may_ask(&self.setup.context);
+        }
+        false
     }
 
     fn cached(&self, slot: Slot, place: String, provider: SharedProvider) -> SharedProvider {

@@ -33,6 +33,9 @@ pub struct SessionOptions {
     pub no_disk_cache: bool,
     /// The machine to look at; `None` is this one.
     pub context: Option<Context>,
+    /// A certificate for IAM Roles Anywhere, which takes the place of all profiles as the source.
+    #[cfg(feature = "roles-anywhere")]
+    pub roles_anywhere: Option<crate::RolesAnywhereOptions>,
 }
 
 /// A client of STS without credentials, for the operations whose proof is among their parameters:

@@ -9,6 +9,8 @@ use rolecall_core::{Context, CredentialsError, ErrorKind, Prompt, Result, Shared
 use rolecall_sts::StsClient;
 
 use crate::SessionOptions;
+#[cfg(feature = "roles-anywhere")]
+use crate::roles_anywhere;
 
 /// How long a program of a profile may take where nothing is said.
 const PROGRAM_DEADLINE: Duration = Duration::from_secs(60);
@@ -29,6 +31,9 @@ pub(crate) struct Setup {
     pub(crate) process_timeout: Option<Duration>,
     /// What reaches the world, unless the caller brought something of its own.
     pub(crate) web: Option<Arc<WebClient>>,
+    /// Who asks Roles Anywhere, if that is the plan's source.
+    #[cfg(feature = "roles-anywhere")]
+    pub(crate) roles_anywhere: roles_anywhere::Asked,
 }
 
 /// Where STS is, and how often to ask it.
@@ -75,6 +80,13 @@ impl Setup {
         };
         let sts = sts_settings(&context, &profiles, &selected, overrides);
         let imds = ImdsSettings::read(&context.env, profiles.get(&selected));
+        #[cfg(feature = "roles-anywhere")]
+        let (plan, roles_anywhere) = {
+            let (profiles, selected) = (&profiles, selected.as_str());
+            let around =
+                roles_anywhere::Surroundings { context: &context, profiles, selected, is_real };
+            around.take(plan, options.roles_anywhere)
+        };
         Ok(Self {
             context,
             selected,
@@ -85,15 +97,26 @@ impl Setup {
             use_disk_cache: !options.no_disk_cache,
             process_timeout: options.process_timeout,
             web,
+            #[cfg(feature = "roles-anywhere")]
+            roles_anywhere,
             profiles,
         })
     }
 
     /// The endpoint of a service in a region of its own.
     pub(crate) fn endpoint(&self, service: Service, region: &str) -> Result<Endpoint> {
+        let overrides = Overrides { region: Some(region), ..Overrides::default() };
+        endpoint::resolve(service, &self.endpoint_options(service, overrides)?)
+    }
+
+    /// What decides where a service's requests go.
+    pub(crate) fn endpoint_options(
+        &self,
+        service: Service,
+        overrides: Overrides<'_>,
+    ) -> Result<EndpointOptions> {
         let (env, profile) = (&self.context.env, Some(self.selected.as_str()));
-        let options = EndpointOptions::from(service, env, &self.profiles, profile, Some(region))?;
-        endpoint::resolve(service, &options)
+        EndpointOptions::with_overrides(service, env, &self.profiles, profile, overrides)
     }
 
     /// How long a program of a profile may take.

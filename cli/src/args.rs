@@ -4,8 +4,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 use rolecall::SecretInput;
 use rolecall::configure::SettingPath;
 use rolecall::export::ExportFormat;
+use rolecall::rolesanywhere::Digest;
+use rolecall::rolesanywhere::command_line::SignFormat;
 
 use crate::commands::sts::StsCommand;
+use crate::helper_flags::{CertificateFlags, IdentityFlags};
 
 /// Short-lived AWS credentials for any profile.
 #[derive(Parser)]
@@ -22,7 +25,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The profile, used alone; without it the default chain is asked (environment, AWS_PROFILE, …)
@@ -55,9 +58,10 @@ pub(crate) struct Global {
     pub(crate) debug: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Default, ValueEnum)]
 pub(crate) enum ErrorFormat {
     /// Lines for people
+    #[default]
     Text,
     /// One JSON object
     Json,
@@ -67,12 +71,13 @@ pub(crate) enum ErrorFormat {
 pub(crate) enum Command {
     /// Print credentials, as `aws configure export-credentials` does
     Export(ExportArgs),
-    /// Print credentials for a `credential_process` line in ~/.aws/config
-    CredentialProcess,
+    /// Print credentials for a `credential_process` line in ~/.aws/config: of a profile, or of a
+    /// certificate as `aws_signing_helper` does
+    CredentialProcess(Box<CertificateFlags>),
     /// Run a command with the credentials in its environment
     Exec(ExecArgs),
     /// Serve credentials on loopback, as EC2 instances and ECS containers get them
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Print whose credentials these are
     Whoami,
     /// Call an operation of STS, as `aws sts` does
@@ -84,9 +89,15 @@ pub(crate) enum Command {
     /// Look for what is wrong on this machine with getting credentials, and say what to do about it
     Doctor,
     /// Set keys, region and output of a profile, as `aws configure` does: asks, or takes --set
-    Configure(ConfigureArgs),
+    Configure(Box<ConfigureArgs>),
     /// Write credentials into the credentials file, and new ones before they end
-    Update(UpdateArgs),
+    Update(Box<UpdateArgs>),
+    /// Sign a fixed text with a certificate's key, to see that the key works
+    SignString(Box<SignStringArgs>),
+    /// Print what a certificate says, or a token's certificates
+    ReadCertificateData(Box<IdentityFlags>),
+    /// Print the version alone, as `aws_signing_helper version` does
+    Version,
     /// The credentials cache that is shared with AWS CLI
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -120,7 +131,7 @@ pub(crate) struct ExecArgs {
     pub(crate) command: Vec<std::ffi::OsString>,
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct ServeArgs {
     /// The profile; more may be named, the first is the one for who asks for none. Without it the
     /// default chain is served
@@ -145,6 +156,8 @@ pub(crate) struct ServeArgs {
     /// Where to write the authorization token; ~/.aws/rolecall/serve/PORT.token otherwise
     #[arg(long, value_name = "PATH")]
     pub(crate) token_file: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateFlags,
 }
 
 #[derive(clap::Args)]
@@ -176,9 +189,24 @@ pub(crate) enum ConfigureCommand {
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
+    /// Write a profile that gets its credentials from IAM Roles Anywhere; asks for what no flag says
+    RolesAnywhere(Box<ConfigureRolesAnywhereArgs>),
 }
 
 #[derive(clap::Args)]
+pub(crate) struct ConfigureRolesAnywhereArgs {
+    /// The program that the profile names: aws_signing_helper, or a path that ends so, is AWS's or
+    /// this one under that name; this program answers such profiles itself
+    #[arg(long, value_name = "PROGRAM", default_value = "aws_signing_helper")]
+    pub(crate) program: String,
+    /// Print the trust policy that the role needs for this certificate, and write nothing
+    #[arg(long)]
+    pub(crate) print_trust_policy: bool,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateFlags,
+}
+
+#[derive(clap::Args, Default)]
 pub(crate) struct UpdateArgs {
     /// The section to write; its name is not the source's
     // In place of the global one, as in AWS's helper.
@@ -190,6 +218,58 @@ pub(crate) struct UpdateArgs {
     /// Write once and end
     #[arg(long)]
     pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateFlags,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct SignStringArgs {
+    /// The digest that is signed
+    #[arg(long, value_name = "DIGEST", default_value = "SHA256")]
+    pub(crate) digest: DigestName,
+    /// How the signature is printed
+    #[arg(long, value_name = "FORM", default_value = "json")]
+    pub(crate) format: SignatureForm,
+    #[command(flatten)]
+    pub(crate) identity: IdentityFlags,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum DigestName {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl From<DigestName> for Digest {
+    fn from(name: DigestName) -> Self {
+        match name {
+            DigestName::Sha256 => Self::Sha256,
+            DigestName::Sha384 => Self::Sha384,
+            DigestName::Sha512 => Self::Sha512,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum SignatureForm {
+    /// Hexadecimal digits in quotes
+    Json,
+    /// Hexadecimal digits
+    Text,
+    /// The bytes
+    Bin,
+}
+
+impl From<SignatureForm> for SignFormat {
+    fn from(form: SignatureForm) -> Self {
+        match form {
+            SignatureForm::Json => Self::Json,
+            SignatureForm::Text => Self::Text,
+            SignatureForm::Bin => Self::Bin,
+        }
+    }
 }
 
 #[derive(Subcommand)]

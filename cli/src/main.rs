@@ -4,17 +4,23 @@
 
 mod args;
 mod commands;
+mod helper_flags;
 mod output;
 mod shorthand;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use rolecall::rolesanywhere::command_line::HelperVerb;
 
-use args::{Args, Command, ExecArgs};
+use args::{Args, Command, ErrorFormat, ExecArgs};
 use output::Failure;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if commands::helper::is_called(arguments.next().as_ref()) {
+        return as_helper(arguments.collect());
+    }
     let args = Args::parse();
     match &args.command {
         _ if args.global.debug => start_log("trace"),
@@ -28,11 +34,27 @@ fn main() -> ExitCode {
     }
 }
 
+/// The program as AWS's helper.
+fn as_helper(arguments: Vec<std::ffi::OsString>) -> ExitCode {
+    let (verb, options) = match commands::helper::parse(arguments) {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    match verb {
+        _ if options.debug => start_log("trace"),
+        HelperVerb::Serve => start_log("warn"),
+        _ => {}
+    }
+    commands::helper::run(verb, options).unwrap_or_else(|failure| failure.report(ErrorFormat::Text))
+}
+
 fn run(args: &Args) -> Result<ExitCode, Failure> {
     let global = &args.global;
     match &args.command {
         Command::Export(export) => commands::export::run(global, export),
-        Command::CredentialProcess => commands::export::credential_process(global),
+        Command::CredentialProcess(certificate) => {
+            commands::export::credential_process(global, certificate)
+        }
         Command::Exec(exec) => commands::exec::run(global, exec),
         Command::Serve(serve) => commands::serve::run(global, serve),
         Command::Whoami => commands::whoami::run(global),
@@ -42,6 +64,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Doctor => commands::doctor::run(global),
         Command::Configure(configure) => commands::configure::run(global, configure),
         Command::Update(update) => commands::update::run(global, update),
+        Command::SignString(sign) => commands::sign_string::run(global, sign),
+        Command::ReadCertificateData(identity) => commands::certificate_data::run(global, identity),
+        Command::Version => commands::helper::version(),
         Command::Cache(cache) => commands::cache::run(global, cache),
         Command::Completions { shell } => commands::completions::run(*shell),
     }
@@ -52,6 +77,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn start_log(level: &str) {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(format!("rolecall={level},rolecall_core={level},rolecall_sts={level}"))
+        .with_env_filter(format!(
+            "rolecall={level},rolecall_core={level},rolecall_rolesanywhere={level},\
+             rolecall_sts={level}"
+        ))
         .init();
 }

@@ -6,6 +6,7 @@
 //! - An [`IdentitySource`] says where key, certificate and chain come from; reading it gives an
 //!   identity whose parts belong together.
 //! - [`RolesAnywhere`] is what is asked of AWS for it.
+//! - [`command_line`] reads and writes the command lines of AWS's own program.
 
 #![warn(missing_docs)]
 
@@ -13,11 +14,13 @@ mod arn;
 mod canonical;
 mod certificate;
 mod chain;
+pub mod command_line;
 mod create_session;
 mod error;
 mod helper;
 mod identity;
 mod identity_source;
+mod inputs;
 mod key;
 mod material;
 #[cfg(feature = "pkcs11")]
@@ -30,6 +33,8 @@ mod selector;
 mod signer;
 #[cfg(test)]
 mod testing;
+mod trust_policy;
+mod unsupported;
 
 pub use canonical::SessionCall;
 pub use certificate::Certificate;
@@ -44,6 +49,8 @@ pub use reader::IdentityReader;
 pub use request::RolesAnywhere;
 pub use selector::CertificateSelector;
 pub use signer::{Digest, KeyKind, SharedSigner, Signer};
+pub use trust_policy::{TrustPolicy, trust_policy};
+pub use unsupported::is_not_supported;
 
 /// What the fuzz targets need and nobody else.
 #[cfg(all(fuzzing, feature = "pkcs11"))]

@@ -56,7 +56,10 @@ impl ServedProfile {
         let plan = session.plan();
         let role_arn = match (plan.hops.last(), &plan.source) {
             (Some(hop), _) => Some(hop.role_arn.clone()),
-            (None, Source::WebIdentity { role_arn, .. }) => Some(role_arn.clone()),
+            (
+                None,
+                Source::WebIdentity { role_arn, .. } | Source::RolesAnywhere { role_arn, .. },
+            ) => Some(role_arn.clone()),
             (None, _) => None,
         };
         Self(Arc::new(Inner {

@@ -3,10 +3,12 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use rolecall::configure::{Assignment, Setting, SettingPath, Settings};
+use rolecall::rolesanywhere::{IdentityReader, trust_policy};
 use rolecall::{Context, ProfileSet};
 use serde_json::json;
 
-use crate::args::{Args, ConfigureArgs, ConfigureCommand, Global};
+use crate::args::{Args, ConfigureArgs, ConfigureCommand, ConfigureRolesAnywhereArgs, Global};
+use crate::helper_flags::{bad_usage, check};
 use crate::output::{Failure, print, print_json, warn, warn_of_exposed};
 
 pub(crate) fn run(global: &Global, args: &ConfigureArgs) -> Result<ExitCode, Failure> {
@@ -21,6 +23,10 @@ pub(crate) fn run(global: &Global, args: &ConfigureArgs) -> Result<ExitCode, Fai
         Some(ConfigureCommand::Set { key, value }) => {
             set(&settings, &[Assignment::new(key.clone(), value)])
         }
+        Some(ConfigureCommand::RolesAnywhere(args)) if args.print_trust_policy => {
+            print_trust_policy(global, args)
+        }
+        Some(ConfigureCommand::RolesAnywhere(args)) => roles_anywhere(global, &settings, args),
         None if args.set.is_empty() => warn_of(&rolecall::block_on(settings.ask())??),
         None => {
             let assignments = args.set.iter().map(|text| Assignment::parse(text));
@@ -62,6 +68,47 @@ fn set(settings: &Settings, assignments: &[Assignment]) -> Result<ExitCode, Fail
         warn_of_exposed(&path.to_string());
     }
     warn_of(&rolecall::block_on(settings.set(assignments))??)
+}
+
+fn roles_anywhere(
+    global: &Global,
+    settings: &Settings,
+    args: &ConfigureRolesAnywhereArgs,
+) -> Result<ExitCode, Failure> {
+    let mut options = args.certificate.options_beside_profile(global);
+    check(&options)?;
+    // The line is for AWS's helper too, which uses a proxy only with the flag.
+    options.with_proxy = args.certificate.is_given("with-proxy");
+    let warnings = rolecall::block_on(async {
+        settings.ask_for_certificate(&mut options).await?;
+        settings.set_roles_anywhere(&args.program, &options).await
+    })??;
+    if options.identity.password.is_some() {
+        warn(
+            "warning: AWS's own aws_signing_helper takes --pkcs8-password only as it is: this \
+              profile is for rolecall",
+        );
+    }
+    warn_of(&warnings)
+}
+
+fn print_trust_policy(
+    global: &Global,
+    args: &ConfigureRolesAnywhereArgs,
+) -> Result<ExitCode, Failure> {
+    let options = args.certificate.options_beside_profile(global);
+    options.check_identity().unwrap_or_else(|error| bad_usage(&error));
+    check(&options)?;
+    let reader = IdentityReader::new(Context::real(), options.identity.clone());
+    let certificates = rolecall::block_on(reader.certificates())??;
+    let policy = trust_policy(&certificates, &options.request.trust_anchor_arn)?;
+    for attribute in &policy.left_out {
+        warn(&format!("warning: not among the conditions is {attribute}"));
+    }
+    if !policy.names_subject {
+        warn("warning: every certificate of the trust anchor can get this role");
+    }
+    print_json(&policy.document)
 }
 
 fn warn_of(warnings: &[rolecall::core::profile::Warning]) -> Result<ExitCode, Failure> {

@@ -1,14 +1,17 @@
 //! One module a command.
 
 pub(crate) mod cache;
+pub(crate) mod certificate_data;
 pub(crate) mod completions;
 pub(crate) mod configure;
 pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod helper;
 pub(crate) mod profiles;
 pub(crate) mod serve;
+pub(crate) mod sign_string;
 pub(crate) mod sts;
 pub(crate) mod update;
 pub(crate) mod whoami;

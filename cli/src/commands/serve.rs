@@ -1,15 +1,41 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use rolecall::serve::{
     Announcement, ServeOptions, ServedProfile, Server, TokenFile, random_token, stop_signal,
 };
-use rolecall::{Context, Session, SessionOptions};
+use rolecall::{Context, RolesAnywhereOptions, Session, SessionOptions};
 
 use crate::args::{Global, ServeArgs};
+use crate::helper_flags::{certificate, usage};
 use crate::output::{Failure, print};
 
 pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<ExitCode, Failure> {
+    if !args.certificate.are_given() {
+        return run_with(global, args, profiles(global, args)?);
+    }
+    if !args.profile.is_empty() {
+        usage(ErrorKind::ArgumentConflict, "--profile does not go with a certificate's flags")
+    }
+    run_for(global, args, certificate(args.certificate.options(global))?)
+}
+
+/// Serves the credentials of a certificate.
+pub(crate) fn run_for(
+    global: &Global,
+    args: &ServeArgs,
+    certificate: RolesAnywhereOptions,
+) -> Result<ExitCode, Failure> {
+    let options = SessionOptions { roles_anywhere: Some(certificate), ..super::options(global) };
+    run_with(global, args, vec![ServedProfile::new(&Session::new(options)?)])
+}
+
+fn run_with(
+    global: &Global,
+    args: &ServeArgs,
+    profiles: Vec<ServedProfile>,
+) -> Result<ExitCode, Failure> {
     let context = Context::real();
     let is_for_all = args.imds == args.ecs;
     let authorization = (args.ecs || is_for_all).then(random_token).transpose()?;
@@ -21,7 +47,7 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<ExitCode, Failure
         authorization: authorization.clone(),
     };
     rolecall::block_on(async {
-        let server = Server::bind(&context, profiles(global, args)?, &options)?;
+        let server = Server::bind(&context, profiles, &options)?;
         server.warm_up().await?;
         let write =
             |token| TokenFile::write(&context, args.token_file.as_deref(), server.port(), token);

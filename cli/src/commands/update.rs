@@ -1,14 +1,41 @@
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use rolecall::update::{Update, Updater};
-use rolecall::{Credentials, SessionOptions, timestamp};
+use rolecall::{Credentials, RolesAnywhereOptions, SessionOptions, timestamp};
 use serde_json::json;
 
 use crate::args::{Global, UpdateArgs};
+use crate::helper_flags::{certificate, usage};
 use crate::output::{Failure, print_json, warn};
 
 pub(crate) fn run(global: &Global, args: &UpdateArgs) -> Result<ExitCode, Failure> {
-    let source = SessionOptions { profile: args.from.clone(), ..super::options(global) };
+    if !args.certificate.are_given() {
+        let source = SessionOptions { profile: args.from.clone(), ..super::options(global) };
+        return run_with(global, args, source);
+    }
+    if args.from.is_some() {
+        usage(ErrorKind::ArgumentConflict, "--from does not go with a certificate's flags")
+    }
+    run_for(global, args, certificate(args.certificate.options_beside_profile(global))?)
+}
+
+/// Writes the credentials of a certificate.
+pub(crate) fn run_for(
+    global: &Global,
+    args: &UpdateArgs,
+    certificate: RolesAnywhereOptions,
+) -> Result<ExitCode, Failure> {
+    let options = super::options(global);
+    let source = SessionOptions { profile: None, roles_anywhere: Some(certificate), ..options };
+    run_with(global, args, source)
+}
+
+fn run_with(
+    global: &Global,
+    args: &UpdateArgs,
+    source: SessionOptions,
+) -> Result<ExitCode, Failure> {
     let updater = Updater::new(&args.profile, source)?;
     if args.once {
         let credentials = rolecall::block_on(updater.once())??;

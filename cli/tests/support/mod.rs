@@ -1,5 +1,6 @@
 //! A home folder of its own, a clean environment, and a program that cannot run for ever.
 
+mod certificates;
 mod finished;
 mod needles;
 mod profile_files;
@@ -16,6 +17,7 @@ use std::process::{Command, Stdio};
 use rolecall_kit::{Kit, World, names};
 use tempfile::TempDir;
 
+pub(crate) use certificates::{flags, request_flags};
 pub(crate) use finished::{Expected, Finished};
 pub(crate) use needles::Needles;
 pub(crate) use running::Running;

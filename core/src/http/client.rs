@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
 use super::options::Options;
+use super::unverified::unverified;
 use super::{ANSWER_LIMIT, HttpClient, HttpError, HttpFailure, Request, Response};
 use crate::{Env, Fs, Secret};
 
@@ -30,6 +31,9 @@ pub struct WebSettings {
     pub https_proxy: Option<Secret>,
     /// Hosts to reach directly, comma-separated.
     pub no_proxy: Option<String>,
+    /// Takes any certificate of the other side, so that whoever is in between reads and changes
+    /// everything. Only for a user who asks for just this.
+    pub no_verify: bool,
 }
 
 impl WebSettings {
@@ -46,7 +50,14 @@ impl WebSettings {
             http_proxy: http.or_else(all).map(Secret::from),
             https_proxy: https.or_else(all).map(Secret::from),
             no_proxy: env.first(&["no_proxy", "NO_PROXY"]),
+            no_verify: false,
         }
+    }
+
+    /// The same without proxies.
+    #[must_use]
+    pub fn direct(self) -> Self {
+        Self { http_proxy: None, https_proxy: None, ..self }
     }
 }
 
@@ -146,6 +157,9 @@ impl WebClient {
     fn tls(&self) -> Result<rustls::ClientConfig, HttpError> {
         let unusable = |message: String| HttpError::new(HttpFailure::Unusable, message);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        if self.settings.no_verify {
+            return unverified(provider).map_err(|error| unusable(error.to_string()));
+        }
         let roots = match &self.settings.ca_bundle {
             Some(path) => self.read_roots(path)?,
             None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),

@@ -3,6 +3,7 @@
 mod client;
 mod options;
 mod retry;
+mod unverified;
 
 use std::fmt;
 use std::net::IpAddr;

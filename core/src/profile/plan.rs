@@ -129,6 +129,24 @@ pub enum Source {
         /// The line that decides.
         origin: Origin,
     },
+    /// A certificate, traded for a role by IAM Roles Anywhere.
+    RolesAnywhere {
+        /// Where the certificate comes from, as users know it; no secret.
+        certificate: String,
+        /// The trust anchor.
+        trust_anchor_arn: String,
+        /// The Roles Anywhere profile.
+        profile_arn: String,
+        /// The role.
+        role_arn: String,
+        /// The region that is asked.
+        region: String,
+        /// The same as long as what is asked for, and by whom, is the same; no secret.
+        identity: String,
+        /// The profile whose `credential_process` asks for it, and its line; `None` if the caller
+        /// does.
+        set_by: Option<(String, Origin)>,
+    },
     /// A console session that `aws login` left.
     LoginSession {
         /// The profile.
@@ -209,6 +227,7 @@ impl Plan {
                     .map(|text| text.as_deref().unwrap_or_default());
                 format!("sso:{session}\n{start_url}\n{region}\n{account}\n{role}")
             }
+            Source::RolesAnywhere { identity, .. } => format!("roles-anywhere:{identity}"),
             Source::LoginSession { login_session, .. } => format!("login:{login_session}"),
             Source::Imds => "imds".to_owned(),
             Source::Container => "container".to_owned(),

@@ -57,7 +57,7 @@ fn refused(
         Aes128Gcm { .. } | Aes256Gcm { .. } => 1,
         _ => 16,
     };
-    if encrypted.is_empty() || encrypted.len() % block != 0 {
+    if encrypted.is_empty() || !encrypted.len().is_multiple_of(block) {
         return invalid("the encrypted bytes are damaged or cut off").with_source(error);
     }
     match error {

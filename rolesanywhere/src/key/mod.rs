@@ -19,6 +19,7 @@ use rolecall_core::{CredentialsError, ErrorKind, Result};
 use self::ec::EcKey;
 pub(crate) use self::form::Form;
 use self::rsa::RsaKey;
+use crate::unsupported::not_supported;
 use crate::{Digest, KeyKind, Signer};
 
 /// As errors name what fails here.
@@ -49,7 +50,7 @@ pub struct PrivateKey {
 }
 
 enum Key {
-    Rsa(RsaKey),
+    Rsa(Box<RsaKey>),
     Ec(EcKey),
 }
 
@@ -61,7 +62,7 @@ impl PrivateKey {
     pub fn from_der(der: &[u8]) -> Result<Self> {
         let key = match Form::of(der) {
             Some(Form::Pkcs8) => Self::from_pkcs8(der)?,
-            Some(Form::Pkcs1) => Key::Rsa(RsaKey::from_pkcs1(der)?),
+            Some(Form::Pkcs1) => Key::Rsa(Box::new(RsaKey::from_pkcs1(der)?)),
             Some(Form::Sec1) => Key::Ec(EcKey::from_sec1(der)?),
             Some(other) => {
                 return Err(refuse(format!(
@@ -82,7 +83,7 @@ impl PrivateKey {
         let info = PrivateKeyInfoRef::from_der(der)
             .map_err(|flaw| refuse(format!("it is broken: {flaw}")))?;
         match info.algorithm.oid {
-            RSA => Ok(Key::Rsa(RsaKey::from_pkcs1(info.private_key.as_bytes())?)),
+            RSA => Ok(Key::Rsa(Box::new(RsaKey::from_pkcs1(info.private_key.as_bytes())?))),
             EC => Ok(Key::Ec(EcKey::from_pkcs8(&info)?)),
             other => Err(unsupported(other)),
         }
@@ -151,8 +152,11 @@ fn unsupported(algorithm: ObjectIdentifier) -> CredentialsError {
         "2.16.840.1.101.3.4.3.19" => "an ML-DSA-87 key".to_owned(),
         other => format!("a key of the algorithm {other}"),
     };
-    let not_yet = if name.contains("ML-DSA") { ", which is not supported yet" } else { "" };
-    refuse(format!("it is {name}{not_yet}")).with_help(SUPPORTED)
+    let error = match name.contains("ML-DSA") {
+        true => not_supported(refuse(format!("it is {name}, which is not supported yet"))),
+        false => refuse(format!("it is {name}")),
+    };
+    error.with_help(SUPPORTED)
 }
 
 pub(crate) fn refuse(message: impl Into<String>) -> CredentialsError {

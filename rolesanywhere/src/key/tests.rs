@@ -6,7 +6,7 @@ use ring::signature::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::openssl;
+use crate::testing::{self, openssl};
 
 /// A key that openssl makes; DER in PKCS#8.
 fn generate(options: &str) -> Vec<u8> {
@@ -21,9 +21,14 @@ fn generate_rsa(bits: u32) -> Vec<u8> {
     generate(&format!("-algorithm RSA -pkeyopt rsa_keygen_bits:{bits}"))
 }
 
-/// The same key in PKCS#1 or SEC 1.
+/// The same key in PKCS#1 or SEC 1, which openssl writes in PEM alone.
 fn traditional(pkcs8: &[u8]) -> Vec<u8> {
-    openssl("pkey -inform DER -outform DER -traditional", pkcs8)
+    let pem = String::from_utf8(openssl("pkey -inform DER -traditional", pkcs8)).unwrap();
+    assert!(pem.contains("BEGIN RSA PRIVATE KEY") || pem.contains("BEGIN EC PRIVATE KEY"));
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = testing::base64(&base64.into());
+    assert_ne!(Form::of(&der), Some(Form::Pkcs8));
+    der
 }
 
 fn public_bits(key: &PrivateKey) -> Vec<u8> {
@@ -107,7 +112,8 @@ fn ec_keys_sign_with_every_digest_whatever_their_form() {
 fn an_ec_key_without_its_public_half_is_taken() {
     for curve in ["P-256", "P-384", "P-521"] {
         let whole = generate_ec(curve);
-        let half = openssl("ec -inform DER -outform DER -no_public", &whole);
+        let pem = openssl("ec -inform DER -no_public", &whole);
+        let half = openssl("pkey -outform DER", &pem);
         assert!(half.len() < whole.len());
         let key = PrivateKey::from_der(&half).unwrap();
         assert_eq!(key.public_key(), PrivateKey::from_der(&whole).unwrap().public_key());

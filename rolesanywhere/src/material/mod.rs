@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::input::{Input, place_of};
 use crate::Certificate;
 use crate::key::{self, Form, PrivateKey};
+use crate::unsupported::not_supported;
 
 const PROVIDER: &str = "Roles Anywhere identity";
 
@@ -42,13 +43,19 @@ impl Material {
     /// `InvalidConfiguration` if it is none of these or damaged.
     pub(crate) fn read(bytes: &[u8], place: &str) -> Result<Self> {
         let mut found = Self { place: place.to_owned(), ..Self::default() };
-        match std::str::from_utf8(bytes) {
-            Ok(text) if text.contains(pem::BEGIN) => found.add_pem(text)?,
-            Ok(text) => match from_base64(text) {
-                Some(der) => found.add_der(&der)?,
-                None => return Err(found.strange(bytes)),
-            },
-            Err(_) => found.add_der(bytes)?,
+        if bytes.windows(pem::BEGIN.len()).any(|part| part == pem::BEGIN.as_bytes()) {
+            // Comments in between may be in any encoding.
+            let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+            // One line, as some files of variables need it.
+            match text.contains('\n') {
+                true => found.add_pem(&text)?,
+                false => found.add_pem(&Zeroizing::new(text.replace("\\n", "\n")))?,
+            }
+        } else if Form::of(bytes).is_some() {
+            found.add_der(bytes)?;
+        } else {
+            let der = std::str::from_utf8(bytes).ok().and_then(from_base64);
+            found.add_der(&der.ok_or_else(|| found.strange(bytes))?)?;
         }
         Ok(found)
     }
@@ -56,6 +63,10 @@ impl Material {
     fn add_pem(&mut self, text: &str) -> Result<()> {
         let blocks = pem::blocks(text)
             .map_err(|flaw| self.refuse(format!("line {}: {}", flaw.line, flaw.what)))?;
+        if blocks.is_empty() {
+            let error = self.refuse("its PEM blocks do not stand on lines of their own");
+            return Err(error.with_help("keep the line ends when it is copied"));
+        }
         for block in blocks {
             let at_line = |error: CredentialsError| {
                 let place = format!("{}, line {}", self.place, block.line);
@@ -194,7 +205,7 @@ fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 pub(crate) fn in_tpm() -> CredentialsError {
-    key::refuse("it is a key in a TPM, which is not supported yet")
+    not_supported(key::refuse("it is a key in a TPM, which is not supported yet"))
         .with_help("use a key in a file or in a PKCS#11 token; tpm2-pkcs11 makes a token of a TPM")
 }
 

@@ -83,7 +83,8 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>, Flaw> {
 
 fn boundary<'a>(line: &'a str, start: &str) -> Option<&'a str> {
     // A byte order mark may stand before the first.
-    line.trim_start_matches('\u{feff}').strip_prefix(start)?.strip_suffix(DASHES)
+    let label = line.trim_start_matches('\u{feff}').strip_prefix(start)?.strip_suffix(DASHES)?;
+    (!label.contains(DASHES)).then_some(label)
 }
 
 #[cfg(test)]

@@ -49,6 +49,17 @@ fn files_may_hold_any_mix() {
 }
 
 #[test]
+fn text_that_was_copied_carelessly_is_read_or_explained() {
+    let leaf = Issued::new("leaf", None, &|_| {});
+    let one_line = leaf.pem().replace('\n', "\\n");
+    assert_eq!(read(&one_line).unwrap().certificates, [leaf.certificate()]);
+    let latin = [b"subject=CN=M\xfcller\n".as_slice(), leaf.pem().as_bytes()].concat();
+    assert_eq!(Material::read(&latin, "x").unwrap().certificates, [leaf.certificate()]);
+    let error = flaw(leaf.pem().replace('\n', " ").as_bytes());
+    assert!(error.help().unwrap().contains("line ends"), "{error}");
+}
+
+#[test]
 fn der_is_told_by_what_is_in_it() {
     let leaf = Issued::new("leaf", None, &|_| {});
     let found = Material::read(&leaf.der, "x").unwrap();

@@ -65,7 +65,7 @@ pub(super) fn finish(kind: KeyKind, raw: Vec<u8>) -> Result<Vec<u8>> {
         return Ok(raw);
     }
     let half = raw.len() / 2;
-    let encoded = (raw.len() % 2 == 0 && (1..=order_length(kind)).contains(&half))
+    let encoded = (raw.len().is_multiple_of(2) && (1..=order_length(kind)).contains(&half))
         .then(|| ecdsa_der(&raw[..half], &raw[half..]).ok())
         .flatten();
     encoded.ok_or_else(|| {

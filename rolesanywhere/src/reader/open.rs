@@ -200,7 +200,8 @@ impl IdentityReader {
 fn no_token(uri: &str) -> CredentialsError {
     let place = crate::material::place_of(&rolecall_core::SecretInput::Literal(uri.into()));
     let message = "this rolecall is built without PKCS#11";
-    CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
+    let error = CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message);
+    crate::unsupported::not_supported(error)
         .with_place(place)
         .with_help("build it with the feature pkcs11, or use a key in a file")
 }

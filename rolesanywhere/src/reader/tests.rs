@@ -293,7 +293,7 @@ async fn whatever_is_half_written_keeps_the_old_pair_while_it_is_valid() {
         // Without one from before there is nothing to go on with, unless AWS alone would mind.
         assert_eq!(machine.reader("cert").identity().await.is_ok(), half == whole(&tomorrow));
     }
-    std::fs::remove_file(machine.folder.path().join("cert")).unwrap();
+    machine.context.fs.remove(Path::new("/cert")).unwrap();
     assert_eq!(subject(&reader).await, "CN=old");
     // Past its end it is no help.
     machine.context.clock.advance(Duration::from_secs(400 * 86_400));

@@ -142,7 +142,10 @@ fn a_file_holds_the_same_as_json() {
     let der = certificate("/O=Acme/CN=x y", "-set_serial 7");
     let json = r#"[{"Key": "x509Subject", "Value": "CN=x y,O=Acme"},
                    {"Key": "x509Serial", "Value": "07"}]"#;
-    assert_eq!(choose(&[der.clone()], Some(&read(json).unwrap()), false).unwrap(), &der);
+    assert_eq!(
+        choose(std::slice::from_ref(&der), Some(&read(json).unwrap()), false).unwrap(),
+        &der
+    );
     for bad in ["", "{}", "[]", r#"[{"Key": "x509Serial"}]"#, r#"[{"Key": "a", "Value": "b"}]"#] {
         let error = read(bad).unwrap_err();
         assert!(error.to_string().contains("/selector.json"), "{error}");

@@ -1,0 +1,235 @@
+//! The program in the place of AWS's helper: its commands, its flags, its output.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use rolecall_kit::names;
+use rolecall_kit::rolesanywhere::{KeyType, NewCertificate};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{Running, Sandbox, Serving, Terminal, flags};
+
+const KEYS: [KeyType; 4] = [KeyType::P256, KeyType::P384, KeyType::P521, KeyType::Rsa2048];
+
+/// Runs openssl, which must be content.
+fn openssl(sandbox: &Sandbox, args: &str) {
+    let mut command = Command::new("openssl");
+    command.args(args.split(' '));
+    sandbox.dress(&mut command);
+    Running::start(&mut command, b"").finish().good();
+}
+
+#[test]
+fn by_whatever_link_it_is_called_it_is_the_helper() {
+    let sandbox = Sandbox::with_certificate();
+    let program = sandbox.helper();
+    fs::create_dir(sandbox.home().join("links")).unwrap();
+    let link = sandbox.home().join("links/aws_signing_helper");
+    symlink(env!("CARGO_BIN_EXE_rolecall"), &link).unwrap();
+    let copy = sandbox.home().join("links/aws_signing_helper.exe");
+    fs::copy(&program, &copy).unwrap();
+    let mut printed = Vec::new();
+    for program in [program.as_ref(), link.as_os_str(), copy.as_os_str()] {
+        let mut command = Command::new(program);
+        command.arg("credential-process").args(flags());
+        sandbox.dress(&mut command);
+        let answer = Running::start(&mut command, b"").finish().json();
+        assert_eq!(answer["Version"], 1);
+        for field in ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"] {
+            assert!(answer[field].is_string(), "{answer}");
+        }
+        printed.push(answer);
+    }
+    assert!(printed.iter().all(|answer| *answer == printed[0]));
+    assert_eq!(sandbox.kit.count("CreateSession"), 1);
+}
+
+#[test]
+fn version_help_and_bad_usage() {
+    let sandbox = Sandbox::new();
+    let run = |args: &[&str]| sandbox.start_helper(args).finish();
+    let version = run(&["version"]).good().stdout;
+    assert_eq!(version, format!("{}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(sandbox.run(&["version"]).good().stdout, version);
+    for args in [&[][..], &["--help"], &["help"]] {
+        assert!(run(args).good().stdout.contains("read-certificate-data"), "{args:?}");
+    }
+    let help = run(&["serve", "--help"]).good().stdout;
+    assert!(help.contains("--hop-limit NUMBER") && help.contains("--trust-anchor-arn ARN"));
+    for (args, says) in [
+        (&["credential-process", "--unknown"][..], "no flag --unknown"),
+        (&["credential-process", "-certificate", "x"], "short flags"),
+        (&["credential-process", "--role-arn", "r"], "--trust-anchor-arn is missing"),
+        (&["sign-string", "--digest", "MD5"], "SHA256, SHA384 or SHA512"),
+        (&["dance"], "no command"),
+    ] {
+        let finished = run(args);
+        assert_eq!(finished.code(), 2, "{finished:?}");
+        assert!(finished.stderr.contains(says), "{finished:?}");
+    }
+}
+
+#[test]
+fn a_signature_of_each_kind_of_key_is_good_in_each_form() {
+    let sandbox = Sandbox::new();
+    for key in KEYS {
+        sandbox.issue("host", &NewCertificate { key, ..NewCertificate::default() });
+        openssl(&sandbox, "pkey -in host.key -pubout -out public.pem");
+        for digest in ["SHA256", "SHA384", "SHA512"] {
+            let sign = |format: &str| {
+                let flags = ["sign-string", "--private-key", "host.key", "--digest", digest];
+                let all = [&flags[..], &["--format", format]].concat();
+                let mut command = Command::new(sandbox.helper());
+                command.args(all);
+                sandbox.dress(&mut command);
+                let output = command.stderr(Stdio::inherit()).output().unwrap();
+                assert!(output.status.success());
+                output.stdout
+            };
+            let hex = String::from_utf8(sign("text")).unwrap();
+            assert!(hex.bytes().all(|b| b.is_ascii_hexdigit()) && hex.len() > 100, "{hex}");
+            let quoted: String = serde_json::from_slice(&sign("json")).unwrap();
+            assert!(quoted.bytes().all(|b| b.is_ascii_hexdigit()), "{quoted}");
+            fs::write(sandbox.home().join("signature"), sign("bin")).unwrap();
+            fs::write(sandbox.home().join("text"), signed_text(&sandbox, key)).unwrap();
+            let digest = digest.to_lowercase();
+            openssl(
+                &sandbox,
+                &format!("dgst -{digest} -verify public.pem -signature signature text"),
+            );
+        }
+    }
+}
+
+/// The helper's fixed text: openssl says what the public key is.
+fn signed_text(sandbox: &Sandbox, key: KeyType) -> Vec<u8> {
+    let form = match key {
+        KeyType::Rsa2048 => {
+            "rsa -pubin -in public.pem -RSAPublicKey_out -outform DER -out public.der"
+        }
+        _ => {
+            "ec -pubin -in public.pem -conv_form uncompressed -pubout -outform DER -out public.der"
+        }
+    };
+    openssl(sandbox, form);
+    let der = fs::read(sandbox.home().join("public.der")).unwrap();
+    let point = match key {
+        KeyType::P256 => 65,
+        KeyType::P384 => 97,
+        KeyType::P521 => 133,
+        _ => der.len(),
+    };
+    fs::write(sandbox.home().join("hashed"), [b"IAM RA", &der[der.len() - point..]].concat())
+        .unwrap();
+    openssl(sandbox, "dgst -sha256 -binary -out hash hashed");
+    let hash = fs::read(sandbox.home().join("hash")).unwrap();
+    [b"AWS Roles Anywhere Credential Helper Signing Test1", hash.as_slice()].concat()
+}
+
+#[test]
+fn a_certificate_is_shown_as_the_helper_shows_it() {
+    let sandbox = Sandbox::new();
+    for (key, kind) in [(KeyType::P384, "EC"), (KeyType::Rsa2048, "RSA")] {
+        let issued = sandbox.kit.issue(&NewCertificate { key, ..NewCertificate::default() });
+        sandbox.file("c.pem", &issued.certificate);
+        let args = ["read-certificate-data", "--certificate", "c.pem"];
+        let printed = sandbox.start_helper(&args).finish().good().stdout;
+        let data: Value = serde_json::from_str(&printed).unwrap();
+        assert!(!printed.contains('\n'), "{printed}");
+        assert_eq!(data["keyType"], kind);
+        assert_eq!(data["serialNumber"], issued.serial);
+        let algorithms = ["SHA256", "SHA384", "SHA512"].map(|digest| format!("{kind}{digest}"));
+        assert_eq!(data["supportedAlgorithms"], serde_json::json!(algorithms));
+        let encoded: String =
+            issued.certificate.lines().filter(|line| !line.starts_with("-----")).collect();
+        assert_eq!(data["certificateData"], encoded);
+        assert_eq!(sandbox.run(&args).json(), data);
+    }
+}
+
+/// Encrypts `host.key` with a password.
+fn encrypt(sandbox: &Sandbox, password: &str) {
+    sandbox.file("password", &format!("{password}\n"));
+    openssl(
+        sandbox,
+        "pkcs8 -topk8 -v2 aes-256-cbc -in host.key -out locked.key -passout file:password",
+    );
+    fs::rename(sandbox.home().join("locked.key"), sandbox.home().join("host.key")).unwrap();
+}
+
+#[test]
+fn a_password_comes_from_anywhere_and_is_warned_of_in_the_open() {
+    let sandbox = Sandbox::with_certificate().set("PASSWORD", "hunter2-of-the-key");
+    encrypt(&sandbox, "hunter2-of-the-key");
+    let sign = ["sign-string", "--private-key", "host.key", "--pkcs8-password"];
+    for (input, is_warned_of) in
+        [("file://password", false), ("env:PASSWORD", false), ("hunter2-of-the-key", true)]
+    {
+        let args = [&sign[..], &[input]].concat();
+        for finished in [sandbox.run(&args), sandbox.start_helper(&args).finish()] {
+            let finished = finished.good();
+            assert_eq!(finished.stderr.contains("--pkcs8-password"), is_warned_of, "{finished:?}");
+            assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
+        }
+    }
+    let args = [&sign[..], &["-"]].concat();
+    sandbox.run_with_input(&args, "hunter2-of-the-key\n").good();
+    let wrong = sandbox.run_with_input(&args, "hunter3\n");
+    assert_eq!(wrong.code(), 5, "{wrong:?}");
+    // Nobody is there to be asked.
+    let silent = sandbox.run(&["sign-string", "--private-key", "host.key"]);
+    assert_eq!(silent.code(), 4, "{silent:?}");
+    assert!(silent.stderr.contains("--pkcs8-password file://PATH"), "{silent:?}");
+}
+
+#[test]
+fn a_password_is_asked_for_once_a_session() {
+    let sandbox = Sandbox::with_certificate();
+    encrypt(&sandbox, "hunter2-of-the-key");
+    let args = [&["credential-process"], &flags()[..]].concat();
+    let mut terminal = Terminal::open();
+    let running = terminal.start(&sandbox, &args);
+    terminal.wait_for("Password of host.key: ");
+    writeln!(terminal.person, "hunter2-of-the-key").unwrap();
+    let printed = running.finish().json();
+    while terminal.look(0) {}
+    assert!(!terminal.seen.contains("hunter2"), "{:?}", terminal.seen);
+    assert_eq!(sandbox.run(&args).json(), printed);
+    assert_eq!(sandbox.kit.count("CreateSession"), 1);
+}
+
+#[test]
+fn update_writes_the_section_that_is_named() {
+    let sandbox = Sandbox::with_certificate();
+    let file = sandbox.file(".aws/credentials", "[other]\naws_access_key_id = AKIAOTHER\n");
+    let args = [&["update", "--once"], &flags()[..]].concat();
+    sandbox.start_helper(&args).finish().good();
+    sandbox.start_helper(&[&args[..], &["--profile", "work"]].concat()).finish().good();
+    let args = [&args[..], &["--profile", "mine"]].concat();
+    sandbox.run(&args).good();
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.starts_with("[other]\naws_access_key_id = AKIAOTHER\n"), "{text}");
+    for profile in ["default", "work", "mine"] {
+        let identity = sandbox.run(&["whoami", "--profile", profile, "--json"]).json();
+        assert!(identity["Arn"].as_str().unwrap().contains(":assumed-role/Workload/"));
+    }
+    assert_eq!(sandbox.kit.count("CreateSession"), 1);
+}
+
+#[test]
+fn serve_is_imds_with_the_roles_name() {
+    let sandbox = Sandbox::with_certificate();
+    let serving = Serving::start(&sandbox, &flags());
+    let path = "meta-data/iam/security-credentials";
+    assert_eq!(serving.imds(path).body, "Workload");
+    let document = serving.imds(&format!("{path}/Workload")).json();
+    for (field, value) in [("Code", "Success"), ("Type", "AWS-HMAC")] {
+        assert_eq!(document[field], value);
+    }
+    assert_eq!(serving.container("/creds").json()["RoleArn"], names::WORKLOAD);
+    assert_eq!(sandbox.kit.count("CreateSession"), 1);
+    serving.stop_with(Signal::TERM).good();
+}

@@ -1,0 +1,352 @@
+//! IAM Roles Anywhere: from a profile's line, flags or code to a provider.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rolecall_core::endpoint::{EndpointOptions, Overrides, Service};
+use rolecall_core::http::{WebClient, WebSettings};
+use rolecall_core::profile::{Origin, Plan, ProfileSet, Source};
+use rolecall_core::source::ProcessProvider;
+use rolecall_core::{
+    Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
+};
+use rolecall_rolesanywhere::command_line::{HelperOptions, ProfileLine};
+use rolecall_rolesanywhere::{
+    Identity, IdentitySource, RolesAnywhere, RolesAnywhereProvider, is_not_supported,
+};
+
+use crate::explain::Finding;
+use crate::setup::{Setup, web_settings};
+
+/// Keeps AWS's own program in use: `true` runs it for every profile that names it.
+const USE_HELPER: &str = "ROLECALL_USE_SIGNING_HELPER";
+
+/// A certificate as the source of a [`Session`](crate::Session): who asks Roles Anywhere for what.
+///
+/// ```no_run
+/// use rolecall::rolesanywhere::{IdentitySource, RolesAnywhere};
+/// use rolecall::{RolesAnywhereOptions, Session, SessionOptions};
+///
+/// # fn main() -> rolecall::Result<()> {
+/// let identity = IdentitySource {
+///     certificate: Some(IdentitySource::locate("/etc/pki/host.pem")),
+///     private_key: Some(IdentitySource::locate("/etc/pki/host.key")),
+///     ..IdentitySource::default()
+/// };
+/// let certificate = RolesAnywhereOptions {
+///     request: RolesAnywhere {
+///         trust_anchor_arn: "arn:aws:rolesanywhere:eu-west-1:111111111111:trust-anchor/a".into(),
+///         profile_arn: "arn:aws:rolesanywhere:eu-west-1:111111111111:profile/p".into(),
+///         role_arn: "arn:aws:iam::111111111111:role/Backup".into(),
+///         ..RolesAnywhere::default()
+///     },
+///     identity: identity.into(),
+///     ..RolesAnywhereOptions::default()
+/// };
+/// let options = SessionOptions { roles_anywhere: Some(certificate), ..SessionOptions::default() };
+/// let credentials = Session::new(options)?.credentials_blocking()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RolesAnywhereOptions {
+    /// What is asked for.
+    pub request: RolesAnywhere,
+    /// Who asks.
+    pub identity: Asker,
+    /// Where Roles Anywhere is asked, above `AWS_ENDPOINT_URL_ROLESANYWHERE` and the profile's.
+    pub endpoint_url: Option<String>,
+    /// Passes over the proxies of the environment, as AWS's helper does without `--with-proxy`.
+    /// Means nothing with a [`SessionOptions::context`](crate::SessionOptions::context).
+    pub no_proxy: bool,
+    /// Takes any certificate of the other side: whoever is in between gets the credentials. Means
+    /// nothing with a [`SessionOptions::context`](crate::SessionOptions::context).
+    pub no_verify_ssl: bool,
+}
+
+/// Whose certificate it is.
+#[derive(Clone, Debug)]
+pub enum Asker {
+    /// Whoever has these files, or this token: they are read when they are needed, and again when
+    /// they change.
+    Source(IdentitySource),
+    /// An identity that is at hand, as one with a signer of yours.
+    Identity(Identity),
+}
+
+impl Default for Asker {
+    fn default() -> Self {
+        Self::Source(IdentitySource::default())
+    }
+}
+
+impl From<IdentitySource> for Asker {
+    fn from(source: IdentitySource) -> Self {
+        Self::Source(source)
+    }
+}
+
+impl From<Identity> for Asker {
+    fn from(identity: Identity) -> Self {
+        Self::Identity(identity)
+    }
+}
+
+impl From<HelperOptions> for RolesAnywhereOptions {
+    fn from(options: HelperOptions) -> Self {
+        Self {
+            request: options.request,
+            identity: options.identity.into(),
+            endpoint_url: options.endpoint,
+            no_proxy: !options.with_proxy,
+            no_verify_ssl: options.no_verify_ssl,
+        }
+    }
+}
+
+/// Who asks Roles Anywhere for a plan, if anybody does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    call: Option<Call>,
+    /// The profile's line, for keys that only AWS's program can use.
+    helper: Option<Source>,
+    /// Why AWS's program is run, and where it is named.
+    foreign: Option<(String, Origin)>,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    options: RolesAnywhereOptions,
+    endpoint: Result<EndpointOptions>,
+    web: Option<WebSettings>,
+}
+
+/// What a plan is looked at with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) profiles: &'a ProfileSet,
+    pub(crate) selected: &'a str,
+    /// Whether the HTTP client is our own.
+    pub(crate) is_real: bool,
+}
+
+impl Surroundings<'_> {
+    fn call(&self, options: RolesAnywhereOptions) -> Call {
+        let overrides =
+            Overrides { endpoint_url: options.endpoint_url.as_deref(), ..Overrides::default() };
+        let (env, selected) = (&self.context.env, Some(self.selected));
+        let service = Service::RolesAnywhere;
+        let endpoint =
+            EndpointOptions::with_overrides(service, env, self.profiles, selected, overrides);
+        let is_special = self.is_real && (options.no_proxy || options.no_verify_ssl);
+        let web = is_special.then(|| {
+            let settings = web_settings(self.context, self.profiles.get(self.selected));
+            let settings = if options.no_proxy { settings.direct() } else { settings };
+            WebSettings { no_verify: options.no_verify_ssl, ..settings }
+        });
+        Call { options, endpoint, web }
+    }
+
+    /// Puts `given` in the place of the plan's source; or what the plan's program is called with, if
+    /// that is AWS's helper.
+    pub(crate) fn take(
+        &self,
+        plan: Result<Plan>,
+        given: Option<RolesAnywhereOptions>,
+    ) -> (Result<Plan>, Asked) {
+        if let Some(options) = given {
+            let call = self.call(options);
+            let plan = Plan {
+                profile: None,
+                source: call.source(self.context, None),
+                hops: Vec::new(),
+                origin: None,
+                passed_over: Vec::new(),
+                notes: Vec::new(),
+            };
+            return (Ok(plan), Asked { call: Some(call), ..Asked::default() });
+        }
+        let mut asked = Asked::default();
+        let plan = plan.map(|mut plan| {
+            self.recognise(&mut plan, &mut asked);
+            plan
+        });
+        (plan, asked)
+    }
+
+    fn recognise(&self, plan: &mut Plan, asked: &mut Asked) {
+        let Source::Process { profile, command, origin, .. } = &plan.source else { return };
+        if self.context.env.is_true(USE_HELPER) {
+            return;
+        }
+        match ProfileLine::read(command) {
+            ProfileLine::Other => {}
+            ProfileLine::Foreign(reason) => {
+                tracing::debug!(profile, reason, "aws_signing_helper itself is run");
+                asked.foreign = Some((reason, origin.clone()));
+            }
+            ProfileLine::Native(options) => {
+                let call = self.call((*options).into());
+                let set_by = Some((profile.clone(), origin.clone()));
+                let native = call.source(self.context, set_by);
+                asked.call = Some(call);
+                asked.helper = Some(std::mem::replace(&mut plan.source, native));
+            }
+        }
+    }
+}
+
+impl Call {
+    fn source(&self, context: &Context, set_by: Option<(String, Origin)>) -> Source {
+        let request = &self.options.request;
+        // What is wrong with a request, the provider says.
+        let region = request.signing_region().map(|region| region.to_string()).unwrap_or_default();
+        let identity = self.provider(context).map(|provider| provider.cache_identity());
+        Source::RolesAnywhere {
+            certificate: match &self.options.identity {
+                Asker::Source(source) => source.place().unwrap_or_default(),
+                Asker::Identity(identity) => identity.leaf().to_string(),
+            },
+            trust_anchor_arn: request.trust_anchor_arn.clone(),
+            profile_arn: request.profile_arn.clone(),
+            role_arn: request.role_arn.clone(),
+            region,
+            identity: identity.unwrap_or_default(),
+            set_by,
+        }
+    }
+
+    fn provider(&self, context: &Context) -> Result<RolesAnywhereProvider> {
+        let options = &self.options;
+        let endpoint = options.request.endpoint(self.endpoint.as_ref().map_err(Clone::clone)?)?;
+        let mut context = context.clone();
+        if let Some(settings) = &self.web {
+            context.http = Arc::new(WebClient::new(settings.clone(), context.fs.clone()));
+        }
+        let request = options.request.clone();
+        Ok(match &options.identity {
+            Asker::Source(source) => {
+                RolesAnywhereProvider::new(context, endpoint, source.clone(), request)
+            }
+            Asker::Identity(identity) => {
+                RolesAnywhereProvider::with_identity(context, endpoint, identity.clone(), request)
+            }
+        })
+    }
+}
+
+impl Asked {
+    fn call(&self) -> Result<&Call> {
+        self.call.as_ref().ok_or_else(|| {
+            CredentialsError::new(ErrorKind::Internal, "plan", "the source has no certificate")
+        })
+    }
+
+    /// How long a session lasts when it is new.
+    pub(crate) fn lifetime(&self) -> Duration {
+        let seconds = self.call.as_ref().map(|call| call.options.request.duration());
+        Duration::from_secs(seconds.unwrap_or(RolesAnywhere::DEFAULT_DURATION).into())
+    }
+
+    /// Whether a person may be asked for a password or a PIN.
+    pub(crate) fn may_ask(&self, context: &Context) -> bool {
+        match self.call.as_ref().map(|call| &call.options.identity) {
+            Some(Asker::Source(source)) => source.may_ask(context),
+            Some(Asker::Identity(_)) | None => false,
+        }
+    }
+
+    /// What is worth knowing about how it is done.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let finding = |origin: Option<&Origin>, message: String, help: &str| {
+            let help = Some(help.to_owned());
+            Finding { help, ..Finding::at(origin.cloned(), message) }
+        };
+        let mut findings = Vec::new();
+        if let Some((reason, origin)) = &self.foreign {
+            findings.push(finding(
+                Some(origin),
+                format!("aws_signing_helper itself is run, without a cache: {reason}"),
+                "see `rolecall credential-process --help` for what this program knows",
+            ));
+        }
+        let origin = match &self.helper {
+            Some(Source::Process { origin, .. }) => Some(origin),
+            _ => None,
+        };
+        if self.call.as_ref().is_some_and(|call| call.options.no_verify_ssl) {
+            findings.push(finding(
+                origin,
+                "--no-verify-ssl: whoever is in between can take the credentials".to_owned(),
+                "take it out, and name the other side's authority with AWS_CA_BUNDLE",
+            ));
+        }
+        findings
+    }
+}
+
+/// The provider of a plan's certificate.
+pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
+    let asked = &setup.roles_anywhere;
+    let call = asked.call()?;
+    let mut native = call.provider(&setup.context)?;
+    native.retry = setup.retry()?;
+    if call.options.no_verify_ssl {
+        tracing::warn!("--no-verify-ssl: whoever is in between can take the credentials");
+    }
+    let helper = match &asked.helper {
+        Some(Source::Process { profile, command, account_id, origin }) => {
+            let place = format!("profile {profile} ({origin})");
+            let mut process = ProcessProvider::new(setup.context.clone(), command.clone(), place);
+            process.account_id.clone_from(account_id);
+            process.deadline = setup.program_deadline();
+            process
+        }
+        _ => return Ok(Arc::new(native)),
+    };
+    Ok(Arc::new(OrHelper { native, helper }))
+}
+
+/// Says what is wrong with a plan's request and identity, as far as no password or PIN is needed
+/// for that.
+pub(crate) fn check(setup: &Setup) -> Result<()> {
+    let call = setup.roles_anywhere.call()?;
+    call.options.request.check()?;
+    let provider = call.provider(&setup.context)?;
+    if let Asker::Source(source) = &call.options.identity
+        && (source.may_ask(&setup.context) || !source.is_at_rest(&setup.context))
+    {
+        return Ok(());
+    }
+    // On a thread of its own: the caller's may be in a runtime.
+    let read = || crate::block_on(provider.identity())?;
+    let identity = std::thread::scope(|scope| scope.spawn(read).join());
+    let failed =
+        |_| CredentialsError::new(ErrorKind::Internal, "Roles Anywhere", "it could not be read");
+    match identity.map_err(failed)? {
+        // AWS's program can use it.
+        Err(error) if is_not_supported(&error) && setup.roles_anywhere.helper.is_some() => Ok(()),
+        identity => identity?.check(setup.context.clock.now()),
+    }
+}
+
+/// Runs AWS's program for a profile whose key only that can use.
+#[derive(Debug)]
+struct OrHelper {
+    native: RolesAnywhereProvider,
+    helper: ProcessProvider,
+}
+
+#[async_trait]
+impl ProvideCredentials for OrHelper {
+    async fn provide_credentials(&self) -> Result<Credentials> {
+        match self.native.provide_credentials().await {
+            Err(error) if is_not_supported(&error) => {
+                tracing::debug!(%error, "aws_signing_helper itself is run");
+                self.helper.provide_credentials().await
+            }
+            outcome => outcome,
+        }
+    }
+}
