@@ -33,6 +33,8 @@ pub struct IdentityReader {
     context: Context,
     source: IdentitySource,
     state: Mutex<State>,
+    #[cfg(feature = "pkcs11")]
+    token: std::sync::OnceLock<crate::pkcs11::TokenSource>,
 }
 
 #[derive(Default)]
@@ -105,7 +107,13 @@ impl Part {
 impl IdentityReader {
     /// Reads nothing yet.
     pub fn new(context: Context, source: IdentitySource) -> Self {
-        Self { context, source, state: Mutex::default() }
+        Self {
+            context,
+            source,
+            state: Mutex::default(),
+            #[cfg(feature = "pkcs11")]
+            token: std::sync::OnceLock::new(),
+        }
     }
 
     /// The identity as it is now.
@@ -193,6 +201,14 @@ impl IdentityReader {
     /// another identity at the same path does not. Where that cannot be seen without a password or
     /// a PIN (PKCS#12, a token), it is the file's contents or the URI.
     pub fn cache_identity(&self) -> String {
+        let place = self.place_identity();
+        match &self.source.selector {
+            Some(selector) => format!("{place} {selector}"),
+            None => place,
+        }
+    }
+
+    fn place_identity(&self) -> String {
         let source = &self.source;
         let Some(input) = source.certificate.as_ref().or(source.private_key.as_ref()) else {
             return "nothing".to_owned();

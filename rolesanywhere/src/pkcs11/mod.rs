@@ -60,8 +60,8 @@ impl TokenSource {
         Self { uri, pin, ..self.clone() }
     }
 
-    /// The certificates that the URI names, without logging in if they are public. `named` may be
-    /// empty.
+    /// The certificates that the URI names, without logging in if they are public; all, if it names
+    /// a private key and no certificate. `named` may be empty.
     ///
     /// # Errors
     /// `InvalidConfiguration` if there is no such module or token; `Denied` if the PIN is wrong;

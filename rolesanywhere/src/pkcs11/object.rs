@@ -11,7 +11,7 @@ use rolecall_core::{Context, Result, printable};
 use super::failure::token_failed;
 use super::module::{CALL_LIMIT, Module, PIN_PAD_LIMIT};
 use super::token::{self, Token};
-use super::uri::Uri;
+use super::uri::{ObjectKind, Uri};
 use super::{TokenCertificates, TokenSource};
 use crate::{Certificate, KeyKind};
 
@@ -92,7 +92,11 @@ pub(super) async fn certificates(
 
 fn read_certificates(session: &Session, token: &Token, uri: &Uri) -> Result<TokenCertificates> {
     let failed = |error| token_failed("read its certificates", &token.to_string(), error);
-    let named = find_certificates(session, uri).map_err(failed)?;
+    let mut named = find_certificates(session, uri).map_err(failed)?;
+    if named.is_empty() && uri.kind == Some(ObjectKind::Private) {
+        // A key's URI: its certificate may have another label.
+        named = find_certificates(session, &Uri::default()).map_err(failed)?;
+    }
     let all = match named.is_empty() {
         true => Vec::new(),
         false => find_certificates(session, &Uri::default()).map_err(failed)?,

@@ -10,7 +10,7 @@ use super::module::{CALL_LIMIT, Module};
 use super::signature::{Request, finish, verifies};
 use super::*;
 use crate::testing::{openssl, run_in};
-use crate::{Digest, KeyKind, PrivateKey, Signer};
+use crate::{Digest, IdentitySource, KeyKind, PrivateKey, Signer};
 
 /// Where the inner process finds certificates and PINs.
 const FOLDER: &str = "ROLECALL_TEST_SOFTHSM";
@@ -37,7 +37,7 @@ fn with_softhsm() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let passed = said.matches("... ok").count();
-    assert!(passed >= 14, "only {passed} tests have run:\n{said}");
+    assert!(passed >= 15, "only {passed} tests have run:\n{said}");
 }
 
 fn module() -> PathBuf {
@@ -502,6 +502,42 @@ mod softhsm {
         for task in tasks {
             task.await.unwrap();
         }
+    }
+
+    async fn identity(certificate: Option<&str>, key: Option<&str>) -> Result<crate::Identity> {
+        let (context, asked) = answering("1234");
+        let source = IdentitySource {
+            certificate: certificate.map(IdentitySource::locate),
+            private_key: key.map(IdentitySource::locate),
+            pkcs11_module: Some(module()),
+            selector: Some("Key=x509Subject,Value=CN=p256".parse().unwrap()),
+            ..IdentitySource::default()
+        };
+        let identity = crate::IdentityReader::new(context, source).identity().await?;
+        identity.signer().sign(Digest::Sha256, b"text").await?;
+        assert!(asked.load(Ordering::SeqCst) <= 1);
+        Ok(identity)
+    }
+
+    #[tokio::test]
+    #[ignore = "with_softhsm runs it"]
+    async fn an_identity_is_put_together_from_token_and_files() {
+        let file = folder().join("p256.der").display().to_string();
+        let key_file = folder().join("p256.key").display().to_string();
+        let token = "pkcs11:token=keys";
+        for (certificate, key) in [
+            (Some(token), None),
+            (None, Some("pkcs11:token=keys;object=p256;type=private")),
+            (Some("pkcs11:token=keys;object=p256-cert;type=cert"), Some(token)),
+            (Some(&file), Some(token)),
+            (Some(token), Some(&key_file)),
+        ] {
+            let identity = identity(certificate, key).await.unwrap();
+            assert_eq!(identity.leaf(), &super::softhsm::certificate("p256"));
+        }
+        let wrong = identity(Some(token), Some("pkcs11:token=keys;object=rsa;type=private")).await;
+        let error = wrong.unwrap_err().to_string();
+        assert!(error.contains("belongs to the certificate"), "{error}");
     }
 
     #[tokio::test]

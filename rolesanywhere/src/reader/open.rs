@@ -9,7 +9,7 @@ use super::{Certificates, Data, IdentityReader, PROVIDER, Part, State};
 use crate::key::{encrypted, pkcs12};
 use crate::material::{Key, Material, plain};
 #[cfg(feature = "pkcs11")]
-use crate::pkcs11::{TokenCertificates, TokenSource};
+use crate::pkcs11::{TokenCertificates, TokenSource, Uri};
 use crate::{Certificate, PrivateKey, SharedSigner, selector};
 
 /// How often a person may mistype a password.
@@ -105,11 +105,14 @@ impl IdentityReader {
         Ok(Certificates { named: vec![named], ..found })
     }
 
+    /// The first is kept, so that nobody is asked twice for a PIN.
     #[cfg(feature = "pkcs11")]
     fn token(&self, uri: &str) -> Result<TokenSource> {
+        let uri: Uri = uri.parse()?;
         let source = &self.source;
         let (module, password) = (source.pkcs11_module.clone(), source.password.clone());
-        Ok(TokenSource::new(uri.parse()?, module, password, source.reuse_pin))
+        let first = || TokenSource::new(uri.clone(), module, password, source.reuse_pin);
+        Ok(self.token.get_or_init(first).with_uri(uri.clone()))
     }
 
     #[cfg(feature = "pkcs11")]

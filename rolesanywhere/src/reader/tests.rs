@@ -412,3 +412,17 @@ fn the_cache_sees_no_pin() {
     let text = IdentityReader::new(machine.context.clone(), source).cache_identity();
     assert_eq!(text, "pkcs11:object=a?module-path=/m.so None");
 }
+
+#[test]
+fn the_cache_tells_selectors_apart() {
+    let machine = Machine::new();
+    let identity = |selector: &str| {
+        let source = IdentitySource {
+            certificate: Some(IdentitySource::locate("pkcs11:token=a")),
+            selector: Some(selector.parse().unwrap()),
+            ..IdentitySource::default()
+        };
+        IdentityReader::new(machine.context.clone(), source).cache_identity()
+    };
+    assert_ne!(identity("Key=x509Serial,Value=1"), identity("Key=x509Serial,Value=2"));
+}
