@@ -76,7 +76,7 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
-    /// Operation, e.g. `AssumeRole`, `imds:token`, `imds:roles`, `imds:credentials`,
+    /// Operation, e.g. `AssumeRole`, `CreateSession`, `imds:token`, `imds:roles`, `imds:credentials`,
     /// `container:ecs`, `container:eks`; `*` for all.
     #[serde(default = "any")]
     pub operation: String,

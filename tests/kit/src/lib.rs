@@ -2,10 +2,11 @@
 //!
 //! [`Kit::start`] serves a small [`World`] of accounts, users and roles on `127.0.0.1`. It checks
 //! every signature with its own SigV4 and every parameter against AWS's tables, answers in AWS's
-//! own words, and can be told to misbehave ([`Fault`]). Beside it, on ports of their own, are the
-//! metadata service of an instance ([`Imds`]) and a container's endpoint ([`Container`]). What it was asked is recorded
-//! ([`Kit::calls`]). Programs in other languages reach the same things under `/_kit/` on the same
-//! port; see [`control`].
+//! own words, and can be told to misbehave ([`Fault`]). IAM Roles Anywhere ([`rolesanywhere`]) and
+//! IAM Identity Center answer at their paths on the same port; beside it, on ports of their own,
+//! are the metadata service of an instance ([`Imds`]) and a container's endpoint ([`Container`]).
+//! What it was asked is recorded ([`Kit::calls`]). Programs in other languages reach the same
+//! things under `/_kit/` on the same port; see [`control`].
 //!
 //! ```
 //! use rolecall_kit::{Kit, World};
@@ -24,6 +25,7 @@ mod jwt;
 mod kit;
 mod metadata;
 mod principal;
+pub mod rolesanywhere;
 mod saml;
 mod secret;
 mod server;
@@ -47,6 +49,7 @@ pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role, SamlProvider,
-    SsoAssignment, SsoUser, Trust, User, WebTrust, World, names,
+    AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role,
+    RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor, User, WebTrust,
+    World, names,
 };

@@ -22,7 +22,7 @@ use crate::error::AwsError;
 use crate::metadata::{self, Answered};
 use crate::sigv4::{Presented, SignedRequest};
 use crate::state::{Shared, State};
-use crate::{clock, control, doors, sso, sts};
+use crate::{clock, control, doors, rolesanywhere, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
 const BODY_LIMIT: usize = 1 << 20;
@@ -37,6 +37,8 @@ pub(crate) enum Door {
     Aws,
     /// IAM Identity Center, behind the same listener.
     Sso,
+    /// IAM Roles Anywhere, behind the same listener.
+    RolesAnywhere,
     /// The metadata service of an instance.
     Imds,
     /// The endpoints of containers.
@@ -48,6 +50,7 @@ impl Door {
         match self {
             Self::Aws => "sts",
             Self::Sso => "sso",
+            Self::RolesAnywhere => "rolesanywhere",
             Self::Imds => "imds",
             Self::Container => "container",
         }
@@ -57,6 +60,9 @@ impl Door {
         match self {
             Self::Aws => sts::operation_of(request),
             Self::Sso => sso::operation_of(request).unwrap_or_default().to_owned(),
+            Self::RolesAnywhere => {
+                rolesanywhere::operation_of(request).unwrap_or_default().to_owned()
+            }
             Self::Imds => metadata::imds_operation_of(request),
             Self::Container => metadata::container_operation_of(request),
         }
@@ -66,6 +72,7 @@ impl Door {
         match self {
             Self::Aws => sts::answer(state, request, call).into(),
             Self::Sso => sso::answer(state, request, call).into(),
+            Self::RolesAnywhere => rolesanywhere::answer(state, request, call).into(),
             Self::Imds => metadata::answer_imds(state, request),
             Self::Container => metadata::answer_container(state, request),
         }
@@ -75,6 +82,7 @@ impl Door {
     fn refuse(self, error: &AwsError, operation: &str) -> Reply {
         match self {
             Self::Sso => sso::failure(error, operation),
+            Self::RolesAnywhere => rolesanywhere::failure(error),
             _ => sts::failure(error, false),
         }
     }
@@ -190,8 +198,12 @@ async fn handle(
         let reply = control::answer(shared, request.method, path, request.body);
         return Ok(respond(reply, shared.lock().clock.now()));
     }
-    let is_sso = door == Door::Aws && sso::operation_of(&request).is_some();
-    serve_aws(&request, if is_sso { Door::Sso } else { door }, shared).await
+    let door = match door {
+        Door::Aws if sso::operation_of(&request).is_some() => Door::Sso,
+        Door::Aws if rolesanywhere::operation_of(&request).is_some() => Door::RolesAnywhere,
+        door => door,
+    };
+    serve_aws(&request, door, shared).await
 }
 
 /// Counts the call, lets the faults strike, does the work, and records what was answered.

@@ -22,7 +22,9 @@ use crate::state::State;
 use crate::world::denies;
 use crate::xml::{self, Element};
 
-pub(crate) use issue::{issue_role_session, issue_unasked};
+pub(crate) use issue::{
+    ServiceSession, issue_for_service, issue_role_session, issue_unasked, packed_percent,
+};
 pub(crate) use messages::encode as encode_authorization_message;
 use params::Params;
 pub(crate) use query::decode as decode_form;

@@ -1,9 +1,12 @@
 //! The world that most tests need.
 
+use serde_json::{Value, json};
+
 use super::{
-    AccessKey, Account, Container, Imds, MfaDevice, OidcProvider, Role, SamlProvider,
-    SsoAssignment, SsoUser, Trust, User, WebTrust, World,
+    AccessKey, Account, Container, Imds, MfaDevice, OidcProvider, Role, RolesAnywhereProfile,
+    SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor, User, WebTrust, World,
 };
+use crate::rolesanywhere;
 
 /// The default world's names and keys, for tests to refer to.
 pub mod names {
@@ -68,6 +71,18 @@ pub mod names {
     pub const SSO_START_URL: &str = "https://kit.awsapps.example/start";
     /// Names the roles of permission sets in [`ACCOUNT`] in trust policies.
     pub const SSO_ROLES: &str = "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*";
+    /// The trust anchor, whose authority issues certificates at `/_kit/certificate`.
+    pub const TRUST_ANCHOR: &str = "arn:aws:rolesanywhere:us-east-1:111111111111:trust-anchor/7d3f1c52-9a4e-4b61-8c0d-2e5f7a9b1c34";
+    /// The profile for [`WORKLOAD`] and [`BUILD_AGENT`]: an hour, no session names.
+    pub const PROFILE: &str =
+        "arn:aws:rolesanywhere:us-east-1:111111111111:profile/0b8e6d14-3c7a-4f29-9e51-6a2d8c4f7b90";
+    /// The same with sessions of up to twelve hours, and session names.
+    pub const NAMING_PROFILE: &str =
+        "arn:aws:rolesanywhere:us-east-1:111111111111:profile/5e2a9c70-8f1b-4d36-a7c4-1b9d3e6f8a25";
+    /// Takes any certificate of [`TRUST_ANCHOR`], for up to twelve hours.
+    pub const WORKLOAD: &str = "arn:aws:iam::111111111111:role/Workload";
+    /// Takes certificates of [`TRUST_ANCHOR`] with the common name `build-agent`, for up to an hour.
+    pub const BUILD_AGENT: &str = "arn:aws:iam::111111111111:role/BuildAgent";
 }
 
 use names::{ACCOUNT, ALICE_MFA};
@@ -75,10 +90,11 @@ use names::{ACCOUNT, ALICE_MFA};
 /// - Account 111111111111: users `alice` (an MFA device with six codes), `bob` (trusted by nobody)
 ///   and the root user; roles `Web` (web identity tokens of `https://oidc.kit.example`), `Saml`,
 ///   `Mfa`, `External` and `team/Long` (up to 12 hours), which trust `alice`; `Instance` and `Task`,
-///   whose credentials the metadata service and the containers' endpoint give.
+///   whose credentials the metadata service and the containers' endpoint give; `Workload` and
+///   `BuildAgent`, for IAM Roles Anywhere.
 /// - IAM Identity Center: user `alice@kit.example` with the permission set `Developer` in
 ///   111111111111.
-/// - Account 222222222222: role `Hop`, which trusts `alice` and the permission sets.
+/// - Account 222222222222: role `Hop`, which trusts `alice`, the permission sets and `Workload`.
 /// - Account 333333333333: role `Deploy`, which trusts `Hop` (and `alice`, for single hops).
 /// - Account 444444444444: role `Final`, which trusts `Deploy` only. Its root is managed by
 ///   111111111111 (`AssumeRoot`).
@@ -105,7 +121,7 @@ impl Default for World {
                 User { root: true, ..user("root", names::ROOT_KEY, names::ROOT_SECRET) },
             ],
             roles: vec![
-                role("222222222222", "Hop", trusting(&[&alice, names::SSO_ROLES])),
+                role("222222222222", "Hop", trusting(&[&alice, names::SSO_ROLES, names::WORKLOAD])),
                 role("333333333333", "Deploy", trusting(&[names::HOP, &alice])),
                 role("444444444444", "Final", trusting(&[names::DEPLOY])),
                 role(ACCOUNT, "Mfa", Trust { mfa: true, ..trusting(&[&alice]) }),
@@ -133,6 +149,15 @@ impl Default for World {
                         }),
                         ..Trust::default()
                     },
+                ),
+                Role {
+                    max_session_duration: 43_200,
+                    ..role(ACCOUNT, "Workload", certified(&json!({})))
+                },
+                role(
+                    ACCOUNT,
+                    "BuildAgent",
+                    certified(&json!({"aws:PrincipalTag/x509Subject/CN": "build-agent"})),
                 ),
                 role(ACCOUNT, "Instance", Trust::default()),
                 role(ACCOUNT, "Task", Trust::default()),
@@ -165,6 +190,19 @@ impl Default for World {
                     role: names::SSO_ROLE.to_owned(),
                 }],
             }],
+            trust_anchors: vec![TrustAnchor {
+                arn: names::TRUST_ANCHOR.to_owned(),
+                certificates: rolesanywhere::AUTHORITIES.to_owned(),
+                enabled: true,
+            }],
+            roles_anywhere_profiles: vec![
+                profile(names::PROFILE),
+                RolesAnywhereProfile {
+                    duration_seconds: 43_200,
+                    accept_role_session_name: true,
+                    ..profile(names::NAMING_PROFILE)
+                },
+            ],
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
@@ -205,5 +243,33 @@ fn trusting(principals: &[&str]) -> Trust {
     Trust {
         principals: principals.iter().map(|arn| (*arn).to_owned()).collect(),
         ..Trust::default()
+    }
+}
+
+/// Trusts certificates of the trust anchor that fulfil `StringEquals` with these values.
+fn certified(equals: &Value) -> Trust {
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Service": "rolesanywhere.amazonaws.com"},
+            "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+            "Condition": {
+                "ArnEquals": {"aws:SourceArn": names::TRUST_ANCHOR},
+                "StringEquals": equals,
+            },
+        }],
+    });
+    Trust { policy: Some(policy), ..Trust::default() }
+}
+
+fn profile(arn: &str) -> RolesAnywhereProfile {
+    RolesAnywhereProfile {
+        arn: arn.to_owned(),
+        role_arns: vec![names::WORKLOAD.to_owned(), names::BUILD_AGENT.to_owned()],
+        enabled: true,
+        duration_seconds: super::hour(),
+        accept_role_session_name: false,
+        session_policy: None,
     }
 }
