@@ -82,14 +82,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Env, Fs, testing};
+    use crate::{Env, Fs};
 
     fn read(text: &str) -> Result<Secret> {
         let folder = tempfile::tempdir().unwrap();
         let context = Context {
             fs: Fs::rooted(folder.path()),
             env: Env::from_pairs([("CODE", "123456")]),
-            ..testing::context()
+            ..Context::fake()
         };
         context.fs.write(Path::new("/code"), b" 654321\n").unwrap();
         context.fs.write(Path::new("/empty"), b"\n").unwrap();

@@ -5,12 +5,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::{
-    Clock, Context, CredentialsError, Env, ErrorKind, Fs, Process, Prompt, ProvideCredentials,
-    Random, timestamp,
+    Clock, Context, CredentialsError, ErrorKind, Fs, ProvideCredentials, timestamp,
 };
 use rolecall_kit::{Fault, FaultRule, Kit, SsoLogin, World, names};
 use rolecall_sts::{Sso, SsoEndpoints, SsoProvider};
@@ -31,16 +30,10 @@ impl Machine {
         let kit = Kit::start(World::default());
         kit.freeze(1_767_225_600);
         let folder = tempfile::tempdir().unwrap();
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
         let context = Context {
-            env: Env::from_pairs::<&str, &str>([]),
             fs: Fs::rooted(folder.path()),
-            process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
-            clock: Clock::manual(now),
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
-            retry_quota: rolecall_core::http::RetryQuota::default(),
             http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
+            ..Context::fake()
         };
         Self { kit, _folder: folder, context }
     }

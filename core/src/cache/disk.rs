@@ -331,7 +331,7 @@ mod tests {
     impl Test {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let context = Context { fs: Fs::rooted(folder.path()), ..testing::context() };
+            let context = Context { fs: Fs::rooted(folder.path()), ..Context::fake() };
             Self { _folder: folder, context }
         }
 

@@ -195,7 +195,7 @@ mod tests {
             let (called, calls) = mpsc::unbounded_channel();
             let gate = Semaphore::new(0);
             let provider = Arc::new(Gated { script: StdMutex::new(script), called, gate });
-            let context = testing::context();
+            let context = Context::fake();
             let cache = Arc::new(MemoryCache::new(&context, provider.clone()));
             Self { cache, provider, calls, clock: context.clock }
         }

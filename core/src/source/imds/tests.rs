@@ -52,7 +52,7 @@ const ROLES: &str = "GET meta-data/iam/security-credentials/";
 impl Test {
     fn new(settings: ImdsSettings, script: Vec<Answer>) -> Self {
         let http = Arc::new(Scripted { script: Mutex::new(script.into()), ..Scripted::default() });
-        let context = Context { http: http.clone(), ..testing::context() };
+        let context = Context { http: http.clone(), ..Context::fake() };
         let clock = context.clock.clone();
         Self { provider: ImdsProvider::new(context, settings), http, clock }
     }
@@ -292,7 +292,7 @@ async fn a_configured_role_is_not_asked_for_and_a_disabled_service_not_at_all() 
 async fn the_probe_tells_each_state_from_the_others() {
     let probe = async |script: Vec<Answer>| {
         let http = Scripted { script: Mutex::new(script.into()), ..Scripted::default() };
-        let context = Context { http: Arc::new(http), ..testing::context() };
+        let context = Context { http: Arc::new(http), ..Context::fake() };
         format!("{:?}", probe_imds(&context, &ImdsSettings::default()).await)
     };
     let lost = || Err(HttpFailure::TimedOut);
