@@ -51,7 +51,7 @@ impl SecretInput {
             }
             Self::File(_) | Self::Stdin => {
                 let bytes = match self {
-                    Self::File(path) => context.fs.read(path, LIMIT),
+                    Self::File(path) => context.fs.read_also_pipe(path, LIMIT),
                     _ => context.fs.read_stdin(LIMIT),
                 };
                 let mut bytes = bytes.map_err(|e| self.error(&e.to_string()).with_source(e))?;

@@ -13,6 +13,8 @@ use crate::setup::Setup;
 pub(super) struct Machine {
     pub(super) context: Context,
     folder: tempfile::TempDir,
+    /// Kept open, so that they do not end.
+    pipes: Vec<(std::io::PipeReader, std::io::PipeWriter)>,
 }
 
 impl Machine {
@@ -26,7 +28,7 @@ impl Machine {
             ..Context::fake()
         };
         context.fs.create_folder(Path::new("/home/.aws")).unwrap();
-        Self { context, folder }
+        Self { context, folder, pipes: Vec::new() }
     }
 
     pub(super) fn config(self, text: &str) -> Self {
@@ -53,6 +55,14 @@ impl Machine {
     pub(super) fn link(self, target: &str, path: &str) -> Self {
         std::os::unix::fs::symlink(target, self.place(path)).unwrap();
         self
+    }
+
+    /// A pipe that nobody writes to.
+    pub(super) fn pipe(mut self, path: &str) -> Self {
+        let pipe = std::io::pipe().unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&pipe.0);
+        self.pipes.push(pipe);
+        self.link(&format!("/dev/fd/{number}"), path)
     }
 
     /// Makes the clock say so much later than the files' time.

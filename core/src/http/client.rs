@@ -55,6 +55,8 @@ impl WebSettings {
 pub struct WebClient {
     settings: WebSettings,
     fs: Fs,
+    /// Kept for all clients, so that the CA file is read once.
+    tls: OnceLock<rustls::ClientConfig>,
     client: OnceLock<reqwest::Client>,
     /// Clients for requests with options; there are as many as there are kinds of metadata service.
     others: Mutex<Vec<(Options, reqwest::Client)>>,
@@ -63,10 +65,17 @@ pub struct WebClient {
 impl WebClient {
     /// A client with these settings; `fs` reads the CA file.
     pub fn new(settings: WebSettings, fs: Fs) -> Self {
-        Self { settings, fs, client: OnceLock::new(), others: Mutex::default() }
+        Self {
+            settings,
+            fs,
+            tls: OnceLock::new(),
+            client: OnceLock::new(),
+            others: Mutex::default(),
+        }
     }
 
-    /// Says what is wrong with the settings: the CA file, the proxies. Opens no connection.
+    /// Says what is wrong with the settings: the CA file, the proxies. Opens no connection. What is
+    /// read here is not read again.
     ///
     /// # Errors
     /// `Unusable`, as the first request would fail.
@@ -144,6 +153,16 @@ impl WebClient {
     }
 
     fn tls(&self) -> Result<rustls::ClientConfig, HttpError> {
+        match self.tls.get() {
+            Some(config) => Ok(config.clone()),
+            None => {
+                let config = self.build_tls()?;
+                Ok(self.tls.get_or_init(|| config).clone())
+            }
+        }
+    }
+
+    fn build_tls(&self) -> Result<rustls::ClientConfig, HttpError> {
         let unusable = |message: String| HttpError::new(HttpFailure::Unusable, message);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = match &self.settings.ca_bundle {
@@ -290,5 +309,18 @@ mod tests {
             let error = client.check().unwrap_err();
             assert!(error.message.contains(path), "{error}");
         }
+    }
+
+    #[test]
+    fn the_ca_file_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let fs = Fs::rooted(folder.path());
+        let kit = rolecall_kit::Kit::start_tls(rolecall_kit::World::default());
+        fs.write(Path::new("/ca.pem"), kit.ca_pem().unwrap().as_bytes()).unwrap();
+        let client = WebClient::new(settings(&[("AWS_CA_BUNDLE", "/ca.pem")]), fs.clone());
+        client.check().unwrap();
+        fs.remove(Path::new("/ca.pem")).unwrap();
+        let direct = Options { direct: true, ..Options::default() };
+        assert!(client.client(&direct, "host").is_ok());
     }
 }
