@@ -170,11 +170,9 @@ impl DiskCache {
         let possible = ours.filter(|c| c.time_left(now).is_none_or(|left| left <= longest));
         let credentials = possible.max_by_key(Credentials::expires_at)?;
         let window = RefreshWindow::for_lifetime(self.slot.lifetime);
-        let mut freshness = window.judge(credentials.time_left(now));
+        let freshness = window.judge(credentials.time_left(now));
+        let freshness = freshness.for_people(self.slot.is_interactive);
         tracing::debug!(role = self.slot.about, ?freshness, "found in the shared cache");
-        if freshness == Freshness::Advisory && self.slot.is_interactive {
-            freshness = Freshness::Fresh;
-        }
         let account_id = credentials.account_id().map(str::to_owned);
         let account_id = account_id.or_else(|| self.slot.account_id.clone());
         Some((freshness, credentials.with_account_id(account_id)))
