@@ -60,6 +60,13 @@ impl Machine {
         self.context.clock.advance(Duration::from_secs(minutes * MINUTE));
     }
 
+    /// Lets time pass as it does: those who wait must not run ahead of the one who asks.
+    fn at_real_time(&mut self) {
+        let now = self.context.clock.now();
+        self.context.clock = Clock::real();
+        self.context.clock.correct(now);
+    }
+
     fn provider(&self, session: Option<&str>) -> SsoProvider {
         let endpoints = SsoEndpoints { portal: self.kit.url(), oidc: self.kit.url() };
         let sso = Sso {
@@ -135,22 +142,22 @@ async fn a_renewal_that_fails_matters_only_once_the_token_has_ended() {
     machine.kit.inject(FaultRule::always("CreateToken", down()));
     machine.pass(50);
     machine.provider(Some("dev")).provide_credentials().await.unwrap();
+    // Nobody waits for more while the old one serves.
+    assert_eq!(machine.kit.count("CreateToken"), 1);
     machine.pass(11);
     assert_eq!(machine.error().await.kind(), ErrorKind::Unavailable);
+    assert_eq!(machine.kit.count("CreateToken"), 4);
     machine.kit.clear_faults();
     machine.provider(Some("dev")).provide_credentials().await.unwrap();
 }
 
 #[tokio::test]
 async fn many_at_once_renew_once() {
-    let machine = Machine::new();
+    let mut machine = Machine::new();
     machine.login(&SsoLogin::default());
     machine.pass(61);
     machine.kit.inject(FaultRule::next("CreateToken", 1, Fault::Delay { milliseconds: 50 }));
-    // Time is the machine's: those who wait must not run ahead of the one who asks.
-    let context = Context { clock: Clock::real(), ..machine.context.clone() };
-    let skew = machine.context.clock.now();
-    context.clock.correct(skew);
+    machine.at_real_time();
     let providers = (0..20).map(|_| {
         let endpoints = SsoEndpoints { portal: machine.kit.url(), oidc: machine.kit.url() };
         let sso = Sso {
@@ -159,7 +166,7 @@ async fn many_at_once_renew_once() {
             role_name: names::SSO_ROLE.to_owned(),
             ..Sso::default()
         };
-        SsoProvider::new(context.clone(), endpoints, Path::new("/home/.aws"), sso)
+        SsoProvider::new(machine.context.clone(), endpoints, Path::new("/home/.aws"), sso)
     });
     let tasks: Vec<_> = providers
         .map(|provider| tokio::spawn(async move { provider.provide_credentials().await }))
@@ -168,6 +175,29 @@ async fn many_at_once_renew_once() {
         task.await.unwrap().unwrap();
     }
     assert_eq!(machine.kit.count("CreateToken"), 1);
+}
+
+#[tokio::test]
+async fn a_renewal_that_nobody_waits_for_any_more_is_written_all_the_same() {
+    let mut machine = Machine::new();
+    let before = machine.login(&SsoLogin::default());
+    machine.pass(61);
+    machine.at_real_time();
+    let gate = "renewal".to_owned();
+    machine.kit.inject(FaultRule::next("CreateToken", 1, Fault::Hold { gate }));
+    let provider = machine.provider(Some("dev"));
+    let asking = tokio::spawn(async move { provider.provide_credentials().await });
+    let machine = std::sync::Arc::new(machine);
+    let waiting = machine.clone();
+    let called = tokio::task::spawn_blocking(move || waiting.kit.wait_for("CreateToken", 1));
+    assert!(called.await.unwrap());
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    machine.kit.open("renewal");
+    // The next one finds the token, or waits for it: a second use of the refresh token would fail.
+    machine.provider(Some("dev")).provide_credentials().await.unwrap();
+    assert_eq!(machine.kit.count("CreateToken"), 1);
+    assert_ne!(machine.file()["refreshToken"], before["refreshToken"]);
 }
 
 #[tokio::test]
