@@ -125,6 +125,19 @@ async fn a_lost_answer_to_put_is_named_with_the_command_that_helps() {
 }
 
 #[tokio::test]
+async fn one_late_answer_to_put_is_no_hop_limit() {
+    let kit = kit(|_| {});
+    let test = Test::new(&kit, &[("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")]);
+    kit.inject(FaultRule::next("imds:token", 2, Fault::Stall));
+    assert!(matches!(test.probe().await, ImdsProbe::HopLimit { .. }));
+    kit.clear_faults();
+    kit.inject(FaultRule::next("imds:token", 1, Fault::Stall));
+    test.ask().await.unwrap();
+    kit.inject(FaultRule::next("imds:token", 1, Fault::Stall));
+    assert!(matches!(test.probe().await, ImdsProbe::Working { version: 2, .. }));
+}
+
+#[tokio::test]
 async fn a_slow_service_is_given_its_attempts_and_then_named() {
     let kit = kit(|_| {});
     kit.inject(FaultRule::always("*", Fault::Stall));
