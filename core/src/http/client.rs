@@ -128,6 +128,13 @@ impl WebClient {
         builder.build().map_err(|error| HttpError::new(HttpFailure::Unusable, describe(&error)))
     }
 
+    fn has_proxy(&self, scheme: Option<&str>) -> bool {
+        match scheme {
+            Some("http") => self.settings.http_proxy.is_some(),
+            _ => self.settings.https_proxy.is_some(),
+        }
+    }
+
     fn proxied(
         &self,
         mut builder: reqwest::ClientBuilder,
@@ -202,13 +209,21 @@ impl HttpClient for WebClient {
         let (parts, body) = request.into_parts();
         let options = Options::of(&parts.extensions);
         let client = self.client(&options, parts.uri.host().unwrap_or_default())?;
+        let may_be_proxied = !options.direct && self.has_proxy(parts.uri.scheme_str());
         let url = parts.uri.to_string();
         let request = client
             .request(parts.method, url)
             .headers(parts.headers)
             // `from_owner` keeps the body where it is, so that it is zeroed with its owner.
             .body(bytes::Bytes::from_owner(body));
-        let mut answer = request.send().await.map_err(|error| classify(&error))?;
+        let mut answer = request.send().await.map_err(|error| {
+            let mut error = classify(&error);
+            // What has refused is not told; NO_PROXY may name the host.
+            if error.failure == HttpFailure::Connect && may_be_proxied {
+                error.message += "; a proxy is set, and it may be the proxy that is not there";
+            }
+            error
+        })?;
         let mut response = Response::new(Zeroizing::new(Vec::with_capacity(8 * 1024)));
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());

@@ -167,8 +167,15 @@ fn correct_clock(context: &Context, skew: i64, answer: &Response) -> bool {
     true
 }
 
+/// Host and port.
 fn authority(request: &Request) -> String {
-    request.uri().authority().map(|a| a.host().to_owned()).unwrap_or_default()
+    let uri = request.uri();
+    let port = match (uri.port_u16(), uri.scheme_str()) {
+        (Some(port), _) => port,
+        (None, Some("http")) => 80,
+        (None, _) => 443,
+    };
+    format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
 fn explain(
