@@ -211,6 +211,37 @@ fn completions_for_every_shell() {
 }
 
 #[test]
+fn completions_name_the_profiles() {
+    let sandbox = Sandbox::new();
+    let bash = sandbox.run(&["completions", "bash"]).stdout;
+    let program = env!("CARGO_BIN_EXE_rolecall");
+    for (words, expected) in [
+        ("rolecall export --profile fi", "final"),
+        ("rolecall --profile al", "alice"),
+        ("rolecall export --profile = ho", "hop"),
+        ("rolecall update --from de", "deploy"),
+        ("rolecall export --profile nothing", ""),
+        ("rolecall expo", "export"),
+    ] {
+        let ask = format!(
+            "{bash}\nrolecall() {{ {program} \"$@\"; }}\nCOMP_WORDS=({words})\n\
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _rolecall_with_profiles rolecall \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
+             echo \"${{COMPREPLY[*]}}\""
+        );
+        let mut shell = Command::new("bash");
+        sandbox.dress(&mut shell);
+        let told = Running::start(shell.stdin(Stdio::piped()), ask.as_bytes()).finish().good();
+        assert!(told.stdout.split_whitespace().eq(expected.split_whitespace()), "{told:?}");
+    }
+    let zsh = sandbox.run(&["completions", "zsh"]).stdout;
+    assert!(zsh.starts_with("#compdef rolecall\n"), "{zsh}");
+    assert!(zsh.contains("\n_rolecall_profiles() {") && !zsh.contains(":NAME:_default"), "{zsh}");
+    let fish = sandbox.run(&["completions", "fish"]).stdout;
+    assert!(fish.contains("-l profile -x -a \"(rolecall configure list-profiles"), "{fish}");
+}
+
+#[test]
 fn bad_usage() {
     let sandbox = Sandbox::new();
     for args in [
