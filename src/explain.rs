@@ -1,16 +1,22 @@
 use std::fmt;
+use std::path::Path;
+use std::time::SystemTime;
 
 use rolecall_core::profile::{
-    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, problems,
+    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, misspelt, problems,
 };
 use rolecall_core::source::{ContainerEndpoint, EnvironmentProvider};
-use rolecall_core::{CredentialsError, ErrorKind, Result, SecretInput, printable};
+use rolecall_core::{
+    Context, CredentialsError, ErrorKind, PathKind, ProvideCredentials, Result, SecretInput,
+    printable, timestamp,
+};
 use rolecall_sts as sts;
 use serde_json::{Value, json};
 
 use crate::SessionOptions;
 use crate::mfa;
 use crate::not_yet::missing_source;
+use crate::resolve;
 use crate::setup::{Setup, StsSettings};
 use crate::sso;
 
@@ -23,8 +29,20 @@ pub struct Explanation {
     mfa_session: Option<String>,
     region: Option<String>,
     endpoint: Option<String>,
+    cached: Cached,
     pub(crate) problems: Vec<Finding>,
     pub(crate) warnings: Vec<Finding>,
+}
+
+/// What the shared cache holds of the credentials.
+#[derive(Debug)]
+enum Cached {
+    /// They are not kept there, or what would be done is wrong.
+    No,
+    /// Nothing that is good for a while: AWS would be asked.
+    Nothing,
+    /// Credentials that would be used as they are, until then.
+    Until(SystemTime),
 }
 
 #[derive(Debug)]
@@ -55,6 +73,7 @@ impl Explanation {
             mfa_session: None,
             region: None,
             endpoint: None,
+            cached: Cached::No,
             problems: Vec::new(),
             warnings: Vec::new(),
         };
@@ -70,6 +89,7 @@ impl Explanation {
             }
         }
         found.check_plan(setup);
+        found.look_into_cache(setup);
         for warning in setup.profiles.warnings() {
             let mut finding = Finding::at(Some(warning.origin.clone()), warning.message.clone());
             if warning.kind == WarningKind::DiffersFromAwsCli {
@@ -77,6 +97,10 @@ impl Explanation {
             }
             found.warnings.push(finding);
         }
+        found.warnings.extend(misspelt(&setup.profiles).into_iter().map(|problem| {
+            let finding = Finding::at(problem.origin, problem.message);
+            Finding { help: Some(problem.help), ..finding }
+        }));
         found
     }
 
@@ -114,6 +138,18 @@ impl Explanation {
         }));
     }
 
+    fn look_into_cache(&mut self, setup: &Setup) {
+        let Some(plan) = self.plan.as_ref().filter(|_| setup.use_disk_cache) else { return };
+        if !StsSettings::are_needed_by(plan) && !matches!(plan.source, Source::Sso { .. }) {
+            return;
+        }
+        let Ok(provider) = resolve::provider(setup, plan) else { return };
+        self.cached = match provider.ready().and_then(|credentials| credentials.expires_at()) {
+            Some(end) => Cached::Until(end),
+            None => Cached::Nothing,
+        };
+    }
+
     fn check_web(&mut self, setup: &Setup) {
         let needed = self.plan.as_ref().is_some_and(|plan| {
             StsSettings::are_needed_by(plan) || matches!(plan.source, Source::Sso { .. })
@@ -139,6 +175,10 @@ impl Explanation {
             "profile": plan.and_then(|plan| plan.profile.as_deref()),
             "region": self.region,
             "sts_endpoint": self.endpoint,
+            "cached_until": match self.cached {
+                Cached::Until(end) => Some(timestamp::format(end)),
+                Cached::No | Cached::Nothing => None,
+            },
             "source": plan.map(|plan| source_json(&plan.source)),
             "mfa_session": self.mfa_session,
             "hops": plan.map(|plan| plan.hops.iter().map(hop_json).collect::<Vec<_>>()),
@@ -188,12 +228,12 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::WebIdentity { token_file, .. } => {
             sts::read_token_file(&context.fs, token_file).err()
         }
-        // Standard input and programs are for a run.
-        Source::Saml { assertion: SamlAssertion::Input(input), .. }
-            if !matches!(input, SecretInput::Stdin) =>
-        {
-            input.read(context).err()
-        }
+        // Standard input, pipes and programs are for a run.
+        Source::Saml { assertion: SamlAssertion::Input(input), .. } => match input {
+            SecretInput::Stdin => None,
+            SecretInput::File(path) if is_pipe(&setup.context, path) => None,
+            _ => input.read(context).err(),
+        },
         Source::Sso { .. } if sso::role(&plan.source).is_some() => {
             sso::provider(setup, &plan.source).and_then(|provider| provider.check()).err()
         }
@@ -201,6 +241,12 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::Container => ContainerEndpoint::from_env(&context.env).err(),
         _ => missing_source(plan),
     }
+}
+
+/// Whether it gives what it holds once, and may have to be waited for.
+fn is_pipe(context: &Context, path: &Path) -> bool {
+    let facts = context.fs.facts(path).ok().flatten();
+    facts.is_some_and(|facts| facts.kind == PathKind::Other)
 }
 
 fn source_origin(source: &Source) -> Option<&Origin> {
@@ -267,6 +313,15 @@ impl fmt::Display for Explanation {
             let endpoint = self.endpoint.as_deref().unwrap_or("(none, see below)");
             if StsSettings::are_needed_by(plan) {
                 writeln!(f, "STS      {endpoint}")?;
+            }
+            writeln!(f, "Region   {}", self.region.as_deref().unwrap_or("(none)"))?;
+            match self.cached {
+                Cached::No => {}
+                Cached::Nothing => writeln!(f, "Cached   nothing that is good: AWS is asked")?,
+                Cached::Until(end) => {
+                    let end = timestamp::format(end);
+                    writeln!(f, "Cached   until {end}: AWS is not asked")?;
+                }
             }
             for link in &plan.passed_over {
                 writeln!(f, "Passed   {}: {}", link.name, shown(&link.reason))?;

@@ -40,15 +40,26 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     }
     let resolver = Resolver::new(setup, plan)?;
     // Each is kept in memory: a call that is tried again asks its source again.
-    let kept = |provider| Arc::new(MemoryCache::new(&setup.context, provider));
-    let mut provider = kept(resolver.source()?);
+    let kept = |provider, is_interactive| {
+        let mut cache = MemoryCache::new(&setup.context, provider);
+        cache.is_interactive = is_interactive;
+        Arc::new(cache)
+    };
+    let mut provider = kept(resolver.source()?, is_interactive(plan, 0));
     if let Some(session) = resolver.mfa_session(&provider)? {
-        provider = kept(session);
+        provider = kept(session, true);
     }
     for (number, hop) in plan.hops.iter().enumerate() {
-        provider = kept(resolver.hop(number, hop, provider)?);
+        provider = kept(resolver.hop(number, hop, provider)?, is_interactive(plan, number + 1));
     }
     Ok(provider)
+}
+
+/// Whether getting the credentials of the first `hops` roles of `plan`, or of its source with none,
+/// may ask a person: for an MFA code, or to sign in.
+fn is_interactive(plan: &Plan, hops: usize) -> bool {
+    matches!(plan.source, Source::Sso { .. } | Source::Saml { .. })
+        || plan.hops[..hops].iter().any(|hop| hop.mfa_serial.is_some())
 }
 
 struct Resolver<'a> {
@@ -190,8 +201,8 @@ impl<'a> Resolver<'a> {
         let parts = [("RoleArn", role_arn.as_str()), ("DurationSeconds", &seconds)];
         let key =
             RoleCacheKey { role_arn, duration_seconds: *duration_seconds, ..Default::default() };
-        // A program may ask a person to sign in.
-        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), true);
+        let is_interactive = is_interactive(self.plan, 0);
+        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), is_interactive);
         let slot = Slot { name: own_name("saml", &parts), ..slot };
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
@@ -209,9 +220,7 @@ impl<'a> Resolver<'a> {
             about: format!("SSO role {} in account {}", role.role_name, role.account_id),
             lifetime: sso::LONGEST_SESSION,
             account_id: Some(role.account_id),
-            // An early refresh is broken off after a moment. If it had just used up the refresh
-            // token, a person would have to sign in again.
-            is_interactive: true,
+            is_interactive: is_interactive(self.plan, 0),
             provider_type: Some("sso"),
         };
         Ok(self.cached(slot, place, Arc::new(provider)))
@@ -264,11 +273,8 @@ impl<'a> Resolver<'a> {
             duration_seconds: hop.duration_seconds,
             web_identity_token: None,
         };
-        let asks = |hop: &RoleHop| hop.mfa_serial.is_some();
-        // A renewal of theirs must not be cut off either.
-        let is_interactive = matches!(self.plan.source, Source::Sso { .. } | Source::Saml { .. })
-            || self.plan.hops[..=number].iter().any(asks);
         let fingerprint = self.fingerprint(&self.plan.hops[..number]);
+        let is_interactive = is_interactive(self.plan, number + 1);
         let slot = slot(&key, Vec::new(), fingerprint, is_interactive);
         Ok(self.cached(slot, place, Arc::new(provider)))
     }

@@ -110,14 +110,14 @@ impl fmt::Debug for Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Process, ProcessOutput, testing};
+    use crate::{Process, ProcessOutput};
 
     async fn secret(stdout: &'static [u8]) -> Result<Secret> {
         let process = Process::fake(move |_| {
             let status = "exit status: 0".to_owned();
             Ok(ProcessOutput { status, success: true, stdout: stdout.to_vec().into() })
         });
-        let context = Context { process, ..testing::context() };
+        let context = Context { process, ..Context::fake() };
         let program = Program::new(context, "helper --password hunter2", "mfa_process of x");
         assert!(!format!("{program:?}").contains("hunter2"));
         program.secret(100, Duration::from_secs(1)).await

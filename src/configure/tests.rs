@@ -16,8 +16,7 @@ impl Machine {
         let context = Context {
             fs: Fs::rooted(folder.path()),
             env: Env::from_pairs([("HOME", "/home")]),
-            prompt: Prompt::none(),
-            ..Context::real()
+            ..Context::fake()
         };
         context.fs.create_folder(Path::new("/home/.aws")).unwrap();
         for (name, text) in [("config", config), ("credentials", credentials)] {

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rolecall_core::{Clock, Env, Fs, Process, ProcessOutput, Prompt, Random, timestamp};
+use rolecall_core::{Clock, Env, Fs, Process, ProcessOutput, timestamp};
 
 use super::*;
 
@@ -60,9 +60,7 @@ impl Machine {
             fs,
             process,
             clock,
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
-            ..Context::real()
+            ..Context::fake()
         };
         Self { _folder: folder, context, asked, written: Mutex::default() }
     }

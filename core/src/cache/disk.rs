@@ -9,7 +9,7 @@ use super::failure::FailureNote;
 use super::{Freshness, RefreshWindow, Turn};
 use crate::{
     Context, Credentials, CredentialsError, ErrorKind, FileLock, Fs, ProvideCredentials, Result,
-    SharedProvider,
+    SharedProvider, timestamp,
 };
 
 /// An entry holds a few kilobytes; what is far larger is not one.
@@ -163,18 +163,25 @@ impl DiskCache {
     fn look(&self) -> Option<(Freshness, Credentials)> {
         let own_name = self.own_name();
         let names = [&self.slot.name, &own_name].into_iter().chain(&self.slot.other_names);
-        let found = names.filter_map(|name| self.folder.read(&self.context.fs, name));
-        let ours = found.filter(|entry| self.is_ours(entry)).filter_map(Entry::into_credentials);
+        let ours = names.filter_map(|name| {
+            let entry = self.folder.read(&self.context.fs, name)?;
+            let entry = Some(entry).filter(|entry| self.is_ours(entry))?;
+            Some((name, entry.into_credentials()?))
+        });
         let now = self.context.clock.now();
         let longest = self.slot.lifetime + CLOCK_TOLERANCE;
-        let possible = ours.filter(|c| c.time_left(now).is_none_or(|left| left <= longest));
-        let credentials = possible.max_by_key(Credentials::expires_at)?;
+        let possible = ours.filter(|(_, c)| c.time_left(now).is_none_or(|left| left <= longest));
+        let (name, credentials) = possible.max_by_key(|(_, c)| c.expires_at())?;
         let window = RefreshWindow::for_lifetime(self.slot.lifetime);
-        let mut freshness = window.judge(credentials.time_left(now));
-        tracing::debug!(role = self.slot.about, ?freshness, "found in the shared cache");
-        if freshness == Freshness::Advisory && self.slot.is_interactive {
-            freshness = Freshness::Fresh;
-        }
+        let freshness = window.judge(credentials.time_left(now));
+        let freshness = freshness.for_people(self.slot.is_interactive);
+        tracing::debug!(
+            role = self.slot.about,
+            file = %self.folder.entry_path(name).display(),
+            until = credentials.expires_at().map(timestamp::format),
+            ?freshness,
+            "found in the shared cache"
+        );
         let account_id = credentials.account_id().map(str::to_owned);
         let account_id = account_id.or_else(|| self.slot.account_id.clone());
         Some((freshness, credentials.with_account_id(account_id)))
@@ -301,7 +308,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::{testing, timestamp};
+    use crate::testing;
 
     /// Gives credentials that last an hour, or an error, and counts.
     #[derive(Debug, Default)]
@@ -331,7 +338,7 @@ mod tests {
     impl Test {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let context = Context { fs: Fs::rooted(folder.path()), ..testing::context() };
+            let context = Context { fs: Fs::rooted(folder.path()), ..Context::fake() };
             Self { _folder: folder, context }
         }
 

@@ -29,6 +29,8 @@ pub struct MemoryCache {
     /// How many refreshes have failed; raised with the lock on `flight` held.
     failures: AtomicU64,
     flight: Mutex<Flight>,
+    /// Whether a refresh may ask a person, who is not to be asked before it must be.
+    pub is_interactive: bool,
 }
 
 struct Entry {
@@ -54,6 +56,7 @@ impl MemoryCache {
             entry: ArcSwapOption::empty(),
             failures: AtomicU64::new(0),
             flight: Mutex::default(),
+            is_interactive: false,
         }
     }
 
@@ -61,10 +64,8 @@ impl MemoryCache {
     pub fn look(&self) -> Option<(Freshness, Credentials)> {
         let entry = self.entry.load();
         let entry = entry.as_ref()?;
-        let freshness = match entry.credentials.expires_at() {
-            None => Freshness::Fresh,
-            Some(_) => entry.window.judge(entry.credentials.time_left(self.clock.now())),
-        };
+        let time_left = entry.credentials.time_left(self.clock.now());
+        let freshness = entry.window.judge(time_left).for_people(self.is_interactive);
         Some((freshness, entry.credentials.clone()))
     }
 
@@ -192,12 +193,17 @@ mod tests {
 
     impl Test {
         fn new(script: Vec<Result<Credentials>>) -> Self {
+            Self::asking(script, false)
+        }
+
+        fn asking(script: Vec<Result<Credentials>>, is_interactive: bool) -> Self {
             let (called, calls) = mpsc::unbounded_channel();
             let gate = Semaphore::new(0);
             let provider = Arc::new(Gated { script: StdMutex::new(script), called, gate });
-            let context = testing::context();
-            let cache = Arc::new(MemoryCache::new(&context, provider.clone()));
-            Self { cache, provider, calls, clock: context.clock }
+            let context = Context::fake();
+            let mut cache = MemoryCache::new(&context, provider.clone());
+            cache.is_interactive = is_interactive;
+            Self { cache: Arc::new(cache), provider, calls, clock: context.clock }
         }
 
         fn ask(&self) -> tokio::task::JoinHandle<Result<Credentials>> {
@@ -317,6 +323,20 @@ mod tests {
         }
         assert_eq!(test.count_calls(), 2);
         test.clock.advance(ADVISORY_PAUSE);
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "B");
+    }
+
+    #[tokio::test]
+    async fn a_person_is_not_asked_while_the_old_credentials_are_good() {
+        let script = vec![credentials("A", 3600), credentials("B", 7200)];
+        let mut test = Test::asking(script, true);
+        (0..2).for_each(|_| test.release());
+        test.ask().await.unwrap().unwrap();
+        test.clock.advance(Duration::from_secs(3600 - 301));
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "A");
+        assert!(test.cache.ready().is_some());
+        assert_eq!(test.count_calls(), 1);
+        test.clock.advance(Duration::from_secs(1));
         assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "B");
     }
 

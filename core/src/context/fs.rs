@@ -1,4 +1,5 @@
 mod ownership;
+mod reading;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 use self::ownership::{Ownership, link_target};
+use self::reading::{Bounded, expect_file, read_up_to, without_waiting};
 use super::{FileFacts, Random};
 
 /// Files: the machine's, or those below one folder.
@@ -22,10 +24,6 @@ pub struct Fs {
     calls_left: Option<Arc<AtomicU64>>,
     random: Random,
 }
-
-/// How long to wait for the next bytes of a pipe.
-#[cfg(unix)]
-const PATIENCE_SECONDS: i64 = 120;
 
 /// A lock that other processes see too. Ends when dropped, and with the process however it ends.
 #[derive(Debug)]
@@ -78,20 +76,35 @@ impl Fs {
         self.calls_left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) == 0)
     }
 
-    /// Reads a file of at most `limit` bytes. A pipe is waited for, two minutes at most.
+    /// Reads a file of at most `limit` bytes, without waiting for anyone. What is neither a file nor
+    /// a device such as `/dev/null` is not opened: a pipe may be silent, and what is in it is
+    /// somebody else's.
     ///
     /// # Errors
-    /// As the system says; `FileTooLarge` past the limit, `TimedOut` if nothing comes.
+    /// As the system says; `FileTooLarge` past the limit, `InvalidInput` for a pipe and the like.
     pub fn read(&self, path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-        let mut file =
-            self.call(|| patient(OpenOptions::new().read(true)).open(self.place(path)))?;
+        let place = self.place(path);
+        expect_file(&self.call(|| place.metadata())?)?;
+        let mut file = self.call(|| without_waiting(OpenOptions::new().read(true)).open(&place))?;
+        // Something else may have come in its place.
         let metadata = self.call(|| file.metadata())?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        expect_file(&metadata)?;
+        let expected = if metadata.is_file() { metadata.len() } else { limit };
+        self.call(|| read_up_to(&mut file, expected, limit))
+    }
+
+    /// Reads as [`Self::read`] does, and also a pipe or a terminal, where a person says what is to
+    /// be read: `<(…)` of a shell is a pipe. Each byte is waited for two minutes at most.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; `TimedOut` if nothing comes.
+    pub fn read_also_pipe(&self, path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+        let place = self.place(path);
+        let metadata = self.call(|| place.metadata())?;
+        if metadata.is_file() || metadata.is_dir() {
+            return self.read(path, limit);
         }
-        if metadata.is_file() {
-            return self.call(|| read_up_to(&mut file, metadata.len(), limit));
-        }
+        let file = self.call(|| without_waiting(OpenOptions::new().read(true)).open(&place))?;
         self.call(|| read_up_to(&mut Bounded::without_blocking(&file), limit, limit))
     }
 
@@ -219,9 +232,13 @@ impl Fs {
     /// # Errors
     /// As the system says.
     pub fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
+        let place = self.place(path);
         let open = || {
+            if let Ok(metadata) = place.metadata() {
+                expect_file(&metadata)?;
+            }
             private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
-                .open(self.place(path))
+                .open(&place)
         };
         let file = match self.call(open) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -287,80 +304,6 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a pipe that nobody writes to without waiting for a writer.
-fn patient(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(
-        options,
-        rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
-    );
-    options
-}
-
-/// Reads to the end, with room for all of it at once: a buffer that grows leaves copies of secrets
-/// behind.
-fn read_up_to(source: &mut dyn Read, expected: u64, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let room = usize::try_from(expected.min(limit) + 1).unwrap_or(usize::MAX);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    source.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(bytes)
-}
-
-/// Reads what may never come, and gives up in time.
-struct Bounded<T> {
-    source: T,
-    /// Whether a read may block, so that it must be known first that there is something.
-    blocks: bool,
-}
-
-impl<T> Bounded<T> {
-    fn new(source: T) -> Self {
-        Self { source, blocks: true }
-    }
-
-    /// For a pipe opened so: if nobody writes to it, it is at its end.
-    fn without_blocking(source: T) -> Self {
-        Self { source, blocks: false }
-    }
-}
-
-#[cfg(unix)]
-impl<T: std::os::fd::AsFd> Bounded<T> {
-    fn wait(&self) -> io::Result<()> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let limit = Timespec { tv_sec: PATIENCE_SECONDS, tv_nsec: 0 };
-        match poll(&mut [PollFd::new(&self.source, PollFlags::IN)], Some(&limit))? {
-            0 => Err(io::ErrorKind::TimedOut.into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[cfg(unix)]
-impl<T: std::os::fd::AsFd> Read for Bounded<T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.blocks {
-            self.wait()?;
-        }
-        loop {
-            match rustix::io::read(&self.source, &mut *buffer) {
-                Err(rustix::io::Errno::AGAIN) => self.wait()?,
-                outcome => return Ok(outcome?),
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl<T: Read> Read for Bounded<T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.source.read(buffer)
-    }
-}
-
 impl fmt::Debug for Fs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fs").field("root", &self.root).finish_non_exhaustive()
@@ -376,6 +319,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let fs = Fs::rooted(folder.path());
         (folder, fs)
+    }
+
+    fn make_pipe(path: &Path) {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
     }
 
     #[test]
@@ -430,24 +378,42 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_read_and_one_without_a_writer_does_not_hang() {
+    fn a_pipe_is_read_where_one_may_be_and_one_without_a_writer_does_not_hang() {
         let (folder, fs) = folder();
-        let path = folder.path().join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RWXU,
-            0,
-        )
-        .unwrap();
-        assert!(fs.read(Path::new("/pipe"), 9).unwrap().is_empty());
+        make_pipe(&folder.path().join("pipe"));
+        assert!(fs.read_also_pipe(Path::new("/pipe"), 9).unwrap().is_empty());
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"token").unwrap();
         drop(writer);
         let number = std::os::fd::AsRawFd::as_raw_fd(&reader);
         let place = format!("/proc/self/fd/{number}");
-        assert_eq!(Fs::real().read(Path::new(&place), 9).unwrap().as_slice(), b"token");
+        assert_eq!(Fs::real().read_also_pipe(Path::new(&place), 9).unwrap().as_slice(), b"token");
+        fs.write(Path::new("/file"), b"x").unwrap();
+        assert_eq!(fs.read_also_pipe(Path::new("/file"), 9).unwrap().as_slice(), b"x");
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_not_touched() {
+        let (folder, fs) = folder();
+        make_pipe(&folder.path().join("pipe"));
+        // Held open for both ways, as by two other programs.
+        let mut held =
+            OpenOptions::new().read(true).write(true).open(folder.path().join("pipe")).unwrap();
+        held.write_all(b"theirs").unwrap();
+        let error = fs.read(Path::new("/pipe"), 9).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("pipe"), "{error}");
+        assert!(fs.try_lock(Path::new("/pipe")).is_err());
+        let mut theirs = [0; 6];
+        held.read_exact(&mut theirs).unwrap();
+        assert_eq!(&theirs, b"theirs");
+    }
+
+    #[test]
+    fn a_device_is_read_as_far_as_it_has_something() {
+        assert!(Fs::real().read(Path::new("/dev/null"), 9).unwrap().is_empty());
+        let error = Fs::real().read(Path::new("/dev/zero"), 9).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

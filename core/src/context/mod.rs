@@ -8,6 +8,7 @@ mod child;
 mod clock;
 mod env;
 mod facts;
+mod fake;
 mod fs;
 mod process;
 mod prompt;

@@ -186,7 +186,7 @@ fn at(file: &Arc<Path>, line: usize) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Env, Fs, testing};
+    use crate::{Env, Fs};
 
     struct Machine {
         folder: tempfile::TempDir,
@@ -199,7 +199,7 @@ mod tests {
             let context = Context {
                 fs: Fs::rooted(folder.path()),
                 env: Env::from_pairs([("HOME", "/home")]),
-                ..testing::context()
+                ..Context::fake()
             };
             Self { folder, context }
         }

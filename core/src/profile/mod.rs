@@ -15,6 +15,7 @@ mod parse;
 mod plan;
 mod planner;
 mod set;
+mod spelling;
 mod suggest;
 mod table;
 #[cfg(test)]
@@ -27,4 +28,5 @@ pub use origin::{FileKind, Origin, Warning, WarningKind};
 pub use plan::{PassedOver, Plan, RoleHop, SamlAssertion, SetBy, Source};
 pub use planner::plan_profile;
 pub use set::{MAX_FILE_BYTES, ProfileSet};
+pub use spelling::misspelt;
 pub use table::{Profile, Property, is_harmless_key};

@@ -33,7 +33,7 @@ impl ProfileSet {
         let places = Place::both(Platform::CURRENT, env);
         for (kind, place) in [FileKind::Config, FileKind::Credentials].into_iter().zip(places) {
             let Some(place) = place else { continue };
-            match fs.read(&place.path, MAX_FILE_BYTES) {
+            match fs.read_also_pipe(&place.path, MAX_FILE_BYTES) {
                 Ok(bytes) => set.add(kind, &place.path, &bytes)?,
                 Err(error) if is_missing(&error) && !place.is_explicit => {}
                 Err(error) if is_missing(&error) => {
