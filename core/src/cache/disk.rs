@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 const EARLY_LIMIT: Duration = Duration::from_secs(3);
 /// How long to leave it after a failure while the old credentials are good.
 const EARLY_PAUSE: Duration = Duration::from_secs(60);
+/// After so long nobody waits for a refresh that has failed, nor holds back for its sake.
+const NOTE_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// What AWS's and this machine's clock may differ by. An entry that lasts longer than a new one
 /// could was written by a wrong clock.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -31,7 +33,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 #[derive(Clone, Debug)]
 pub struct CacheFolder {
     entries: PathBuf,
-    pub(super) locks: PathBuf,
+    locks: PathBuf,
 }
 
 /// Where one identity's credentials lie, and how to know them for that identity's.
@@ -91,6 +93,10 @@ impl CacheFolder {
         &self.locks
     }
 
+    pub(super) fn lock_path(&self, name: &str) -> PathBuf {
+        self.locks.join(format!("{name}.lock"))
+    }
+
     fn entry_path(&self, name: &str) -> PathBuf {
         self.entries.join(format!("{name}.json"))
     }
@@ -120,8 +126,8 @@ impl CacheFolder {
         Ok(entries.collect())
     }
 
-    /// Removes every entry, AWS CLI's included, and what writers that were killed have left;
-    /// gives the number of entries removed. Other files stay.
+    /// Removes every entry, AWS CLI's included, what writers that were killed have left, and the
+    /// locks that nobody has; gives the number of entries removed. Other files stay.
     ///
     /// # Errors
     /// If the folder cannot be read or a file not be removed.
@@ -134,7 +140,34 @@ impl CacheFolder {
                 removed += usize::from(!left_over);
             }
         }
+        for name in self.lock_names(fs)? {
+            if let Some(lock) = self.try_lock(fs, &name)? {
+                lock.write_note(&[]);
+            }
+        }
         Ok(removed)
+    }
+
+    fn lock_names(&self, fs: &Fs) -> std::io::Result<Vec<String>> {
+        let names = fs.list(&self.locks)?.into_iter();
+        Ok(names.filter_map(|name| Some(name.strip_suffix(".lock")?.to_owned())).collect())
+    }
+
+    /// Removes the notes that nobody can want any more: those of roles and keys that are asked for
+    /// no longer would stay for good.
+    fn forget_old_notes(&self, context: &Context) {
+        let now = context.clock.local_now();
+        for name in self.lock_names(&context.fs).unwrap_or_default() {
+            let facts = context.fs.facts(&self.lock_path(&name)).ok().flatten();
+            let written = facts.and_then(|facts| facts.modified);
+            let age = written.and_then(|at| now.duration_since(at).ok());
+            // One that somebody has is in use, and one that cannot be locked does no harm.
+            if age.is_some_and(|age| age > NOTE_LIFETIME)
+                && let Ok(Some(lock)) = self.try_lock(&context.fs, &name)
+            {
+                lock.write_note(&[]);
+            }
+        }
     }
 }
 
@@ -209,12 +242,16 @@ impl DiskCache {
 
     async fn refresh(&self, lock: Option<&FileLock>) -> Result<Credentials> {
         let outcome = self.provider.provide_credentials().await;
+        if let Ok(credentials) = &outcome {
+            self.write(credentials);
+        }
         match (&outcome, lock) {
-            (Ok(credentials), _) => self.write(credentials),
+            (Ok(_), Some(lock)) => lock.write_note(&[]),
             (Err(error), Some(lock)) => {
                 FailureNote::new(error, self.context.clock.local_now()).write(lock);
+                self.folder.forget_old_notes(&self.context);
             }
-            (Err(_), None) => {}
+            (_, None) => {}
         }
         outcome
     }
@@ -324,7 +361,7 @@ mod tests {
     }
 
     struct Test {
-        _folder: tempfile::TempDir,
+        folder: tempfile::TempDir,
         context: Context,
     }
 
@@ -332,7 +369,7 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let context = Context { fs: Fs::rooted(folder.path()), ..testing::context() };
-            Self { _folder: folder, context }
+            Self { folder, context }
         }
 
         fn cache(&self, fingerprint: &str, provider: Arc<Counting>) -> DiskCache {
@@ -529,6 +566,40 @@ mod tests {
         let test = Test::new();
         test.context.fs.write(Path::new("/home"), b"a file, where a folder is wanted").unwrap();
         assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1");
+    }
+
+    fn lock_names(test: &Test) -> Vec<String> {
+        test.context.fs.list(Path::new("/home/.aws/rolecall/locks")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_lock_stays_only_where_a_failure_is_noted_and_not_for_ever() {
+        let test = Test::new();
+        ask(&test.cache("one", Arc::default())).await;
+        assert_eq!(lock_names(&test), [""; 0]);
+        let broken = || Arc::new(Counting { broken: true, ..Counting::default() });
+        test.cache("gone", broken()).provide_credentials().await.unwrap_err();
+        test.cache("held", broken()).provide_credentials().await.unwrap_err();
+        test.cache("new", broken()).provide_credentials().await.unwrap_err();
+        assert_eq!(lock_names(&test), ["key-gone.lock", "key-held.lock", "key-new.lock"]);
+        let age = |name: &str, seconds| {
+            let place = test.folder.path().join("home/.aws/rolecall/locks").join(name);
+            let written = test.context.clock.local_now() - Duration::from_secs(seconds);
+            std::fs::File::options().write(true).open(place).unwrap().set_modified(written)
+        };
+        age("key-gone.lock", 3601).unwrap();
+        age("key-held.lock", 3601).unwrap();
+        age("key-new.lock", 3599).unwrap();
+        let _held = test.cache("held", broken()).try_lock().unwrap().unwrap();
+        test.cache("other", broken()).provide_credentials().await.unwrap_err();
+        assert_eq!(lock_names(&test), ["key-held.lock", "key-new.lock", "key-other.lock"]);
+        // What failed and goes well again is noted no longer.
+        test.context.clock.advance(Duration::from_secs(2));
+        ask(&test.cache("other", Arc::default())).await;
+        assert_eq!(lock_names(&test), ["key-held.lock", "key-new.lock"]);
+        let folder = CacheFolder::below(Path::new("/home/.aws"));
+        folder.clear(&test.context.fs).unwrap();
+        assert_eq!(lock_names(&test), ["key-held.lock"]);
     }
 
     #[tokio::test]
