@@ -10,7 +10,8 @@ use rolecall_core::profile::{
     Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
 };
 use rolecall_core::source::{
-    ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,
+    ContainerProvider, EnvironmentProvider, ImdsProvider, KEYS_REREAD_AFTER, ProcessProvider,
+    ProfileKeysProvider,
 };
 use rolecall_core::{
     Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, SharedProvider,
@@ -41,7 +42,12 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     let resolver = Resolver::new(setup, plan)?;
     // Each is kept in memory: a call that is tried again asks its source again.
     let kept = |provider| Arc::new(MemoryCache::new(&setup.context, provider));
-    let mut provider = kept(resolver.source()?);
+    let mut provider = match (&plan.source, resolver.source()?) {
+        (Source::StaticKeys { .. }, keys) => {
+            Arc::new(MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER))
+        }
+        (_, source) => kept(source),
+    };
     if let Some(session) = resolver.mfa_session(&provider)? {
         provider = kept(session);
     }
@@ -81,20 +87,8 @@ impl<'a> Resolver<'a> {
     fn source(&self) -> Result<SharedProvider> {
         let context = &self.setup.context;
         Ok(match &self.plan.source {
-            Source::StaticKeys {
-                profile,
-                access_key_id,
-                secret_access_key,
-                session_token,
-                account_id,
-                ..
-            } => {
-                let provider = format!("profile {profile}");
-                let keys =
-                    Credentials::new(access_key_id.clone(), secret_access_key.clone(), provider)
-                        .with_session_token(session_token.clone())
-                        .with_account_id(account_id.clone());
-                Arc::new(keys)
+            source @ Source::StaticKeys { .. } => {
+                Arc::new(ProfileKeysProvider::new(context.clone(), source)?)
             }
             Source::Environment { .. } => Arc::new(EnvironmentProvider::new(context)),
             Source::Process { profile, command, account_id, origin } => {
