@@ -180,7 +180,8 @@ pub(crate) enum ConfigureCommand {
 
 #[derive(clap::Args)]
 pub(crate) struct UpdateArgs {
-    /// The section to write; its name is not the source's
+    /// The section to write. Session keys in it are never the source: they are what is replaced.
+    /// Keys of a user (AKIA…) that would be the source are not overwritten
     // In place of the global one, as in AWS's helper.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) profile: String,
