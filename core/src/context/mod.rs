@@ -9,6 +9,8 @@ mod clock;
 mod env;
 mod facts;
 mod fs;
+#[cfg(unix)]
+mod hearing;
 mod lock;
 mod process;
 mod prompt;
