@@ -111,6 +111,11 @@ fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat>
 }
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: the command's own, 128 and the signal's number if one ended it, 126 \
+                        if it cannot be run, 127 if there is no such command; without credentials \
+                        those of every command (rolecall --help)."
+)]
 pub(crate) struct ExecArgs {
     /// Stay, and serve the command credentials that are renewed while it runs
     #[arg(long)]

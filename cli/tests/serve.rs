@@ -139,6 +139,20 @@ fn one_endpoint_can_be_served_alone() {
 }
 
 #[test]
+fn a_token_file_is_announced_so_that_it_is_found_from_anywhere() {
+    let sandbox = Sandbox::new();
+    let args = ["--profile", "hop", "--ecs", "--token-file", "./token"];
+    let serving = Serving::start(&sandbox, &args);
+    let variables = serving.about["profiles"][0]["container"].clone();
+    let file = Path::new(variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"].as_str().unwrap());
+    assert!(file.is_absolute() && file.starts_with(sandbox.home()), "{file:?}");
+    key(&serving.container("/creds"));
+    let said = serving.stop().good().stderr;
+    assert!(said.contains(&format!("{}\n", file.display())), "{said}");
+    assert!(!file.exists(), "the token outlived the server");
+}
+
+#[test]
 fn only_who_calls_this_machine_by_its_name_and_knows_a_token_is_answered() {
     let sandbox = Sandbox::new();
     let serving = Serving::start(&sandbox, &["--profile", "hop"]);
