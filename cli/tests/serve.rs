@@ -272,6 +272,9 @@ fn what_is_wrong_with_a_profile_shows_at_the_start() {
         let finished = sandbox.run(&[&["serve", "--no-cache", "--port", "0"], args].concat());
         assert_eq!(finished.code(), code, "{args:?} {finished:?}");
         assert!(finished.stdout.is_empty(), "{finished:?}");
+        // It is said once.
+        let said = finished.stderr.to_lowercase();
+        assert!(code == 2 || said.matches("rolecall").count() == 1, "{finished:?}");
     }
     let other = Serving::start(&sandbox, &["--profile", "hop"]);
     let port = other.port.to_string();
@@ -292,6 +295,8 @@ fn a_source_that_cannot_be_reached_at_the_start_may_come_later() {
     key(&until(&serving, |answer| answer.status == 200));
     // Many asked, and one call was made a second.
     assert!(sandbox.kit.count("AssumeRole") < 10, "{}", sandbox.kit.count("AssumeRole"));
+    let said = serving.stop().good().stderr;
+    assert!(said.contains("no credentials yet; serving all the same"), "{said}");
 }
 
 #[test]

@@ -143,6 +143,11 @@ impl ServedProfile {
         }
     }
 
+    /// The first credentials, for who waits for them and tells of a failure.
+    pub(super) async fn first_credentials(&self) -> Result<Credentials> {
+        self.0.cache.provide_credentials().await
+    }
+
     /// The refresh that is under way, or a new one; or why the last one failed just now.
     fn join_refresh(&self) -> Result<Outcome> {
         let mut refresh = self.refresh();

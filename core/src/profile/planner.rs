@@ -48,20 +48,8 @@ pub fn profile_keys(set: &ProfileSet, name: &str, env: &Env) -> Result<Source> {
 
 fn existing<'a>(set: &'a ProfileSet, name: &str) -> Result<&'a Profile> {
     set.get(name).ok_or_else(|| {
-        invalid(name, "there is no such profile".to_owned()).with_help(missing_help(set, name))
+        invalid(name, "there is no such profile".to_owned()).with_help(set.suggestion(name))
     })
-}
-
-fn missing_help(set: &ProfileSet, name: &str) -> String {
-    let suggestion = set.suggestion(name);
-    match set.locations() {
-        Some(places) if set.profiles().len() == 0 => format!(
-            "{suggestion} in {} and {}",
-            places.config.display(),
-            places.credentials.display()
-        ),
-        _ => suggestion,
-    }
 }
 
 fn invalid(profile: &str, message: String) -> CredentialsError {

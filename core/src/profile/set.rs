@@ -144,11 +144,16 @@ impl ProfileSet {
 
     /// What to tell someone who asked for a profile that is not there.
     pub(super) fn suggestion(&self, wanted: &str) -> String {
-        let skipped = self.merged.skipped.iter().find(|(name, _)| name == wanted);
-        if let Some(warning) = skipped.and_then(|(_, at)| self.merged.warnings.get(*at)) {
-            return warning.to_string();
+        let skipped = self.merged.skipped.iter().find(|skipped| skipped.name == wanted);
+        match (skipped, &self.locations) {
+            (Some(skipped), _) => skipped.help.clone(),
+            (None, Some(places)) if self.profiles().len() == 0 => format!(
+                "there are no profiles in {} and {}",
+                places.config.display(),
+                places.credentials.display()
+            ),
+            _ => suggest(wanted, self.merged.profiles.keys().map(String::as_str)),
         }
-        suggest(wanted, self.merged.profiles.keys().map(String::as_str))
     }
 }
 
