@@ -302,6 +302,29 @@ impl DiskCache {
         if let Err(error) = written {
             tracing::debug!(%error, "the shared cache could not be written");
         }
+        self.forget_ended_sources();
+    }
+
+    /// Removes the ended entries of other sources beside this one's: keys that are rotated would
+    /// leave one behind each time.
+    fn forget_ended_sources(&self) {
+        let (fs, now) = (&self.context.fs, self.context.clock.now());
+        for name in fs.list(&self.folder.entries).unwrap_or_default() {
+            let Some(name) = name.strip_suffix(".json") else { continue };
+            let is_beside = name.strip_prefix(&*self.slot.name).is_some_and(|n| n.starts_with('-'));
+            if !is_beside || name == self.own_name() {
+                continue;
+            }
+            let entry = self.folder.read(fs, name).filter(|entry| entry.ours().is_some());
+            let end = entry.and_then(Entry::into_credentials).and_then(|c| c.time_left(now));
+            // With its lock in hand: its own process may be about to write it anew.
+            if end.is_some_and(|left| left.is_zero())
+                && let Ok(Some(_lock)) = self.folder.try_lock(fs, name)
+            {
+                // One that stays does no harm.
+                let _ = fs.remove(&self.folder.entry_path(name));
+            }
+        }
     }
 }
 
@@ -340,11 +363,18 @@ mod tests {
     use super::*;
     use crate::{testing, timestamp};
 
-    /// Gives credentials that last an hour, or an error, and counts.
-    #[derive(Debug, Default)]
+    /// Gives credentials that last an hour from the start, or more, or an error, and counts.
+    #[derive(Debug)]
     struct Counting {
         calls: AtomicUsize,
         broken: bool,
+        lasts: u64,
+    }
+
+    impl Default for Counting {
+        fn default() -> Self {
+            Self { calls: AtomicUsize::new(0), broken: false, lasts: 3600 }
+        }
     }
 
     #[async_trait]
@@ -356,7 +386,7 @@ mod tests {
             }
             Ok(Credentials::new(format!("CALL{call}"), "secret", "test")
                 .with_session_token(Some("token".into()))
-                .with_expires_at(Some(testing::now() + Duration::from_secs(3600))))
+                .with_expires_at(Some(testing::now() + Duration::from_secs(self.lasts))))
         }
     }
 
@@ -600,6 +630,33 @@ mod tests {
         let folder = CacheFolder::below(Path::new("/home/.aws"));
         folder.clear(&test.context.fs).unwrap();
         assert_eq!(lock_names(&test), ["key-held.lock"]);
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_rotated_leave_one_entry_and_not_one_each() {
+        let test = Test::new();
+        let provider = Arc::<Counting>::default();
+        let entries = || test.context.fs.list(Path::new("/home/.aws/cli/cache")).unwrap();
+        for source in ["first", "second", "third"] {
+            ask(&test.cache(source, provider.clone())).await;
+        }
+        assert_eq!(entries(), ["key-second.json", "key-third.json", "key.json"]);
+        // Whatever else ends there is not its to remove.
+        test.write("key-notes.json", "{}");
+        test.write("key-cli.json", &aws_cli_entry(0));
+        test.write("keys.json", &aws_cli_entry(0));
+        let others = ["key-cli.json", "key-notes.json", "key.json", "keys.json"];
+        let held = test.cache("third", provider.clone()).try_lock().unwrap();
+        test.context.clock.advance(Duration::from_secs(3601));
+        let lasting = Arc::new(Counting { calls: AtomicUsize::new(0), lasts: 7200, broken: false });
+        ask(&test.cache("fourth", lasting.clone())).await;
+        let with_third = [&others[..2], &["key-third.json"], &others[2..]].concat();
+        assert_eq!(entries(), with_third);
+        drop(held);
+        test.context.clock.advance(Duration::from_secs(3601));
+        ask(&test.cache("fifth", Arc::new(Counting { lasts: 10_800, ..Counting::default() })))
+            .await;
+        assert_eq!(entries(), others);
     }
 
     #[tokio::test]
