@@ -214,7 +214,7 @@ mod tests {
 
     impl Test {
         fn new(script: Vec<Result<Credentials>>) -> Self {
-            Self::with(script, |context, provider| MemoryCache::new(context, provider))
+            Self::with(script, MemoryCache::new)
         }
 
         fn rereading(script: Vec<Result<Credentials>>, age: Duration) -> Self {

@@ -120,7 +120,7 @@ impl Context {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing;
@@ -173,7 +173,7 @@ mod tests {
         assert!(new.is_some(), "the file that is gone still counts");
         assert!(!is_at(&opened, &place).unwrap());
         // Somebody else's file is not removed.
-        std::fs::remove_file(&place).unwrap();
+        context.fs.remove(Path::new(PATH)).unwrap();
         let other = context.fs.try_lock(Path::new(PATH)).unwrap().unwrap();
         drop(new);
         assert!(is_at(&other.file, &place).unwrap());
