@@ -7,8 +7,8 @@ use rolecall_core::profile::{
 };
 use rolecall_core::source::{ContainerEndpoint, EnvironmentProvider};
 use rolecall_core::{
-    Context, CredentialsError, ErrorKind, PathKind, ProvideCredentials, Result, SecretInput,
-    printable, timestamp,
+    Context, CredentialsError, ErrorKind, PathKind, Program, ProvideCredentials, Result, Secret,
+    SecretInput, printable, timestamp,
 };
 use rolecall_sts as sts;
 use serde_json::{Value, json};
@@ -136,6 +136,12 @@ impl Explanation {
             file: source_origin(&plan.source).cloned(),
             ..Finding::from(&error)
         }));
+        let asking = plan.hops.iter().filter(|hop| hop.mfa_serial.is_some());
+        self.problems.extend(asking.filter_map(|hop| {
+            let command = hop.mfa_process.as_ref().filter(|_| !setup.has_own_prompt)?;
+            let error = program_error(setup, command, "mfa_process", &hop.profile)?;
+            Some(Finding { file: Some(hop.origin.clone()), ..Finding::from(&error) })
+        }));
     }
 
     fn look_into_cache(&mut self, setup: &Setup) {
@@ -228,7 +234,13 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::WebIdentity { token_file, .. } => {
             sts::read_token_file(&context.fs, token_file).err()
         }
-        // Standard input, pipes and programs are for a run.
+        Source::Process { profile, command, .. } => {
+            program_error(setup, command, "credential_process", profile)
+        }
+        Source::Saml { profile, assertion: SamlAssertion::Process(command), .. } => {
+            program_error(setup, command, "saml_process", profile)
+        }
+        // Standard input and pipes are for a run.
         Source::Saml { assertion: SamlAssertion::Input(input), .. } => match input {
             SecretInput::Stdin => None,
             SecretInput::File(path) if is_pipe(&setup.context, path) => None,
@@ -249,9 +261,22 @@ fn is_pipe(context: &Context, path: &Path) -> bool {
     facts.is_some_and(|facts| facts.kind == PathKind::Other)
 }
 
+/// Why a program of a profile could not be started.
+fn program_error(
+    setup: &Setup,
+    command: &Secret,
+    key: &str,
+    profile: &str,
+) -> Option<CredentialsError> {
+    let what = format!("{key} of profile {profile}");
+    let program = Program::new(setup.context.clone(), command.clone(), what);
+    program.check().err()
+}
+
 fn source_origin(source: &Source) -> Option<&Origin> {
     match source {
         Source::WebIdentity { set_by: SetBy::Profile { origin, .. }, .. }
+        | Source::Process { origin, .. }
         | Source::Saml { origin, .. }
         | Source::Sso { origin, .. }
         | Source::LoginSession { origin, .. } => Some(origin),

@@ -10,7 +10,8 @@ use rolecall_core::profile::{
     Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
 };
 use rolecall_core::source::{
-    ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,
+    ContainerProvider, EnvironmentProvider, ImdsProvider, KEYS_REREAD_AFTER, ProcessProvider,
+    ProfileKeysProvider,
 };
 use rolecall_core::{
     Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, SharedProvider,
@@ -45,7 +46,12 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
         cache.is_interactive = is_interactive;
         Arc::new(cache)
     };
-    let mut provider = kept(resolver.source()?, is_interactive(plan, 0));
+    let mut provider = match (&plan.source, resolver.source()?) {
+        (Source::StaticKeys { .. }, keys) => {
+            Arc::new(MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER))
+        }
+        (_, source) => kept(source, is_interactive(plan, 0)),
+    };
     if let Some(session) = resolver.mfa_session(&provider)? {
         provider = kept(session, true);
     }
@@ -92,20 +98,8 @@ impl<'a> Resolver<'a> {
     fn source(&self) -> Result<SharedProvider> {
         let context = &self.setup.context;
         Ok(match &self.plan.source {
-            Source::StaticKeys {
-                profile,
-                access_key_id,
-                secret_access_key,
-                session_token,
-                account_id,
-                ..
-            } => {
-                let provider = format!("profile {profile}");
-                let keys =
-                    Credentials::new(access_key_id.clone(), secret_access_key.clone(), provider)
-                        .with_session_token(session_token.clone())
-                        .with_account_id(account_id.clone());
-                Arc::new(keys)
+            source @ Source::StaticKeys { .. } => {
+                Arc::new(ProfileKeysProvider::new(context.clone(), source)?)
             }
             Source::Environment { .. } => Arc::new(EnvironmentProvider::new(context)),
             Source::Process { profile, command, account_id, origin } => {

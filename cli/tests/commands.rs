@@ -53,11 +53,30 @@ fn exec_gives_a_command_the_credentials_and_nothing_stale() {
 }
 
 #[test]
-fn exec_of_no_such_command() {
-    let finished = Sandbox::new().run(&["exec", "--profile", "hop", "--", "no-such-command"]);
-    assert_eq!(finished.code(), 4);
-    assert!(finished.stderr.contains("no-such-command"), "{finished:?}");
-    assert!(finished.stderr.contains("help: "), "{finished:?}");
+fn exec_of_what_cannot_be_run_ends_as_in_a_shell() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.file("text", "no program\n").display().to_string();
+    let script = sandbox.script("script", "");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    for (command, code, says, help) in [
+        ("no-such-command", 127, "it is in no folder of PATH", "check its name and PATH"),
+        ("/no/such/command", 127, "there is no such file", "check the path"),
+        (&script, 127, "the interpreter that its first line names", "#!"),
+        (&text, 126, "it is not executable", "chmod +x"),
+        ("/tmp", 126, "it is not executable", "name a program"),
+    ] {
+        for serve in [&[][..], &["--serve"]] {
+            let args = [&["exec", "--profile", "alice"], serve, &["--", command]].concat();
+            let finished = sandbox.run(&args);
+            assert_eq!(finished.code(), code, "{finished:?}");
+            for part in [format!("cannot run {command}: "), says.to_owned(), help.to_owned()] {
+                assert!(finished.stderr.contains(&part), "{part}: {finished:?}");
+            }
+        }
+    }
+    // What fails before that has a code of its own.
+    let finished = sandbox.run(&["exec", "--profile", "nobody", "--", "no-such-command"]);
+    assert_eq!(finished.code(), 4, "{finished:?}");
 }
 
 #[test]
@@ -185,6 +204,23 @@ fn cache_is_listed_and_cleared() {
     assert_eq!(text, "Removed 0 cached credentials.\n");
     sandbox.export("hop").good();
     assert_eq!(sandbox.kit.count("AssumeRole"), 3);
+}
+
+#[test]
+fn where_there_is_nothing_it_is_said_and_not_printed() {
+    let sandbox = Sandbox::new();
+    sandbox.config("");
+    for (args, says) in [
+        (&["profiles"][..], "there are no profiles in /"),
+        (&["configure", "list-profiles"], "there are no profiles in /"),
+        (&["cache", "list"], "nothing is cached in ~/.aws/cli/cache"),
+    ] {
+        let finished = sandbox.run(args).good();
+        assert_eq!(finished.stdout, "");
+        assert!(finished.stderr.starts_with(&format!("rolecall: {says}")), "{finished:?}");
+        let json = sandbox.run(&[args, &["--json"]].concat()).good();
+        assert_eq!(json.stderr, "", "{json:?}");
+    }
 }
 
 #[test]

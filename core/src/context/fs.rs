@@ -1,18 +1,21 @@
 mod ownership;
 mod reading;
+mod replacement;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use self::ownership::{Ownership, link_target};
+use self::ownership::link_target;
 use self::reading::{Bounded, expect_file, read_up_to, without_waiting};
-use super::{FileFacts, Random};
+pub use self::replacement::Replacement;
+use super::lock::is_at;
+use super::{FileFacts, FileLock, Random};
 
 /// Files: the machine's, or those below one folder.
 ///
@@ -23,33 +26,6 @@ pub struct Fs {
     /// How many more calls to the file system succeed: a test's way to kill us at each of them.
     calls_left: Option<Arc<AtomicU64>>,
     random: Random,
-}
-
-/// A lock that other processes see too. Ends when dropped, and with the process however it ends.
-#[derive(Debug)]
-pub struct FileLock(File);
-
-impl FileLock {
-    /// What was last written into the lock file, at most 16 KiB of it. It need not be whole.
-    pub fn note(&self) -> Vec<u8> {
-        let mut note = Vec::new();
-        // A note that cannot be read is none.
-        let _ = (&self.0).seek(SeekFrom::Start(0));
-        let _ = (&self.0).take(16 * 1024).read_to_end(&mut note);
-        note
-    }
-
-    /// Writes into the lock file for whoever has the lock next. It is gone after a crash at the
-    /// wrong moment, and must be no secret.
-    pub fn write_note(&self, note: &[u8]) {
-        let written = self.0.set_len(0).and_then(|()| {
-            (&self.0).seek(SeekFrom::Start(0))?;
-            (&self.0).write_all(note)
-        });
-        if let Err(error) = written {
-            tracing::debug!(%error, "the lock file could not be written");
-        }
-    }
 }
 
 impl Fs {
@@ -116,69 +92,6 @@ impl Fs {
         read_up_to(&mut Bounded::new(io::stdin()), limit, limit)
     }
 
-    /// Replaces a file as a whole, readable by its owner alone: a reader sees the old bytes or the
-    /// new ones, also after a crash. A symbolic link keeps pointing where it does.
-    ///
-    /// # Errors
-    /// As the system says; the old file is then untouched.
-    pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let target = self.call(|| link_target(&self.place(path)))?;
-        self.replace(&target, bytes, &Ownership::default())
-    }
-
-    /// Replaces, as [`Self::write`] does, a file that people and other programs edit too. What its
-    /// owner has decided stays: owner, group and permissions, but for the bits outside `widest`
-    /// (0o600 for a file of secrets). A new file is its owner's alone.
-    ///
-    /// # Errors
-    /// As the system says; the old file is then untouched. `PermissionDenied` if the file is
-    /// read-only (the folder's permissions alone would let it be replaced), or is somebody else's
-    /// and would become ours.
-    pub fn rewrite(&self, path: &Path, bytes: &[u8], widest: u32) -> io::Result<()> {
-        let target = self.call(|| link_target(&self.place(path)))?;
-        let ownership = match self.call(|| target.metadata()) {
-            Ok(metadata) => Ownership::of(&metadata, widest)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ownership::default(),
-            Err(error) => return Err(error),
-        };
-        self.replace(&target, bytes, &ownership)
-    }
-
-    fn replace(&self, target: &Path, bytes: &[u8], ownership: &Ownership) -> io::Result<()> {
-        // A rename would put a file in the place of a device: of /dev/null, for one.
-        if self.call(|| Ok(target.metadata().is_ok_and(|there| !there.is_file())))? {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-        }
-        let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-        let temporary = folder.join(format!(".{name}.{:016x}.tmp", self.random.bits()));
-        let written = self.write_through(&temporary, target, bytes, ownership);
-        if written.is_err() {
-            // Best effort: what could not be written may not be removable either.
-            let _ = self.call(|| remove(&temporary));
-        }
-        written
-    }
-
-    fn write_through(
-        &self,
-        temporary: &Path,
-        target: &Path,
-        bytes: &[u8],
-        ownership: &Ownership,
-    ) -> io::Result<()> {
-        let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut file =
-            self.call(|| private(OpenOptions::new().write(true).create_new(true)).open(temporary))?;
-        self.call(|| file.write_all(bytes))?;
-        self.call(|| ownership.give_to(&file))?;
-        self.call(|| file.sync_all())?;
-        self.call(|| rename(temporary, target))?;
-        // The new file is in place: that its name may not outlive a power cut is no failure.
-        let _ = self.call(|| sync_folder(folder));
-        Ok(())
-    }
-
     /// Makes a folder and those above it, open to its owner alone.
     ///
     /// # Errors
@@ -226,8 +139,8 @@ impl Fs {
         }
     }
 
-    /// Takes the lock file `path` if no other process and no one else in this one has it. Lock
-    /// files stay: removing one that somebody waits for would give two the lock.
+    /// Takes the lock file `path` if no other process and no one else in this one has it. The file
+    /// is made, and goes when the lock is given back.
     ///
     /// # Errors
     /// As the system says.
@@ -248,9 +161,33 @@ impl Fs {
             file => file?,
         };
         match self.call(|| Ok(file.try_lock()))? {
-            Ok(()) => Ok(Some(FileLock(file))),
+            // It may have been given back and removed since it was opened: others lock the next.
+            Ok(()) if !is_at(&file, &place)? => Ok(None),
+            Ok(()) => Ok(Some(FileLock { file, place, fs: self.clone() })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The file that `path` stands for, links followed, also if it is yet to be made.
+    ///
+    /// # Errors
+    /// As the system says; links that go round are one.
+    pub fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        let target = self.call(|| link_target(&self.place(path)))?;
+        let Some(root) = &self.root else { return Ok(target) };
+        let below = target.strip_prefix(root.canonicalize()?).or(target.strip_prefix(root));
+        Ok(below.map_or(target.clone(), |below| Path::new("/").join(below)))
+    }
+
+    /// `path` from the root, without a look at what is there.
+    ///
+    /// # Errors
+    /// As the system says, where it does not know the current folder.
+    pub fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        match self.root {
+            Some(_) => Ok(Path::new("/").join(path)),
+            None => std::path::absolute(path),
         }
     }
 
@@ -265,7 +202,7 @@ impl Fs {
         }
     }
 
-    fn call<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn call<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         if let Some(left) = &self.calls_left {
             let spend = |left: u64| left.checked_sub(1);
             if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
@@ -283,7 +220,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
-fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
 
@@ -313,6 +250,7 @@ impl fmt::Debug for Fs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
 
     fn folder() -> (tempfile::TempDir, Fs) {
@@ -417,17 +355,6 @@ mod tests {
     }
 
     #[test]
-    fn a_note_in_the_lock_is_there_for_the_next_holder() {
-        let (_folder, fs) = folder();
-        let path = Path::new("/lock");
-        for (before, after) in [("", "a long note"), ("a long note", "short"), ("short", "")] {
-            let lock = fs.try_lock(path).unwrap().unwrap();
-            assert_eq!(lock.note(), before.as_bytes());
-            lock.write_note(after.as_bytes());
-        }
-    }
-
-    #[test]
     fn a_link_to_a_file_that_is_yet_to_be_made_is_followed() {
         let (folder, fs) = folder();
         std::os::unix::fs::symlink("second", folder.path().join("first")).unwrap();
@@ -465,16 +392,6 @@ mod tests {
         assert_eq!(fs.read(Path::new("/big"), 100).unwrap().len(), 100);
         let error = fs.read(Path::new("/big"), 99).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
-    }
-
-    #[test]
-    fn a_lock_excludes_until_dropped() {
-        let (_folder, fs) = folder();
-        let path = Path::new("/locks/a");
-        let lock = fs.try_lock(path).unwrap().unwrap();
-        assert!(fs.try_lock(path).unwrap().is_none());
-        drop(lock);
-        assert!(fs.try_lock(path).unwrap().is_some());
     }
 
     #[test]
