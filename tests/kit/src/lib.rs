@@ -24,6 +24,7 @@ mod jwt;
 mod kit;
 mod metadata;
 mod principal;
+mod query;
 mod saml;
 mod secret;
 mod server;

@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Work;
-use super::params::Params;
 use crate::error::AwsError;
 use crate::principal::{Principal, Session};
+use crate::query::Params;
 use crate::secret::Secret;
 use crate::state::State;
 use crate::world::{Role, World};
