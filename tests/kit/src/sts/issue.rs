@@ -181,7 +181,8 @@ fn session_token() -> Secret {
     Secret::new(format!("IQoJb3JpZ2luX2Vj+/{}", STANDARD.encode(doors::random::<510>())))
 }
 
-fn letters<const N: usize>() -> String {
+/// Letters of an id or a key's id.
+pub(crate) fn letters<const N: usize>() -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     doors::random::<N>().iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect()
 }

@@ -8,28 +8,24 @@ mod roles;
 mod table;
 mod tokens;
 
+use crate::caller::Caller;
 use crate::calls::Call;
 use crate::error::AwsError;
-use crate::principal::{Principal, Session};
+use crate::iam;
+use crate::principal::Principal;
 use crate::query::{self, Params};
 use crate::server::Reply;
-use crate::sigv4::{Expected, PresignedLife, SignedRequest, verify};
+use crate::sigv4::{Expected, PresignedLife, SignedRequest};
 use crate::state::State;
 use crate::world::denies;
 use crate::xml::Element;
 
-pub(crate) use issue::{issue_role_session, issue_unasked};
+pub(crate) use issue::{issue_role_session, issue_unasked, letters};
 pub(crate) use messages::encode as encode_authorization_message;
 use table::Operation;
 
 pub(crate) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const VERSION: &str = "2011-06-15";
-
-/// Who is calling.
-pub(crate) struct Caller {
-    principal: Principal,
-    session: Option<Session>,
-}
 
 /// What an operation works with.
 struct Work<'a> {
@@ -77,11 +73,10 @@ fn attempt(
     call.params = query::redacted(operation.params, &arguments);
 
     let now = state.clock.now();
-    let caller =
-        if operation.signed { Some(authenticate(state, request, now, call)?) } else { None };
+    let caller = if operation.signed { Some(authenticate(state, request, call)?) } else { None };
     let params = query::check(operation.name, operation.params, arguments)?;
     if let Some(caller) = &caller {
-        authorize(state, caller, operation)?;
+        authorize(state, caller, operation, &params)?;
     }
     let host = request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let mut work = Work { state, caller: caller.as_ref(), params: &params, now, host };
@@ -89,40 +84,36 @@ fn attempt(
 }
 
 fn authenticate(
-    state: &State,
+    state: &mut State,
     request: &SignedRequest<'_>,
-    now: i64,
     call: &mut Call,
 ) -> Result<Caller, AwsError> {
+    let region = state.world.sts_region.clone();
     let expected = Expected {
-        region: state.world.sts_region.as_deref(),
+        region: region.as_deref(),
         presigned: PresignedLife::FifteenMinutes,
         ..Expected::service("sts")
     };
-    let verified = verify(request, &expected, now, |id| state.key(id))?;
-    let principal = state.principal(&verified.access_key_id).ok_or_else(|| {
-        AwsError::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        )
-    })?;
-    call.principal = Some(principal.arn().to_owned());
-    let session = state.sessions.get(&verified.access_key_id).cloned();
-    Ok(Caller { principal, session })
+    Caller::authenticate(state, request, &expected, call)
 }
 
-/// Explicit denies, and what kinds of session may not call.
-fn authorize(state: &State, caller: &Caller, operation: &Operation) -> Result<(), AwsError> {
+/// Explicit denies, what kinds of session may not call, and the caller's policies.
+fn authorize(
+    state: &State,
+    caller: &Caller,
+    operation: &Operation,
+    params: &Params,
+) -> Result<(), AwsError> {
     // GetCallerIdentity works even under an explicit deny.
     if operation.name == "GetCallerIdentity" {
         return Ok(());
     }
     let action = format!("sts:{}", operation.name);
     let denied = match &caller.principal {
-        Principal::User { arn, .. } => state.world.users.iter().any(|user| {
-            state.world.user_arn(user) == *arn && denies(&user.denied_actions, &action)
-        }),
+        Principal::User { arn, .. } => state
+            .world
+            .user_index_of_arn(arn)
+            .is_some_and(|at| denies(&state.world.users[at].denied_actions, &action)),
         Principal::AssumedRole { role_arn, .. } => {
             state.world.role(role_arn).is_some_and(|role| denies(&role.denied_actions, &action))
         }
@@ -136,7 +127,7 @@ fn authorize(state: &State, caller: &Caller, operation: &Operation) -> Result<()
             caller.principal.arn()
         )));
     }
-    Ok(())
+    iam::authorize_sts(state, caller, operation.name, params)
 }
 
 /// The operation that a request names, without believing anything else about it.
