@@ -199,9 +199,9 @@ impl World {
         format!("arn:{partition}:iam::{}:policy{}{}", policy.account, policy.path, policy.name)
     }
 
-    /// Where a user of an account stands in `users`; names are compared exactly.
+    /// Where an IAM user of an account stands in `users`; names are compared exactly.
     pub(crate) fn user_index(&self, account: &str, name: &str) -> Option<usize> {
-        let is_it = |user: &User| user.name == name && user.account == account;
+        let is_it = |user: &User| user.name == name && user.account == account && !user.root;
         self.hints.find(
             (account, name),
             |at| self.users.get(at).is_some_and(is_it),
@@ -213,6 +213,9 @@ impl World {
     pub(crate) fn user_index_of_arn(&self, arn: &str) -> Option<usize> {
         let mut parts = arn.splitn(6, ':').skip(4);
         let (account, rest) = (parts.next()?, parts.next()?);
+        if rest == "root" {
+            return self.users.iter().position(|user| user.root && user.account == account);
+        }
         let name = rest.rsplit('/').next()?;
         let at = self.user_index(account, name)?;
         (self.user_arn(&self.users[at]) == arn).then_some(at)
