@@ -82,7 +82,7 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
-    /// Operation, e.g. `AssumeRole`, `imds:token`, `imds:roles`, `imds:credentials`,
+    /// Operation, e.g. `AssumeRole`, `CreateSession`, `imds:token`, `imds:roles`, `imds:credentials`,
     /// `container:ecs`, `container:eks`; `iam:*` for all of a service, `*` for all.
     #[serde(default = "any")]
     pub operation: String,

@@ -13,6 +13,8 @@
 //! | `POST /_kit/clock` | `{"freeze": 1440938160}`, `{"advance": 60}` or `{"skew": -3600}` |
 //! | `GET /_kit/world` | the world, with its secrets |
 //! | `POST /_kit/world` | parts of a world to add or replace |
+//! | `POST /_kit/trust-policy` | `{"role_arn": "…", "policy": {"Version": …, "Statement": …}}`: the policy for services, such as Roles Anywhere |
+//! | `POST /_kit/certificate` | what [`crate::rolesanywhere::NewCertificate`] holds, all optional: `{"common_name", "organization", "organizational_units", "dns", "uris", "key": "p256"\|"p384"\|"p521"\|"rsa2048"\|"rsa3072"\|"rsa4096", "public_key": PEM, "serial": HEX, "not_before", "not_after": seconds from now, "authority": "p256"\|"p384"\|"rsa", "intermediates", "fault"}` -> `{"certificate", "chain", "private_key": PEM, "serial": decimal, "serial_hex", "not_after"}`; the faults are those of [`crate::rolesanywhere::CertificateFault`], e.g. `"expired"`, `"no_digital_signature"`, `"unknown_ca"` |
 //! | `GET /_kit/sessions` | the sessions handed out, without their secrets |
 //! | `POST /_kit/expire-session` | `{"access_key_id": "ASIA…"}` |
 //! | `POST /_kit/expire-imds-tokens` | lets every token of the metadata service end |
@@ -35,7 +37,8 @@ use serde_json::{Value, json};
 use crate::chaos::FaultRule;
 use crate::iam;
 use crate::jwt::OutboundKey;
-use crate::kit::{mint_saml_assertion, mint_web_identity_token};
+use crate::kit::{issue_certificate, mint_saml_assertion, mint_web_identity_token};
+use crate::rolesanywhere::NewCertificate;
 use crate::server::{Reply, request_id};
 use crate::sso::{self, SsoLogin};
 use crate::state::Shared;
@@ -103,6 +106,13 @@ struct Saml {
     session_name: String,
     #[serde(default = "five_minutes")]
     lifetime: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrustPolicy {
+    role_arn: String,
+    policy: Value,
 }
 
 #[derive(Deserialize)]
@@ -216,6 +226,18 @@ fn post(shared: &Shared, path: &str, body: &[u8]) -> Outcome {
                 state.world.container = world.container.clone();
             }
             state.world.merge(world);
+        }
+        "trust-policy" => {
+            let wanted: TrustPolicy = read(body)?;
+            let mut state = shared.lock();
+            let role = state.world.role_mut(&wanted.role_arn);
+            role.ok_or_else(|| (404, "no such role".to_owned()))?.trust.policy =
+                Some(wanted.policy);
+        }
+        "certificate" => {
+            let wanted = if body.is_empty() { NewCertificate::default() } else { read(body)? };
+            let issued = issue_certificate(&mut shared.lock(), &wanted);
+            return to_json(&issued.map_err(|problem| (400, problem))?);
         }
         "expire-session" => {
             let wanted: ExpireSession = read(body)?;

@@ -15,6 +15,7 @@ use crate::calls::Call;
 use crate::chaos::FaultRule;
 use crate::iam::{self, ByHand, IamSettings, IamUser};
 use crate::principal::Session;
+use crate::rolesanywhere::{Issued, NewCertificate};
 use crate::secret::Secret;
 use crate::server::Door;
 use crate::state::{Shared, State};
@@ -328,6 +329,14 @@ impl Kit {
         sso::sign_out(&mut self.shared.lock(), user);
     }
 
+    /// Issues a certificate of one of the authorities in the default world's trust anchor.
+    ///
+    /// # Panics
+    /// If what is asked for cannot be written into a certificate.
+    pub fn issue(&self, certificate: &NewCertificate) -> Issued {
+        issue_certificate(&mut self.shared.lock(), certificate).expect("a certificate")
+    }
+
     /// A message for DecodeAuthorizationMessage.
     pub fn encode_authorization_message(&self, message: &str) -> String {
         sts::encode_authorization_message(&self.shared.lock().message_key, message)
@@ -364,6 +373,15 @@ pub(crate) fn mint_web_identity_token(
     let token = jwt::mint(key, &claims);
     state.minted.push(Secret::new(token.as_str()));
     token
+}
+
+pub(crate) fn issue_certificate(
+    state: &mut State,
+    certificate: &NewCertificate,
+) -> Result<Issued, String> {
+    let issued = certificate.issue(state.clock.now())?;
+    state.minted.extend(issued.private_key.clone());
+    Ok(issued)
 }
 
 pub(crate) fn mint_saml_assertion(

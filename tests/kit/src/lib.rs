@@ -4,7 +4,8 @@
 //! every signature with its own SigV4 and every parameter against AWS's tables, answers in AWS's
 //! own words, and can be told to misbehave ([`Fault`]). STS and IAM share one address: a request's
 //! `Version` tells them apart. IAM has AWS's limits, asks the caller's policies before it does
-//! anything, and can be made to lag and to throttle ([`IamSettings`]).
+//! anything, and can be made to lag and to throttle ([`IamSettings`]). IAM Roles Anywhere
+//! ([`rolesanywhere`]) and IAM Identity Center answer at their paths on the same port.
 //!
 //! Beside it, on ports of their own, are the metadata service of an instance ([`Imds`]) and a
 //! container's endpoint ([`Container`]). What it was asked is recorded ([`Kit::calls`]). Programs in
@@ -30,6 +31,7 @@ mod kit;
 mod metadata;
 mod principal;
 mod query;
+pub mod rolesanywhere;
 mod saml;
 mod secret;
 mod server;
@@ -56,6 +58,6 @@ pub use sso::SsoLogin;
 pub use world::{
     AccessKey, Account, Attachment, Container, Group, Hints, Imds, ImdsTokens, LastUsed,
     LoginProfile, ManagedPolicy, MfaDevice, OidcProvider, Policies, Quotas, Role, RoleIam,
-    SamlProvider, SsoAssignment, SsoUser, Trust, UnassignedMfa, User, UserIam, WebTrust, World,
-    names,
+    RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor, UnassignedMfa,
+    User, UserIam, WebTrust, World, names,
 };

@@ -22,7 +22,7 @@ use crate::error::AwsError;
 use crate::metadata::{self, Answered};
 use crate::sigv4::{Presented, SignedRequest};
 use crate::state::{Shared, State};
-use crate::{clock, control, doors, iam, sso, sts};
+use crate::{clock, control, doors, iam, rolesanywhere, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
 const BODY_LIMIT: usize = 1 << 20;
@@ -39,6 +39,8 @@ pub(crate) enum Door {
     Sso,
     /// IAM, behind the same listener.
     Iam,
+    /// IAM Roles Anywhere, behind the same listener.
+    RolesAnywhere,
     /// The metadata service of an instance.
     Imds,
     /// The endpoints of containers.
@@ -51,6 +53,7 @@ impl Door {
             Self::Aws => "sts",
             Self::Sso => "sso",
             Self::Iam => "iam",
+            Self::RolesAnywhere => "rolesanywhere",
             Self::Imds => "imds",
             Self::Container => "container",
         }
@@ -60,6 +63,7 @@ impl Door {
     fn within(self, request: &SignedRequest<'_>) -> Door {
         match self {
             Self::Aws if sso::operation_of(request).is_some() => Self::Sso,
+            Self::Aws if rolesanywhere::operation_of(request).is_some() => Self::RolesAnywhere,
             Self::Aws if iam::is_asked(request) => Self::Iam,
             door => door,
         }
@@ -69,6 +73,9 @@ impl Door {
         match self {
             Self::Aws | Self::Iam => sts::operation_of(request),
             Self::Sso => sso::operation_of(request).unwrap_or_default().to_owned(),
+            Self::RolesAnywhere => {
+                rolesanywhere::operation_of(request).unwrap_or_default().to_owned()
+            }
             Self::Imds => metadata::imds_operation_of(request),
             Self::Container => metadata::container_operation_of(request),
         }
@@ -79,6 +86,7 @@ impl Door {
             Self::Aws => sts::answer(state, request, call).into(),
             Self::Sso => sso::answer(state, request, call).into(),
             Self::Iam => iam::answer(state, request, call).into(),
+            Self::RolesAnywhere => rolesanywhere::answer(state, request, call).into(),
             Self::Imds => metadata::answer_imds(state, request),
             Self::Container => metadata::answer_container(state, request),
         }
@@ -89,6 +97,7 @@ impl Door {
         match self {
             Self::Sso => sso::failure(error, operation),
             Self::Iam => iam::failure(error),
+            Self::RolesAnywhere => rolesanywhere::failure(error),
             _ => sts::failure(error, false),
         }
     }

@@ -123,7 +123,7 @@ fn encode_path(path: &[u8]) -> String {
 }
 
 /// Sorted by encoded name, then by encoded value; `X-Amz-Signature` is never part of it.
-fn canonical_query(query: &str) -> String {
+pub(crate) fn canonical_query(query: &str) -> String {
     let mut pairs: Vec<(String, String)> = query
         .split('&')
         .filter(|pair| !pair.is_empty())

@@ -7,6 +7,7 @@ mod canonical;
 mod presented;
 mod verify;
 
+pub(crate) use canonical::canonical_query;
 pub use canonical::{
     PathEncoding, Rules, SignedRequest, canonical_request, hex_sha256, signature, string_to_sign,
     uri_encode,

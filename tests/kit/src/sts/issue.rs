@@ -51,12 +51,7 @@ impl Wishes {
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
             ));
         }
-        let policies = policy.as_ref().map_or(0, String::len)
-            + policy_arns.iter().map(String::len).sum::<usize>();
-        let marks: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
-        // AWS packs all of this into a binary form whose size it does not document: the kit calls
-        // 2,048 bytes of plain text full.
-        let percent = ((policies + marks) * 100).div_ceil(2048);
+        let percent = packed_percent(policy.as_deref(), &policy_arns, &tags);
         if percent > 100 {
             return Err(AwsError::new(
                 400,
@@ -77,6 +72,18 @@ impl Wishes {
             packed_size: (percent > 0).then_some(percent),
         })
     }
+}
+
+/// How much of their space policies and tags take. AWS packs them into a binary form whose size it
+/// does not document: the kit calls 2,048 bytes of plain text full.
+pub(crate) fn packed_percent(
+    policy: Option<&str>,
+    policy_arns: &[String],
+    tags: &[(String, String)],
+) -> usize {
+    let policies = policy.map_or(0, str::len) + policy_arns.iter().map(String::len).sum::<usize>();
+    let marks: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
+    ((policies + marks) * 100).div_ceil(2048)
 }
 
 fn owned(values: Vec<&str>) -> Vec<String> {
@@ -135,6 +142,34 @@ pub(crate) fn issue_role_session(
     let session = new_session(principal, state.clock.now() + seconds, Wishes::default());
     state.sessions.insert(session.access_key_id.clone(), session.clone());
     Some(session)
+}
+
+/// What a service asks for when it assumes a role for someone it has authenticated itself.
+pub(crate) struct ServiceSession<'a> {
+    pub(crate) name: &'a str,
+    /// In seconds since 1970.
+    pub(crate) expires: i64,
+    pub(crate) policy: Option<String>,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) source_identity: String,
+}
+
+/// Makes the session of a role for a service, and keeps it.
+pub(crate) fn issue_for_service(
+    state: &mut State,
+    role: &Role,
+    wanted: ServiceSession<'_>,
+) -> Session {
+    let principal = assumed_role(&state.world, role, wanted.name);
+    let wishes = Wishes {
+        policy: wanted.policy,
+        tags: wanted.tags,
+        source_identity: Some(wanted.source_identity),
+        ..Wishes::default()
+    };
+    let session = new_session(principal, wanted.expires, wishes);
+    state.sessions.insert(session.access_key_id.clone(), session.clone());
+    session
 }
 
 fn new_session(principal: Principal, expires: i64, wishes: Wishes) -> Session {

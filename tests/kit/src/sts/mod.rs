@@ -20,7 +20,9 @@ use crate::state::State;
 use crate::world::denies;
 use crate::xml::Element;
 
-pub(crate) use issue::{issue_role_session, issue_unasked, letters};
+pub(crate) use issue::{
+    ServiceSession, issue_for_service, issue_role_session, issue_unasked, letters, packed_percent,
+};
 pub(crate) use messages::encode as encode_authorization_message;
 use table::Operation;
 

@@ -1,10 +1,13 @@
 //! The world that most tests need.
 
+use serde_json::{Value, json};
+
 use super::{
     AccessKey, Account, Container, Group, Imds, ManagedPolicy, MfaDevice, OidcProvider, Policies,
-    Quotas, Role, RoleIam, SamlProvider, SsoAssignment, SsoUser, Trust, User, UserIam, WebTrust,
-    World,
+    Quotas, Role, RoleIam, RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust,
+    TrustAnchor, User, UserIam, WebTrust, World,
 };
+use crate::rolesanywhere;
 
 /// The default world's names and keys, for tests to refer to.
 pub mod names {
@@ -94,6 +97,18 @@ pub mod names {
     pub const SSO_START_URL: &str = "https://kit.awsapps.example/start";
     /// Names the roles of permission sets in [`ACCOUNT`] in trust policies.
     pub const SSO_ROLES: &str = "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*";
+    /// The trust anchor, whose authority issues certificates at `/_kit/certificate`.
+    pub const TRUST_ANCHOR: &str = "arn:aws:rolesanywhere:us-east-1:111111111111:trust-anchor/7d3f1c52-9a4e-4b61-8c0d-2e5f7a9b1c34";
+    /// The profile for [`WORKLOAD`] and [`BUILD_AGENT`]: an hour, no session names.
+    pub const PROFILE: &str =
+        "arn:aws:rolesanywhere:us-east-1:111111111111:profile/0b8e6d14-3c7a-4f29-9e51-6a2d8c4f7b90";
+    /// The same with sessions of up to twelve hours, and session names.
+    pub const NAMING_PROFILE: &str =
+        "arn:aws:rolesanywhere:us-east-1:111111111111:profile/5e2a9c70-8f1b-4d36-a7c4-1b9d3e6f8a25";
+    /// Takes any certificate of [`TRUST_ANCHOR`], for up to twelve hours.
+    pub const WORKLOAD: &str = "arn:aws:iam::111111111111:role/Workload";
+    /// Takes certificates of [`TRUST_ANCHOR`] with the common name `build-agent`, for up to an hour.
+    pub const BUILD_AGENT: &str = "arn:aws:iam::111111111111:role/BuildAgent";
 }
 
 use names::{ACCOUNT, ALICE_MFA};
@@ -101,13 +116,15 @@ use names::{ACCOUNT, ALICE_MFA};
 /// - Account 111111111111: users `alice` (an MFA device with six codes), `bob` (trusted by nobody)
 ///   and the root user; roles `Web` (web identity tokens of `https://oidc.kit.example`), `Saml`,
 ///   `Mfa`, `External` and `team/Long` (up to 12 hours), which trust `alice`; `Instance` and `Task`,
-///   whose credentials the metadata service and the containers' endpoint give.
+///   whose credentials the metadata service and the containers' endpoint give; `Workload` and
+///   `BuildAgent`, for IAM Roles Anywhere.
 ///   Its user `admin` may do everything; the roles `Leases` and `LeasesInfisical` may look after
 ///   users; the groups `Developers` and `team/Auditors` and the policies `LeaseBoundary` and
 ///   `team/ReadS3` are there to be used by them.
 /// - IAM Identity Center: user `alice@kit.example` with the permission set `Developer` in
 ///   111111111111.
-/// - Account 222222222222: role `Hop`, which trusts `alice` and the permission sets; a user `admin`.
+/// - Account 222222222222: role `Hop`, which trusts `alice`, the permission sets and `Workload`; a
+///   user `admin`.
 /// - Account 333333333333: role `Deploy`, which trusts `Hop` (and `alice`, for single hops).
 /// - Account 444444444444: role `Final`, which trusts `Deploy` only. Its root is managed by
 ///   111111111111 (`AssumeRoot`).
@@ -140,7 +157,7 @@ impl Default for World {
                 ),
             ],
             roles: vec![
-                role("222222222222", "Hop", trusting(&[&alice, names::SSO_ROLES])),
+                role("222222222222", "Hop", trusting(&[&alice, names::SSO_ROLES, names::WORKLOAD])),
                 role("333333333333", "Deploy", trusting(&[names::HOP, &alice])),
                 role("444444444444", "Final", trusting(&[names::DEPLOY])),
                 role(ACCOUNT, "Mfa", Trust { mfa: true, ..trusting(&[&alice]) }),
@@ -168,6 +185,15 @@ impl Default for World {
                         }),
                         ..Trust::default()
                     },
+                ),
+                Role {
+                    max_session_duration: 43_200,
+                    ..role(ACCOUNT, "Workload", certified(&json!({})))
+                },
+                role(
+                    ACCOUNT,
+                    "BuildAgent",
+                    certified(&json!({"aws:PrincipalTag/x509Subject/CN": "build-agent"})),
                 ),
                 role(ACCOUNT, "Instance", Trust::default()),
                 role(ACCOUNT, "Task", Trust::default()),
@@ -211,6 +237,19 @@ impl Default for World {
                     role: names::SSO_ROLE.to_owned(),
                 }],
             }],
+            trust_anchors: vec![TrustAnchor {
+                arn: names::TRUST_ANCHOR.to_owned(),
+                certificates: rolesanywhere::AUTHORITIES.to_owned(),
+                enabled: true,
+            }],
+            roles_anywhere_profiles: vec![
+                profile(names::PROFILE),
+                RolesAnywhereProfile {
+                    duration_seconds: 43_200,
+                    accept_role_session_name: true,
+                    ..profile(names::NAMING_PROFILE)
+                },
+            ],
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
@@ -339,3 +378,30 @@ const ALL_BUT_IAM: &str = r#"{"Version": "2012-10-17", "Statement": [
 
 const READ_S3: &str = r#"{"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}]}"#;
+/// Trusts certificates of the trust anchor that fulfil `StringEquals` with these values.
+fn certified(equals: &Value) -> Trust {
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Service": "rolesanywhere.amazonaws.com"},
+            "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+            "Condition": {
+                "ArnEquals": {"aws:SourceArn": names::TRUST_ANCHOR},
+                "StringEquals": equals,
+            },
+        }],
+    });
+    Trust { policy: Some(policy), ..Trust::default() }
+}
+
+fn profile(arn: &str) -> RolesAnywhereProfile {
+    RolesAnywhereProfile {
+        arn: arn.to_owned(),
+        role_arns: vec![names::WORKLOAD.to_owned(), names::BUILD_AGENT.to_owned()],
+        enabled: true,
+        duration_seconds: super::hour(),
+        accept_role_session_name: false,
+        session_policy: None,
+    }
+}

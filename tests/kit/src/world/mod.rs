@@ -7,8 +7,10 @@ mod default;
 mod hints;
 mod iam;
 mod metadata;
+mod roles_anywhere;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::secret::Secret;
 
@@ -19,6 +21,7 @@ pub use iam::{
     UnassignedMfa, UserIam,
 };
 pub use metadata::{Container, Imds, ImdsTokens};
+pub use roles_anywhere::{RolesAnywhereProfile, TrustAnchor};
 
 /// Everything that exists before the first call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +46,10 @@ pub struct World {
     pub saml_providers: Vec<SamlProvider>,
     /// Users of IAM Identity Center.
     pub sso_users: Vec<SsoUser>,
+    /// Trust anchors of IAM Roles Anywhere.
+    pub trust_anchors: Vec<TrustAnchor>,
+    /// Profiles of IAM Roles Anywhere.
+    pub roles_anywhere_profiles: Vec<RolesAnywhereProfile>,
     /// The one region that STS signatures may be scoped to; `None` takes any.
     pub sts_region: Option<String>,
     /// The metadata service of an instance.
@@ -178,6 +185,9 @@ pub struct Trust {
     pub web_identity: Option<WebTrust>,
     /// ARN of the SAML provider whose assertions are taken.
     pub saml_provider: Option<String>,
+    /// A trust policy as IAM takes it, for services: its statements for
+    /// `rolesanywhere.amazonaws.com` say who may come with a certificate.
+    pub policy: Option<Value>,
 }
 
 /// Which web identity tokens a role takes.
@@ -258,6 +268,8 @@ impl World {
             oidc_providers: Vec::new(),
             saml_providers: Vec::new(),
             sso_users: Vec::new(),
+            trust_anchors: Vec::new(),
+            roles_anywhere_profiles: Vec::new(),
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
@@ -279,6 +291,10 @@ impl World {
         });
         put(&mut self.saml_providers, other.saml_providers, |a, b| a.arn == b.arn);
         put(&mut self.sso_users, other.sso_users, |a, b| a.name == b.name);
+        put(&mut self.trust_anchors, other.trust_anchors, |a, b| a.arn == b.arn);
+        put(&mut self.roles_anywhere_profiles, other.roles_anywhere_profiles, |a, b| {
+            a.arn == b.arn
+        });
         if other.sts_region.is_some() {
             self.sts_region = other.sts_region;
         }
@@ -317,6 +333,12 @@ impl World {
     /// The role with an ARN.
     pub fn role(&self, arn: &str) -> Option<&Role> {
         self.roles.iter().find(|role| self.role_arn(role) == arn)
+    }
+
+    /// The same, to be changed.
+    pub fn role_mut(&mut self, arn: &str) -> Option<&mut Role> {
+        let at = self.roles.iter().position(|role| self.role_arn(role) == arn)?;
+        self.roles.get_mut(at)
     }
 
     /// The user of an active access key, and its secret.
