@@ -249,9 +249,10 @@ impl fmt::Debug for Fs {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
 
     fn folder() -> (tempfile::TempDir, Fs) {
         let folder = tempfile::tempdir().unwrap();
