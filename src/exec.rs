@@ -1,6 +1,9 @@
 //! The environment of a program that is to use given credentials.
 
-use rolecall_core::{Context, Credentials};
+use std::error::Error;
+use std::io;
+
+use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind};
 
 use crate::export;
 
@@ -37,6 +40,20 @@ pub fn environment(context: &Context, credentials: &Credentials, region: Option<
         set(&mut changes, "AWS_ACCOUNT_ID", account_id);
     }
     changes
+}
+
+/// The exit code for an error of running a command with credentials, as shells and `env` have it:
+/// 127 if there is no such command, 126 if it cannot be run. What fails before that has the code of
+/// its kind.
+pub fn exit_code(error: &CredentialsError) -> u8 {
+    let is_of_command =
+        error.provider() == "exec" && error.kind() == ErrorKind::InvalidConfiguration;
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.filter(|_| is_of_command).map(io::Error::kind) {
+        Some(io::ErrorKind::NotFound) => 127,
+        Some(_) => 126,
+        None => error.kind().exit_code(),
+    }
 }
 
 /// The changes that leave a region and no credentials.

@@ -1,16 +1,22 @@
 use std::fmt;
+use std::path::Path;
+use std::time::SystemTime;
 
 use rolecall_core::profile::{
-    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, problems,
+    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, misspelt, problems,
 };
 use rolecall_core::source::{ContainerEndpoint, EnvironmentProvider};
-use rolecall_core::{CredentialsError, ErrorKind, Result, SecretInput, printable};
+use rolecall_core::{
+    Context, CredentialsError, ErrorKind, PathKind, Program, ProvideCredentials, Result, Secret,
+    SecretInput, printable, timestamp,
+};
 use rolecall_sts as sts;
 use serde_json::{Value, json};
 
 use crate::SessionOptions;
 use crate::mfa;
 use crate::not_yet::missing_source;
+use crate::resolve;
 #[cfg(feature = "roles-anywhere")]
 use crate::roles_anywhere;
 use crate::setup::{Setup, StsSettings};
@@ -25,8 +31,20 @@ pub struct Explanation {
     mfa_session: Option<String>,
     region: Option<String>,
     endpoint: Option<String>,
+    cached: Cached,
     pub(crate) problems: Vec<Finding>,
     pub(crate) warnings: Vec<Finding>,
+}
+
+/// What the shared cache holds of the credentials.
+#[derive(Debug)]
+enum Cached {
+    /// They are not kept there, or what would be done is wrong.
+    No,
+    /// Nothing that is good for a while: AWS would be asked.
+    Nothing,
+    /// Credentials that would be used as they are, until then.
+    Until(SystemTime),
 }
 
 #[derive(Debug)]
@@ -57,6 +75,7 @@ impl Explanation {
             mfa_session: None,
             region: None,
             endpoint: None,
+            cached: Cached::No,
             problems: Vec::new(),
             warnings: Vec::new(),
         };
@@ -72,6 +91,7 @@ impl Explanation {
             }
         }
         found.check_plan(setup);
+        found.look_into_cache(setup);
         for warning in setup.profiles.warnings() {
             let mut finding = Finding::at(Some(warning.origin.clone()), warning.message.clone());
             if warning.kind == WarningKind::DiffersFromAwsCli {
@@ -79,6 +99,10 @@ impl Explanation {
             }
             found.warnings.push(finding);
         }
+        found.warnings.extend(misspelt(&setup.profiles).into_iter().map(|problem| {
+            let finding = Finding::at(problem.origin, problem.message);
+            Finding { help: Some(problem.help), ..finding }
+        }));
         found
     }
 
@@ -116,6 +140,24 @@ impl Explanation {
             file: source_origin(&plan.source).cloned(),
             ..Finding::from(&error)
         }));
+        let asking = plan.hops.iter().filter(|hop| hop.mfa_serial.is_some());
+        self.problems.extend(asking.filter_map(|hop| {
+            let command = hop.mfa_process.as_ref().filter(|_| !setup.has_own_prompt)?;
+            let error = program_error(setup, command, "mfa_process", &hop.profile)?;
+            Some(Finding { file: Some(hop.origin.clone()), ..Finding::from(&error) })
+        }));
+    }
+
+    fn look_into_cache(&mut self, setup: &Setup) {
+        let Some(plan) = self.plan.as_ref().filter(|_| setup.use_disk_cache) else { return };
+        if !StsSettings::are_needed_by(plan) && !matches!(plan.source, Source::Sso { .. }) {
+            return;
+        }
+        let Ok(provider) = resolve::provider(setup, plan) else { return };
+        self.cached = match provider.ready().and_then(|credentials| credentials.expires_at()) {
+            Some(end) => Cached::Until(end),
+            None => Cached::Nothing,
+        };
     }
 
     fn check_web(&mut self, setup: &Setup) {
@@ -144,6 +186,10 @@ impl Explanation {
             "profile": plan.and_then(|plan| plan.profile.as_deref()),
             "region": self.region,
             "sts_endpoint": self.endpoint,
+            "cached_until": match self.cached {
+                Cached::Until(end) => Some(timestamp::format(end)),
+                Cached::No | Cached::Nothing => None,
+            },
             "source": plan.map(|plan| source_json(&plan.source)),
             "mfa_session": self.mfa_session,
             "hops": plan.map(|plan| plan.hops.iter().map(hop_json).collect::<Vec<_>>()),
@@ -193,12 +239,18 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::WebIdentity { token_file, .. } => {
             sts::read_token_file(&context.fs, token_file).err()
         }
-        // Standard input and programs are for a run.
-        Source::Saml { assertion: SamlAssertion::Input(input), .. }
-            if !matches!(input, SecretInput::Stdin) =>
-        {
-            input.read(context).err()
+        Source::Process { profile, command, .. } => {
+            program_error(setup, command, "credential_process", profile)
         }
+        Source::Saml { profile, assertion: SamlAssertion::Process(command), .. } => {
+            program_error(setup, command, "saml_process", profile)
+        }
+        // Standard input and pipes are for a run.
+        Source::Saml { assertion: SamlAssertion::Input(input), .. } => match input {
+            SecretInput::Stdin => None,
+            SecretInput::File(path) if is_pipe(&setup.context, path) => None,
+            _ => input.read(context).err(),
+        },
         Source::Sso { .. } if sso::role(&plan.source).is_some() => {
             sso::provider(setup, &plan.source).and_then(|provider| provider.check()).err()
         }
@@ -210,10 +262,29 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
     }
 }
 
+/// Whether it gives what it holds once, and may have to be waited for.
+fn is_pipe(context: &Context, path: &Path) -> bool {
+    let facts = context.fs.facts(path).ok().flatten();
+    facts.is_some_and(|facts| facts.kind == PathKind::Other)
+}
+
+/// Why a program of a profile could not be started.
+fn program_error(
+    setup: &Setup,
+    command: &Secret,
+    key: &str,
+    profile: &str,
+) -> Option<CredentialsError> {
+    let what = format!("{key} of profile {profile}");
+    let program = Program::new(setup.context.clone(), command.clone(), what);
+    program.check().err()
+}
+
 fn source_origin(source: &Source) -> Option<&Origin> {
     match source {
         Source::WebIdentity { set_by: SetBy::Profile { origin, .. }, .. }
         | Source::RolesAnywhere { set_by: Some((_, origin)), .. }
+        | Source::Process { origin, .. }
         | Source::Saml { origin, .. }
         | Source::Sso { origin, .. }
         | Source::LoginSession { origin, .. } => Some(origin),
@@ -289,6 +360,15 @@ impl fmt::Display for Explanation {
             let endpoint = self.endpoint.as_deref().unwrap_or("(none, see below)");
             if StsSettings::are_needed_by(plan) {
                 writeln!(f, "STS      {endpoint}")?;
+            }
+            writeln!(f, "Region   {}", self.region.as_deref().unwrap_or("(none)"))?;
+            match self.cached {
+                Cached::No => {}
+                Cached::Nothing => writeln!(f, "Cached   nothing that is good: AWS is asked")?,
+                Cached::Until(end) => {
+                    let end = timestamp::format(end);
+                    writeln!(f, "Cached   until {end}: AWS is not asked")?;
+                }
             }
             for link in &plan.passed_over {
                 writeln!(f, "Passed   {}: {}", link.name, shown(&link.reason))?;

@@ -10,7 +10,8 @@ use rolecall_core::profile::{
     Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
 };
 use rolecall_core::source::{
-    ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,
+    ContainerProvider, EnvironmentProvider, ImdsProvider, KEYS_REREAD_AFTER, ProcessProvider,
+    ProfileKeysProvider,
 };
 use rolecall_core::{
     Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, SharedProvider,
@@ -42,13 +43,22 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     }
     let resolver = Resolver::new(setup, plan)?;
     // Each is kept in memory: a call that is tried again asks its source again.
-    let kept = |provider| Arc::new(MemoryCache::new(&setup.context, provider));
-    let mut provider = kept(resolver.source()?);
+    let kept = |provider, is_interactive| {
+        let mut cache = MemoryCache::new(&setup.context, provider);
+        cache.is_interactive = is_interactive;
+        Arc::new(cache)
+    };
+    let mut provider = match (&plan.source, resolver.source()?) {
+        (Source::StaticKeys { .. }, keys) => {
+            Arc::new(MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER))
+        }
+        (_, source) => kept(source, resolver.is_interactive(0)),
+    };
     if let Some(session) = resolver.mfa_session(&provider)? {
-        provider = kept(session);
+        provider = kept(session, true);
     }
     for (number, hop) in plan.hops.iter().enumerate() {
-        provider = kept(resolver.hop(number, hop, provider)?);
+        provider = kept(resolver.hop(number, hop, provider)?, resolver.is_interactive(number + 1));
     }
     Ok(provider)
 }
@@ -83,20 +93,8 @@ impl<'a> Resolver<'a> {
     fn source(&self) -> Result<SharedProvider> {
         let context = &self.setup.context;
         Ok(match &self.plan.source {
-            Source::StaticKeys {
-                profile,
-                access_key_id,
-                secret_access_key,
-                session_token,
-                account_id,
-                ..
-            } => {
-                let provider = format!("profile {profile}");
-                let keys =
-                    Credentials::new(access_key_id.clone(), secret_access_key.clone(), provider)
-                        .with_session_token(session_token.clone())
-                        .with_account_id(account_id.clone());
-                Arc::new(keys)
+            source @ Source::StaticKeys { .. } => {
+                Arc::new(ProfileKeysProvider::new(context.clone(), source)?)
             }
             Source::Environment { .. } => Arc::new(EnvironmentProvider::new(context)),
             Source::Process { profile, command, account_id, origin } => {
@@ -194,8 +192,8 @@ impl<'a> Resolver<'a> {
         let parts = [("RoleArn", role_arn.as_str()), ("DurationSeconds", &seconds)];
         let key =
             RoleCacheKey { role_arn, duration_seconds: *duration_seconds, ..Default::default() };
-        // A program may ask a person to sign in.
-        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), true);
+        let is_interactive = self.is_interactive(0);
+        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), is_interactive);
         let slot = Slot { name: own_name("saml", &parts), ..slot };
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
@@ -213,9 +211,7 @@ impl<'a> Resolver<'a> {
             about: format!("SSO role {} in account {}", role.role_name, role.account_id),
             lifetime: sso::LONGEST_SESSION,
             account_id: Some(role.account_id),
-            // An early refresh is broken off after a moment. If it had just used up the refresh
-            // token, a person would have to sign in again.
-            is_interactive: true,
+            is_interactive: self.is_interactive(0),
             provider_type: Some("sso"),
         };
         Ok(self.cached(slot, place, Arc::new(provider)))
@@ -237,7 +233,7 @@ impl<'a> Resolver<'a> {
         let slot = Slot {
             name: own_name("roles-anywhere", &[("Identity", identity)]),
             lifetime: asked.lifetime(),
-            ..slot(&key, Vec::new(), digest_of(identity), self.source_may_ask())
+            ..slot(&key, Vec::new(), digest_of(identity), self.is_interactive(0))
         };
         Ok(self.cached(slot, place, provider))
     }
@@ -289,23 +285,22 @@ impl<'a> Resolver<'a> {
             duration_seconds: hop.duration_seconds,
             web_identity_token: None,
         };
-        let asks = |hop: &RoleHop| hop.mfa_serial.is_some();
-        // A renewal of theirs must not be cut off either.
-        let is_interactive = matches!(self.plan.source, Source::Sso { .. } | Source::Saml { .. })
-            || self.source_may_ask()
-            || self.plan.hops[..=number].iter().any(asks);
         let fingerprint = self.fingerprint(&self.plan.hops[..number]);
+        let is_interactive = self.is_interactive(number + 1);
         let slot = slot(&key, Vec::new(), fingerprint, is_interactive);
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
-    /// Whether a key's PIN or password may be asked for.
-    fn source_may_ask(&self) -> bool {
-        #[cfg(feature = "roles-anywhere")]
-        if matches!(self.plan.source, Source::RolesAnywhere { .. }) {
-            return self.setup.roles_anywhere.may_ask(&self.setup.context);
-        }
-        false
+    /// Whether getting the credentials of the first `hops` roles of the plan, or of its source with
+    /// none, may ask a person: for an MFA code, the PIN of a key, or to sign in.
+    fn is_interactive(&self, hops: usize) -> bool {
+        let source_may_ask = match self.plan.source {
+            Source::Sso { .. } | Source::Saml { .. } => true,
+            #[cfg(feature = "roles-anywhere")]
+            Source::RolesAnywhere { .. } => self.setup.roles_anywhere.may_ask(&self.setup.context),
+            _ => false,
+        };
+        source_may_ask || self.plan.hops[..hops].iter().any(|hop| hop.mfa_serial.is_some())
     }
 
     fn cached(&self, slot: Slot, place: String, provider: SharedProvider) -> SharedProvider {

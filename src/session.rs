@@ -66,7 +66,10 @@ impl Session {
     /// `InvalidConfiguration` for what is wrong in files, variables or options, with the place;
     /// `NotConfigured` if nothing is set up.
     pub fn new(options: SessionOptions) -> Result<Self> {
-        let setup = Setup::read(options)?;
+        Self::of(Setup::read(options)?)
+    }
+
+    pub(crate) fn of(setup: Setup) -> Result<Self> {
         let plan = setup.plan.clone()?;
         let provider = resolve::provider(&setup, &plan)?;
         Ok(Self { provider, plan: Arc::new(plan), context: setup.context, sts: setup.sts })

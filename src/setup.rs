@@ -53,9 +53,18 @@ impl Setup {
     /// Reads the files and plans. What cannot be planned is kept as an error, so that `explain` can
     /// show the rest; files that cannot be read end it.
     pub(crate) fn read(options: SessionOptions) -> Result<Self> {
+        Self::read_with(options, |_| {})
+    }
+
+    /// [`Self::read`], where `change` may take something from the profiles before they are used.
+    pub(crate) fn read_with(
+        options: SessionOptions,
+        change: impl FnOnce(&mut ProfileSet),
+    ) -> Result<Self> {
         let is_real = options.context.is_none();
         let mut context = options.context.unwrap_or_else(Context::real);
-        let profiles = ProfileSet::load(&context.env, &context.fs)?;
+        let mut profiles = ProfileSet::load(&context.env, &context.fs)?;
+        change(&mut profiles);
         let plan = match &options.profile {
             Some(name) => plan_profile(&profiles, name, &context.env),
             None => plan_default(&profiles, &context.env),

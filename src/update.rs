@@ -8,9 +8,10 @@ use rolecall_core::cache::RefreshWindow;
 use rolecall_core::profile::edit::{
     Change, Edit, SectionName, SettingKey, SettingValue, edit_files,
 };
-use rolecall_core::profile::{FileKind, Source};
+use rolecall_core::profile::{FileKind, ProfileSet, Source};
 use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, Secret};
 
+use crate::setup::Setup;
 use crate::{Session, SessionOptions};
 
 /// The pause after a first failure; it doubles up to the longest.
@@ -56,19 +57,34 @@ enum Refused {
 impl Updater {
     /// Writes to section `target` what a session of `source` gives.
     ///
+    /// Session keys in that section are never the source, nor on the way to it: they are what was
+    /// written the last time, and what will be replaced.
+    ///
     /// # Errors
-    /// `InvalidConfiguration` for a name that cannot be a section's, and if the source is the very
-    /// section that would be written; as [`Session::new`].
+    /// `InvalidConfiguration` for a name that cannot be a section's, and if there is no source but
+    /// the keys of the very section that would be written; as [`Session::new`].
     pub fn new(target: &str, source: SessionOptions) -> Result<Self> {
         let section = SectionName::profile(target)?;
-        let session = Session::new(source)?;
+        let mut own_keys = None;
+        let forget = |profiles: &mut ProfileSet| own_keys = profiles.forget_session_keys(target);
+        let mut setup = Setup::read_with(source.clone(), forget)?;
+        match (&mut setup.plan, own_keys) {
+            (Ok(plan), Some(origin)) => {
+                let reason = format!("the keys of profile {target} ({origin}) are to be replaced");
+                for link in plan.passed_over.iter_mut().filter(|link| link.name == "profile") {
+                    link.reason.clone_from(&reason);
+                }
+            }
+            // With them there would be a source, unless something else is wrong.
+            (Err(_), Some(_)) => {
+                return Err(Session::new(source).err().unwrap_or(from_itself(target)));
+            }
+            (_, None) => {}
+        }
+        let session = Session::of(setup)?;
         match &session.plan().source {
-            Source::StaticKeys { profile, .. } if profile == target => Err(CredentialsError::new(
-                ErrorKind::InvalidConfiguration,
-                "update",
-                format!("the keys of profile {target} are the source, and would be overwritten"),
-            )
-            .with_help("name another source with --from, or another target with --profile")),
+            // A user's, which nobody could bring back.
+            Source::StaticKeys { profile, .. } if profile == target => Err(from_itself(target)),
             _ => Ok(Self { session, target: section }),
         }
     }
@@ -208,6 +224,15 @@ impl Updater {
         });
         edits.collect()
     }
+}
+
+fn from_itself(target: &str) -> CredentialsError {
+    CredentialsError::new(
+        ErrorKind::InvalidConfiguration,
+        "update",
+        format!("the keys of profile {target} are the source, and would be overwritten"),
+    )
+    .with_help("name another source with --from, or another target with --profile")
 }
 
 /// When to replace `credentials`: well inside the time in which the session itself would, and not

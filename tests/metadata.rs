@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use rolecall::core::http::{WebClient, WebSettings};
-use rolecall::core::{Clock, Env, Fs, Process, Random};
+use rolecall::core::{Clock, Env, Fs};
 use rolecall::{
-    Context, CredentialsError, ErrorKind, Explanation, Prompt, Session, SessionOptions, block_on,
+    Context, CredentialsError, ErrorKind, Explanation, Session, SessionOptions, block_on,
 };
 use rolecall_kit::{Kit, World, names};
 
@@ -27,14 +27,11 @@ impl Machine {
         let mut env = vec![("HOME", "/home"), ("AWS_REGION", "us-east-1")];
         env.extend(pairs);
         let context = Context {
-            retry_quota: rolecall::core::http::RetryQuota::default(),
             env: Env::from_pairs(env),
             fs,
-            process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
             clock: Clock::real(),
-            random: Random::real(),
-            prompt: Prompt::none(),
             http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
+            ..Context::fake()
         };
         Self { context, _folder: folder }
     }

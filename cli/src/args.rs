@@ -122,6 +122,11 @@ fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat>
 }
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: the command's own, 128 and the signal's number if one ended it, 126 \
+                        if it cannot be run, 127 if there is no such command; without credentials \
+                        those of every command (rolecall --help)."
+)]
 pub(crate) struct ExecArgs {
     /// Stay, and serve the command credentials that are renewed while it runs
     #[arg(long)]
@@ -208,7 +213,8 @@ pub(crate) struct ConfigureRolesAnywhereArgs {
 
 #[derive(clap::Args, Default)]
 pub(crate) struct UpdateArgs {
-    /// The section to write; its name is not the source's
+    /// The section to write. Session keys in it are never the source: they are what is replaced.
+    /// Keys of a user (AKIA…) that would be the source are not overwritten
     // In place of the global one, as in AWS's helper.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) profile: String,

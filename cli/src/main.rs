@@ -12,6 +12,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rolecall::rolesanywhere::command_line::HelperVerb;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use args::{Args, Command, ErrorFormat, ExecArgs};
 use output::Failure;
@@ -23,9 +26,11 @@ fn main() -> ExitCode {
     }
     let args = Args::parse();
     match &args.command {
-        _ if args.global.debug => start_log("trace"),
+        _ if args.global.debug => start_log(LevelFilter::TRACE),
         // What fails while nobody looks is told too.
-        Command::Serve(_) | Command::Exec(ExecArgs { serve: true, .. }) => start_log("warn"),
+        Command::Serve(_) | Command::Exec(ExecArgs { serve: true, .. }) => {
+            start_log(LevelFilter::WARN)
+        }
         _ => {}
     }
     match run(&args) {
@@ -41,8 +46,8 @@ fn as_helper(arguments: Vec<std::ffi::OsString>) -> ExitCode {
         Err(code) => return code,
     };
     match verb {
-        _ if options.debug => start_log("trace"),
-        HelperVerb::Serve => start_log("warn"),
+        _ if options.debug => start_log(LevelFilter::TRACE),
+        HelperVerb::Serve => start_log(LevelFilter::WARN),
         _ => {}
     }
     commands::helper::run(verb, options).unwrap_or_else(|failure| failure.report(ErrorFormat::Text))
@@ -72,14 +77,11 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Talk goes to standard error. The filter keeps to rolecall's own events: those of libraries may
-/// show requests.
-fn start_log(level: &str) {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(format!(
-            "rolecall={level},rolecall_core={level},rolecall_rolesanywhere={level},\
-             rolecall_sts={level}"
-        ))
+/// Talk goes to standard error. The filter keeps to the crates whose names begin with rolecall:
+/// events of others may show requests.
+fn start_log(level: LevelFilter) {
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .with(Targets::new().with_target("rolecall", level))
         .init();
 }

@@ -9,15 +9,16 @@ use crate::args::ErrorFormat;
 
 /// What ends the program early.
 pub(crate) enum Failure {
-    /// Something to report.
-    Error(CredentialsError),
+    /// Something to report, and the exit code.
+    Error(CredentialsError, u8),
     /// Nobody reads the output any more, as in `rolecall profiles | head -1`.
     OutputClosed,
 }
 
 impl From<CredentialsError> for Failure {
     fn from(error: CredentialsError) -> Self {
-        Self::Error(error)
+        let code = error.kind().exit_code();
+        Self::Error(error, code)
     }
 }
 
@@ -27,16 +28,16 @@ impl From<io::Error> for Failure {
             return Self::OutputClosed;
         }
         let message = format!("cannot write the output: {error}");
-        Self::Error(CredentialsError::new(ErrorKind::Internal, "output", message))
+        CredentialsError::new(ErrorKind::Internal, "output", message).into()
     }
 }
 
 impl Failure {
     /// Says what happened, and gives the exit code.
     pub(crate) fn report(self, format: ErrorFormat) -> ExitCode {
-        let error = match self {
+        let (error, code) = match self {
             Self::OutputClosed => return ExitCode::SUCCESS,
-            Self::Error(error) => error,
+            Self::Error(error, code) => (error, code),
         };
         let text = match format {
             ErrorFormat::Text => {
@@ -63,7 +64,7 @@ impl Failure {
         };
         // If standard error is closed there is nobody to tell.
         let _ = io::stderr().write_all(text.as_bytes());
-        ExitCode::from(error.kind().exit_code())
+        ExitCode::from(code)
     }
 }
 

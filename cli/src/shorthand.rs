@@ -16,14 +16,15 @@ type Fields = BTreeMap<String, String>;
 
 /// `arn=ARN …`; a bare ARN is taken too.
 pub(crate) fn arns(flag: &str, texts: &[String]) -> Result<Vec<String>, Failure> {
+    let form = Form { flag, names: &["arn"] };
     let mut arns = Vec::new();
     for text in texts {
         if text.starts_with("arn:") {
             arns.push(text.clone());
             continue;
         }
-        for mut fields in structures(flag, text)? {
-            arns.push(take(flag, &mut fields, "arn")?);
+        for mut fields in form.structures(text)? {
+            arns.push(form.take(&mut fields, "arn")?);
         }
     }
     Ok(arns)
@@ -31,11 +32,12 @@ pub(crate) fn arns(flag: &str, texts: &[String]) -> Result<Vec<String>, Failure>
 
 /// `Key=K,Value=V …`
 pub(crate) fn tags(flag: &str, texts: &[String]) -> Result<Vec<Tag>, Failure> {
+    let form = Form { flag, names: &["Key", "Value"] };
     let mut tags = Vec::new();
     for text in texts {
-        for mut fields in structures(flag, text)? {
-            let key = take(flag, &mut fields, "Key")?;
-            tags.push(Tag { key, value: take(flag, &mut fields, "Value")? });
+        for mut fields in form.structures(text)? {
+            let key = form.take(&mut fields, "Key")?;
+            tags.push(Tag { key, value: form.take(&mut fields, "Value")? });
         }
     }
     Ok(tags)
@@ -43,33 +45,54 @@ pub(crate) fn tags(flag: &str, texts: &[String]) -> Result<Vec<Tag>, Failure> {
 
 /// `ProviderArn=ARN,ContextAssertion=TEXT …`
 pub(crate) fn contexts(flag: &str, texts: &[String]) -> Result<Vec<ProvidedContext>, Failure> {
+    let form = Form { flag, names: &["ProviderArn", "ContextAssertion"] };
     let mut contexts = Vec::new();
     for text in texts {
-        for mut fields in structures(flag, text)? {
-            let provider_arn = take(flag, &mut fields, "ProviderArn")?;
-            let context_assertion = Secret::from(take(flag, &mut fields, "ContextAssertion")?);
+        for mut fields in form.structures(text)? {
+            let provider_arn = form.take(&mut fields, "ProviderArn")?;
+            let context_assertion = Secret::from(form.take(&mut fields, "ContextAssertion")?);
             contexts.push(ProvidedContext { provider_arn, context_assertion });
         }
     }
     Ok(contexts)
 }
 
-/// Every structure in one argument: JSON may hold several.
-fn structures(flag: &str, text: &str) -> Result<Vec<Fields>, Failure> {
-    let parsed = match text.trim_start().chars().next() {
-        Some('[') => serde_json::from_str(text).ok(),
-        Some('{') => serde_json::from_str(text).ok().map(|fields| vec![fields]),
-        _ => shorthand(text).map(|fields| vec![fields]),
-    };
-    parsed.ok_or_else(|| unusable(flag, "it is neither Name=value,Name=value nor JSON".to_owned()))
+/// What a flag's structures look like.
+struct Form<'a> {
+    flag: &'a str,
+    /// The fields, as AWS names them.
+    names: &'a [&'a str],
 }
 
-fn take(flag: &str, fields: &mut Fields, name: &str) -> Result<String, Failure> {
-    fields.remove(name).ok_or_else(|| unusable(flag, format!("{name}= is missing")))
-}
+impl Form<'_> {
+    /// Every structure in one argument: JSON may hold several.
+    fn structures(&self, text: &str) -> Result<Vec<Fields>, Failure> {
+        let parsed = match text.trim_start().chars().next() {
+            Some('[') => serde_json::from_str(text).ok(),
+            Some('{') => serde_json::from_str(text).ok().map(|fields| vec![fields]),
+            _ => shorthand(text).map(|fields| vec![fields]),
+        };
+        let neither = "it is neither Name=value,Name=value nor JSON";
+        parsed.ok_or_else(|| self.unusable(neither.to_owned()))
+    }
 
-fn unusable(flag: &str, what: String) -> Failure {
-    CredentialsError::new(ErrorKind::InvalidConfiguration, flag.to_owned(), what).into()
+    fn take(&self, fields: &mut Fields, name: &str) -> Result<String, Failure> {
+        fields.remove(name).ok_or_else(|| self.unusable(format!("{name}= is missing")))
+    }
+
+    fn unusable(&self, what: String) -> Failure {
+        let shorthand = self.names.iter().map(|name| format!("{name}=…")).collect::<Vec<_>>();
+        let json = self.names.iter().map(|name| format!("\"{name}\": \"…\"")).collect::<Vec<_>>();
+        let help = format!(
+            "write {} {}, one word for each, a value with a comma in quotes; or JSON: '[{{{}}}]'",
+            self.flag,
+            shorthand.join(","),
+            json.join(", ")
+        );
+        CredentialsError::new(ErrorKind::InvalidConfiguration, self.flag.to_owned(), what)
+            .with_help(help)
+            .into()
+    }
 }
 
 fn shorthand(text: &str) -> Option<Fields> {

@@ -33,10 +33,13 @@ fn failing<'a>(code: i32, kind: &'a str, says: &'a [&'a str], help: &'a str) -> 
 
 #[test]
 fn an_endpoint_that_cannot_be_reached() {
-    let url = format!("http://127.0.0.1:{}", closed_port());
+    let place = format!("127.0.0.1:{}", closed_port());
+    let url = format!("http://{place}");
     let sandbox = Sandbox::new().set("AWS_ENDPOINT_URL_STS", url).set("AWS_MAX_ATTEMPTS", "1");
-    let says = ["profile hop (", "127.0.0.1", "could not be reached"];
+    let refused = format!("{place} could not be reached: Connection refused");
+    let says = ["profile hop (", &refused];
     failing(6, "Unavailable", &says, "endpoint URL").of_profile(&sandbox, "hop");
+    assert!(!sandbox.export("hop").stderr.contains("proxy is set"));
 }
 
 #[test]
@@ -44,7 +47,7 @@ fn a_name_that_does_not_exist() {
     let sandbox = Sandbox::new()
         .set("AWS_ENDPOINT_URL_STS", "http://nothing.invalid")
         .set("AWS_MAX_ATTEMPTS", "1");
-    let says = ["nothing.invalid", "could not be reached"];
+    let says = ["nothing.invalid:80 could not be reached"];
     failing(6, "Unavailable", &says, "network").of_profile(&sandbox, "hop");
 }
 
@@ -60,14 +63,15 @@ fn an_endpoint_that_is_tried_again_says_how_often() {
 #[test]
 fn a_proxy_that_cannot_be_reached() {
     let proxy = format!("http://127.0.0.1:{}", closed_port());
-    for (variable, url) in
-        [("HTTP_PROXY", "http://sts.example"), ("HTTPS_PROXY", "https://sts.example")]
+    for (variable, url, port) in
+        [("HTTP_PROXY", "http://sts.example", 80), ("HTTPS_PROXY", "https://sts.example", 443)]
     {
         let sandbox = Sandbox::new()
             .set(variable, &proxy)
             .set("AWS_ENDPOINT_URL_STS", url)
             .set("AWS_MAX_ATTEMPTS", "1");
-        let says = ["sts.example", "could not be reached"];
+        let reached = format!("sts.example:{port} could not be reached");
+        let says = [reached.as_str(), "it may be the proxy"];
         failing(6, "Unavailable", &says, "proxy variables").of_profile(&sandbox, "hop");
     }
 }

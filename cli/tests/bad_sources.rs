@@ -70,8 +70,41 @@ fn a_program_that_is_not_there_or_not_executable() {
     let file = sandbox.file("helper", "#!/bin/sh\n");
     let place = process(&sandbox, &file.display().to_string());
     let says = [place.as_str(), "Permission denied"];
-    Expected { code: 4, kind: "InvalidConfiguration", says: &says, help: "executable" }
-        .of_profile(&sandbox, "p");
+    let expected =
+        Expected { code: 4, kind: "InvalidConfiguration", says: &says, help: "executable" };
+    expected.of_profile(&sandbox, "p");
+    Expected { says: &["config:", "helper", "Permission denied"], ..expected }
+        .explained(&sandbox, "p");
+}
+
+#[test]
+fn explain_sees_that_a_program_is_not_there() {
+    let sandbox = Sandbox::new();
+    let there = sandbox.script("helper", "exit 1");
+    let role = rolecall_kit::names::MFA;
+    let first = sandbox.add_config(&format!(
+        "[profile gone]\ncredential_process = no-such-helper --password hunter2\n\
+         [profile there]\ncredential_process = {there}\n\
+         [profile mfa]\nrole_arn = {role}\nsource_profile = alice\nmfa_serial = 123456789\n\
+         mfa_process = /no/such/code\n"
+    ));
+    for (profile, line, says) in [
+        ("gone", first + 1, "cannot run \"no-such-helper\": it is in no folder of PATH"),
+        ("mfa", first + 5, "cannot run \"/no/such/code\": there is no such file"),
+    ] {
+        let place = format!("config:{line}: ");
+        let says = [place.as_str(), says];
+        Expected { code: 4, kind: "InvalidConfiguration", says: &says, help: "check the path" }
+            .explained(&sandbox, profile);
+        let finished = sandbox.run(&["explain", "--profile", profile, "--json"]);
+        assert_eq!(finished.code(), 4, "{finished:?}");
+        let explained: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        let problem = &explained["problems"][0];
+        assert_eq!(problem["line"], line);
+        assert_eq!(problem["message"], says[1]);
+        assert!(!finished.stdout.contains("hunter2"), "{finished:?}");
+    }
+    assert_eq!(sandbox.run(&["explain", "--profile", "there"]).good().stderr, "");
 }
 
 #[test]

@@ -53,11 +53,30 @@ fn exec_gives_a_command_the_credentials_and_nothing_stale() {
 }
 
 #[test]
-fn exec_of_no_such_command() {
-    let finished = Sandbox::new().run(&["exec", "--profile", "hop", "--", "no-such-command"]);
-    assert_eq!(finished.code(), 4);
-    assert!(finished.stderr.contains("no-such-command"), "{finished:?}");
-    assert!(finished.stderr.contains("help: "), "{finished:?}");
+fn exec_of_what_cannot_be_run_ends_as_in_a_shell() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.file("text", "no program\n").display().to_string();
+    let script = sandbox.script("script", "");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    for (command, code, says, help) in [
+        ("no-such-command", 127, "it is in no folder of PATH", "check its name and PATH"),
+        ("/no/such/command", 127, "there is no such file", "check the path"),
+        (&script, 127, "the interpreter that its first line names", "#!"),
+        (&text, 126, "it is not executable", "chmod +x"),
+        ("/tmp", 126, "it is not executable", "name a program"),
+    ] {
+        for serve in [&[][..], &["--serve"]] {
+            let args = [&["exec", "--profile", "alice"], serve, &["--", command]].concat();
+            let finished = sandbox.run(&args);
+            assert_eq!(finished.code(), code, "{finished:?}");
+            for part in [format!("cannot run {command}: "), says.to_owned(), help.to_owned()] {
+                assert!(finished.stderr.contains(&part), "{part}: {finished:?}");
+            }
+        }
+    }
+    // What fails before that has a code of its own.
+    let finished = sandbox.run(&["exec", "--profile", "nobody", "--", "no-such-command"]);
+    assert_eq!(finished.code(), 4, "{finished:?}");
 }
 
 #[test]
@@ -107,7 +126,20 @@ fn explain_in_text_and_json() {
     for part in [names::HOP, names::DEPLOY, names::FINAL, names::ALICE_KEY, "/.aws/config:10"] {
         assert!(text.contains(part), "{text}");
     }
+    assert!(text.contains("\nRegion   us-east-1\nCached   nothing that is good"), "{text}");
+    assert!(all["cached_until"].is_null());
     assert!(sandbox.kit.counts().is_empty(), "explain is offline");
+    sandbox.run(&["export", "--profile", "final"]).good();
+    let calls = sandbox.kit.counts();
+    let text = sandbox.run(&["explain", "--profile", "final"]).good().stdout;
+    let all = sandbox.run(&["explain", "--profile", "final", "--json"]).json();
+    let until = all["cached_until"].as_str().unwrap();
+    assert!(text.contains(&format!("\nCached   until {until}: AWS is not asked\n")), "{text}");
+    for without in [&["--no-cache", "--profile", "final"][..], &["--profile", "alice"]] {
+        let text = sandbox.run(&[&["explain"], without].concat()).good().stdout;
+        assert!(!text.contains("Cached"), "{text}");
+    }
+    assert_eq!(sandbox.kit.counts(), calls);
 
     let line = sandbox.add_config("[profile bad]\nrole_arn = R\nsource_profile = alice\n") + 1;
     let finished = sandbox.run(&["explain", "--profile", "bad", "--json"]);
@@ -119,6 +151,35 @@ fn explain_in_text_and_json() {
         (&json!("InvalidConfiguration"), &json!(line))
     );
     assert!(problem["help"].as_str().unwrap().contains("role/NAME"), "{problem}");
+}
+
+#[test]
+fn a_misspelt_setting_is_told_with_what_was_meant() {
+    let sandbox = Sandbox::new();
+    let line = sandbox.add_config("[profile slip]\nsource_profiel = hunter2\nregions = x\n") + 1;
+    let file = format!("/.aws/config:{line}");
+    for command in ["explain", "doctor"] {
+        let said = sandbox.run(&[command, "--profile", "alice"]).good().stdout;
+        assert!(said.contains("source_profiel is no setting of AWS CLI"), "{said}");
+        assert!(said.contains("did you mean source_profile?") && said.contains(&file), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("regions"), "{said}");
+    }
+}
+
+#[test]
+fn debug_says_which_entry_of_the_cache_was_used_and_until_when() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["export", "--profile", "hop"]).good();
+    let entry = std::fs::read_dir(sandbox.cache()).unwrap().next().unwrap().unwrap().path();
+    let until = sandbox.run(&["explain", "--profile", "hop", "--json"]).json()["cached_until"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let warm = sandbox.run(&["export", "--profile", "hop", "--debug"]).good();
+    let line = warm.stderr.lines().find(|line| line.contains("found in the shared cache")).unwrap();
+    for part in [entry.to_str().unwrap(), &until, names::HOP, "Fresh"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
 }
 
 #[test]
@@ -146,6 +207,23 @@ fn cache_is_listed_and_cleared() {
 }
 
 #[test]
+fn where_there_is_nothing_it_is_said_and_not_printed() {
+    let sandbox = Sandbox::new();
+    sandbox.config("");
+    for (args, says) in [
+        (&["profiles"][..], "there are no profiles in /"),
+        (&["configure", "list-profiles"], "there are no profiles in /"),
+        (&["cache", "list"], "nothing is cached in ~/.aws/cli/cache"),
+    ] {
+        let finished = sandbox.run(args).good();
+        assert_eq!(finished.stdout, "");
+        assert!(finished.stderr.starts_with(&format!("rolecall: {says}")), "{finished:?}");
+        let json = sandbox.run(&[args, &["--json"]].concat()).good();
+        assert_eq!(json.stderr, "", "{json:?}");
+    }
+}
+
+#[test]
 fn no_cache_leaves_the_cache_alone() {
     let sandbox = Sandbox::new();
     for _ in 0..2 {
@@ -166,6 +244,37 @@ fn completions_for_every_shell() {
     sandbox.dress(check.args(["-n"]));
     let script = sandbox.run(&["completions", "bash"]).stdout;
     Running::start(check.stdin(Stdio::piped()), script.as_bytes()).finish().good();
+}
+
+#[test]
+fn completions_name_the_profiles() {
+    let sandbox = Sandbox::new();
+    let bash = sandbox.run(&["completions", "bash"]).stdout;
+    let program = env!("CARGO_BIN_EXE_rolecall");
+    for (words, expected) in [
+        ("rolecall export --profile fi", "final"),
+        ("rolecall --profile al", "alice"),
+        ("rolecall export --profile = ho", "hop"),
+        ("rolecall update --from de", "deploy"),
+        ("rolecall export --profile nothing", ""),
+        ("rolecall expo", "export"),
+    ] {
+        let ask = format!(
+            "{bash}\nrolecall() {{ {program} \"$@\"; }}\nCOMP_WORDS=({words})\n\
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _rolecall_with_profiles rolecall \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
+             echo \"${{COMPREPLY[*]}}\""
+        );
+        let mut shell = Command::new("bash");
+        sandbox.dress(&mut shell);
+        let told = Running::start(shell.stdin(Stdio::piped()), ask.as_bytes()).finish().good();
+        assert!(told.stdout.split_whitespace().eq(expected.split_whitespace()), "{told:?}");
+    }
+    let zsh = sandbox.run(&["completions", "zsh"]).stdout;
+    assert!(zsh.starts_with("#compdef rolecall\n"), "{zsh}");
+    assert!(zsh.contains("\n_rolecall_profiles() {") && !zsh.contains(":NAME:_default"), "{zsh}");
+    let fish = sandbox.run(&["completions", "fish"]).stdout;
+    assert!(fish.contains("-l profile -x -a \"(rolecall configure list-profiles"), "{fish}");
 }
 
 #[test]

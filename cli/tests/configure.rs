@@ -190,6 +190,17 @@ fn files_that_are_hard_to_write() {
     assert_eq!(sandbox.read("config"), old);
     sandbox.assert_no_left_overs();
 
+    // A setting for each file: both are written, or neither.
+    let both = ["configure", "--set", "region=yy", "--set", "aws_access_key_id=AKIA"];
+    let finished = sandbox.run_on_full_disk(&both);
+    assert!(finished.stderr.contains("nothing was changed; make room"), "{finished:?}");
+    set_mode(&place("config"), 0o440);
+    wrong(&["config: it is read-only"], "nothing was changed").from(&sandbox, &both);
+    set_mode(&place("config"), 0o640);
+    assert_eq!(sandbox.read("config"), old);
+    assert!(!place("credentials").exists());
+    sandbox.assert_no_left_overs();
+
     fs::rename(place("config"), sandbox.home().join("real")).unwrap();
     symlink("../real", place("config")).unwrap();
     sandbox.run(&set).good();

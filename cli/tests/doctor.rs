@@ -106,6 +106,43 @@ fn it_takes_less_than_three_seconds_whatever_hangs() {
     let finished = running.finish_within(Duration::from_secs(3));
     assert_eq!(finished.code(), 6, "{finished:?}");
     assert!(findings(&finished)[0]["fix"].as_str().unwrap().contains("pipe"), "{finished:?}");
+
+    // A pipe wherever a file of data is looked for, held open by a writer who says nothing.
+    let sandbox = Sandbox::new();
+    sandbox.add_web_profile();
+    let (pipe, _held) = sandbox.silent_pipe(".aws/pipe");
+    let below = sandbox.home().join(".aws");
+    for place in ["cli/cache/entry.json", "sso/cache/entry.json", "rolecall/locks/a.lock"] {
+        fs::create_dir_all(below.join(place).parent().unwrap()).unwrap();
+        symlink(&pipe, below.join(place)).unwrap();
+    }
+    symlink(&pipe, below.join("token")).unwrap();
+    let token = path_text(&below.join("token"));
+    let session = "[profile sso]\nsso_session = dev\nsso_account_id = 123456789012\n\
+                   sso_role_name = R\n[sso-session dev]\nsso_region = us-east-1\n\
+                   sso_start_url = https://example.awsapps.com/start\n";
+    sandbox.add_config(session);
+    let role = names::WEB;
+    sandbox.add_config(&format!(
+        "[profile token]\nrole_arn = {role}\nweb_identity_token_file = {token}\n"
+    ));
+    // SHA-1 of `dev`.
+    let sso = "sso/cache/34c6fceca75e456f25e7e99531e2425c6c1de443.json";
+    symlink(&pipe, below.join(sso)).unwrap();
+    let sandbox = sandbox.set("AWS_CA_BUNDLE", path_text(&pipe));
+    for (profile, said) in
+        [("final", "CA bundle"), ("token", "token"), ("sso", "34c6fceca75e456f25e7e995")]
+    {
+        let running = sandbox.start(&["doctor", "--json", "--profile", profile]);
+        let finished = running.finish_within(Duration::from_secs(3));
+        assert_eq!(finished.code(), 4, "{finished:?}");
+        let errors = findings(&finished);
+        let is_said = |finding: &Value| {
+            let what = finding["what"].as_str().unwrap();
+            finding["severity"] == "error" && what.contains(said) && what.contains("pipe")
+        };
+        assert!(errors.iter().any(is_said), "{said}: {finished:?}");
+    }
 }
 
 /// A machine with something wrong of every kind, and secrets wherever there can be some.

@@ -132,7 +132,7 @@ fn what_the_parent_was_started_to_ignore_the_command_ignores_too() {
 fn without_credentials_or_a_command_nothing_runs() {
     let sandbox = Sandbox::new().set("AWS_MAX_ATTEMPTS", "1");
     let missing = sandbox.run(&["exec", "--serve", "--profile", "hop", "--", "no-such-command"]);
-    assert_eq!(missing.code(), 4);
+    assert_eq!(missing.code(), 127);
     assert!(missing.stderr.contains("no-such-command") && missing.stderr.contains("help: "));
     let denied =
         Fault::Fail { status: 403, code: "AccessDenied".to_owned(), message: String::new() };

@@ -139,6 +139,20 @@ fn one_endpoint_can_be_served_alone() {
 }
 
 #[test]
+fn a_token_file_is_announced_so_that_it_is_found_from_anywhere() {
+    let sandbox = Sandbox::new();
+    let args = ["--profile", "hop", "--ecs", "--token-file", "./token"];
+    let serving = Serving::start(&sandbox, &args);
+    let variables = serving.about["profiles"][0]["container"].clone();
+    let file = Path::new(variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"].as_str().unwrap());
+    assert!(file.is_absolute() && file.starts_with(sandbox.home()), "{file:?}");
+    key(&serving.container("/creds"));
+    let said = serving.stop().good().stderr;
+    assert!(said.contains(&format!("{}\n", file.display())), "{said}");
+    assert!(!file.exists(), "the token outlived the server");
+}
+
+#[test]
 fn only_who_calls_this_machine_by_its_name_and_knows_a_token_is_answered() {
     let sandbox = Sandbox::new();
     let serving = Serving::start(&sandbox, &["--profile", "hop"]);
@@ -258,6 +272,9 @@ fn what_is_wrong_with_a_profile_shows_at_the_start() {
         let finished = sandbox.run(&[&["serve", "--no-cache", "--port", "0"], args].concat());
         assert_eq!(finished.code(), code, "{args:?} {finished:?}");
         assert!(finished.stdout.is_empty(), "{finished:?}");
+        // It is said once.
+        let said = finished.stderr.to_lowercase();
+        assert!(code == 2 || said.matches("rolecall").count() == 1, "{finished:?}");
     }
     let other = Serving::start(&sandbox, &["--profile", "hop"]);
     let port = other.port.to_string();
@@ -278,6 +295,8 @@ fn a_source_that_cannot_be_reached_at_the_start_may_come_later() {
     key(&until(&serving, |answer| answer.status == 200));
     // Many asked, and one call was made a second.
     assert!(sandbox.kit.count("AssumeRole") < 10, "{}", sandbox.kit.count("AssumeRole"));
+    let said = serving.stop().good().stderr;
+    assert!(said.contains("no credentials yet; serving all the same"), "{said}");
 }
 
 #[test]

@@ -233,3 +233,65 @@ fn get_delegated_access_token() {
     has_keys(&answer, &["Credentials", "AssumedPrincipal"]);
     assert_eq!(answer["AssumedPrincipal"], "arn:aws:iam::111111111111:role/R");
 }
+
+#[test]
+fn structures_in_a_wrong_form_are_told_the_right_one() {
+    let sandbox = Sandbox::new();
+    let role = ["--role-arn", names::HOP, "--role-session-name", "me"];
+    for (flag, wrong, form) in [
+        ("--tags", "team=a", "write --tags Key=…,Value=…, "),
+        ("--tags", "Key=team", "write --tags Key=…,Value=…, "),
+        ("--tags", "team", r#"'[{"Key": "…", "Value": "…"}]'"#),
+        ("--tags", "{", "write --tags Key=…,Value=…, "),
+        ("--policy-arns", "ReadOnlyAccess", "write --policy-arns arn=…, "),
+        (
+            "--provided-contexts",
+            "hunter2",
+            "write --provided-contexts ProviderArn=…,ContextAssertion=…, ",
+        ),
+    ] {
+        let args = ["sts", "--profile", "alice", "assume-role", flag, wrong];
+        let finished = sandbox.run(&[&args[..], &role].concat());
+        assert_eq!(finished.code(), 4, "{finished:?}");
+        assert!(finished.stderr.contains(&format!("rolecall: {flag}: ")), "{finished:?}");
+        assert!(finished.stderr.contains(form), "{finished:?}");
+        assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
+    }
+}
+
+#[test]
+fn a_flag_under_its_name_in_the_api_is_told_its_name_here() {
+    let sandbox = Sandbox::new();
+    for (operation, flags) in [
+        (
+            "assume-role",
+            &[
+                ("--RoleArn", "--role-arn"),
+                ("--RoleSessionName", "--role-session-name"),
+                ("--roleArn", "--role-arn"),
+                ("--PolicyArns", "--policy-arns"),
+                ("--DurationSeconds", "--duration-seconds"),
+                ("--Tags", "--tags"),
+                ("--TransitiveTagKeys", "--transitive-tag-keys"),
+                ("--ExternalId", "--external-id"),
+                ("--SerialNumber", "--serial-number"),
+                ("--TokenCode", "--token-code"),
+                ("--SourceIdentity", "--source-identity"),
+                ("--ProvidedContexts", "--provided-contexts"),
+            ][..],
+        ),
+        (
+            "assume-role-with-saml",
+            &[("--SAMLAssertion", "--saml-assertion"), ("--PrincipalArn", "--principal-arn")],
+        ),
+        ("assume-role-with-web-identity", &[("--WebIdentityToken", "--web-identity-token")]),
+        ("assume-root", &[("--TaskPolicyArn", "--task-policy-arn")]),
+        ("get-web-identity-token", &[("--SigningAlgorithm", "--signing-algorithm")]),
+    ] {
+        for (theirs, ours) in flags {
+            let finished = sandbox.run(&["sts", operation, theirs, "x"]);
+            assert_eq!(finished.code(), 2, "{finished:?}");
+            assert!(finished.stderr.contains(&format!("'{ours}'")), "{finished:?}");
+        }
+    }
+}

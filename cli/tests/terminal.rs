@@ -1,12 +1,14 @@
 //! The question for an MFA code on a real pseudo-terminal.
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use rolecall_kit::names;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Action, tcflow};
 
-use crate::support::{Sandbox, Terminal};
+use crate::support::{Running, Sandbox, Terminal};
 
 fn mfa_sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -56,6 +58,71 @@ fn the_echo_is_off_before_the_question_is_shown() {
     terminal.wait_for(": ");
     writeln!(terminal.person, "{}", names::ALICE_MFA_CODES[1]).unwrap();
     running.finish().good();
+}
+
+/// `setsid` gives its child's end as an exit code.
+fn is_ended_by(finished: &crate::support::Finished, signal: Signal) -> bool {
+    finished.status.signal() == Some(signal.as_raw())
+        || finished.status.code() == Some(128 + signal.as_raw())
+}
+
+/// The program that runs on the terminal, as `setsid` started it.
+fn child_of(running: &Running) -> Pid {
+    let pid = running.pid();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let child = children.split(' ').next().unwrap().parse().unwrap_or(pid.cast_signed());
+    Pid::from_raw(child).unwrap()
+}
+
+#[test]
+fn a_signal_at_a_secret_question_ends_it_with_the_echo_on() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let sandbox = mfa_sandbox();
+        let mut terminal = Terminal::open();
+        let running = terminal.start(&sandbox, &["export", "--profile", "mfa"]);
+        terminal.wait_for(": ");
+        assert!(!terminal.echoes());
+        kill_process(child_of(&running), signal).unwrap();
+        let finished = running.finish_within(Duration::from_secs(20));
+        assert!(is_ended_by(&finished, signal), "{signal:?} {finished:?}");
+        assert!(terminal.echoes(), "{signal:?} left the echo off");
+    }
+}
+
+#[test]
+fn a_signal_after_a_secret_question_still_ends_it() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::open();
+    let running = terminal.start(&sandbox, &["configure", "--profile", "new"]);
+    terminal.wait_for("AWS Access Key ID [None]: ");
+    terminal.person.write_all(b"AKIANEW\n").unwrap();
+    terminal.wait_for("AWS Secret Access Key [None]: ");
+    terminal.person.write_all(b"secret\n").unwrap();
+    terminal.wait_for("Default region name [None]: ");
+    kill_process(child_of(&running), Signal::TERM).unwrap();
+    let finished = running.finish_within(Duration::from_secs(20));
+    assert!(is_ended_by(&finished, Signal::TERM), "{finished:?}");
+    assert!(terminal.echoes());
+}
+
+#[test]
+fn serve_that_has_asked_a_question_still_stops_when_told() {
+    let sandbox = mfa_sandbox();
+    let mut terminal = Terminal::open();
+    let running = terminal.start(&sandbox, &["serve", "--port", "0", "--profile", "mfa"]);
+    terminal.wait_for("Enter MFA code");
+    writeln!(terminal.person, "{}", names::ALICE_MFA_CODES[0]).unwrap();
+    let serve = child_of(&running);
+    let tokens = sandbox.home().join(".aws/rolecall/serve");
+    let start = Instant::now();
+    while std::fs::read_dir(&tokens).map_or(0, Iterator::count) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "it does not serve");
+        std::thread::yield_now();
+    }
+    kill_process(serve, Signal::TERM).unwrap();
+    let finished = running.finish_within(Duration::from_secs(20));
+    assert_eq!(finished.code(), 0, "{finished:?}");
+    assert_eq!(std::fs::read_dir(&tokens).unwrap().count(), 0, "the token stayed");
 }
 
 #[test]

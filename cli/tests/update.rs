@@ -89,6 +89,28 @@ fn credentials_of_a_chain_are_written_where_any_program_finds_them() {
 }
 
 #[test]
+fn a_machine_s_own_credentials_are_written_again_and_again() {
+    // As on EKS: a web identity in the environment, and no profile but what is written.
+    let sandbox = Sandbox::new();
+    let token = sandbox.token_file();
+    let sandbox = sandbox.set("AWS_WEB_IDENTITY_TOKEN_FILE", token).set("AWS_ROLE_ARN", names::WEB);
+    let mut before = String::new();
+    for _ in 0..3 {
+        sandbox.run(&["update", "--once", "--no-cache"]).good();
+        assert!(role_of_default(&sandbox).contains(":assumed-role/Web/"));
+        assert_ne!(sandbox.read("credentials"), before);
+        before = sandbox.read("credentials");
+    }
+    // A user's keys are nobody's to overwrite.
+    let keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    sandbox.credentials(keys);
+    let finished = sandbox.run(&["update", "--once"]);
+    assert_eq!(finished.code(), 4, "{finished:?}");
+    assert!(finished.stderr.contains("would be overwritten"), "{finished:?}");
+    assert_eq!(sandbox.read("credentials"), keys);
+}
+
+#[test]
 fn hard_files_keep_every_other_byte() {
     let long = "x".repeat(100 * 1024);
     for text in [
@@ -166,6 +188,31 @@ fn it_goes_on_until_it_is_told_to_stop_and_renews_before_the_end() {
         assert_eq!(finished.code(), 0, "{finished:?}");
         sandbox.assert_no_left_overs();
     }
+}
+
+#[test]
+fn writers_with_other_homes_lose_nothing_in_a_file_they_share() {
+    let sandbox = Sandbox::new();
+    let shared = sandbox.file("shared/credentials", "# mine\n");
+    std::os::unix::fs::symlink(&shared, sandbox.home().join("link")).unwrap();
+    let keys: Vec<_> =
+        (0..24).map(|number| format!("profile.p{number}.aws_session_token")).collect();
+    let mut writers = Vec::new();
+    for (number, key) in keys.iter().enumerate() {
+        let name = if number % 2 == 0 { shared.clone() } else { sandbox.home().join("link") };
+        let mut command = sandbox.command(&["configure", "set", key, "t"]);
+        command.env("HOME", sandbox.home().join(format!("home{number}")));
+        command.env("AWS_CONFIG_FILE", sandbox.home().join(format!("config{number}")));
+        command.env("AWS_SHARED_CREDENTIALS_FILE", name);
+        writers.push(Running::start(&mut command, b""));
+    }
+    for writer in writers {
+        writer.finish().good();
+    }
+    let text = fs::read_to_string(&shared).unwrap();
+    assert_eq!(text.lines().count(), 1 + 24 * 2, "{text}");
+    let names = fs::read_dir(sandbox.home().join("shared")).unwrap();
+    assert_eq!(names.count(), 1, "something was left behind");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub mod timestamp;
 pub use context::{Child, Signal, Signals};
 pub use context::{
     Clock, Context, Echo, Env, FileFacts, FileLock, Fs, PathKind, Process, ProcessOutput, Prompt,
-    Random,
+    Random, Replacement, Waited,
 };
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};

@@ -61,6 +61,24 @@ impl Program {
         Ok((depth + 1).to_string())
     }
 
+    /// Whether the program is there and may be run, found without running it. A command line that
+    /// cannot be split is for [`crate::profile::problems`] to tell.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if it cannot be started.
+    pub fn check(&self) -> Result<()> {
+        let Ok(argv) = self.argv() else { return Ok(()) };
+        let (name, Context { env, fs, process, .. }) = (&argv[0], &self.context);
+        let Some(reason) = process.why_not(name, env, fs) else { return Ok(()) };
+        let message = format!("cannot run {name:?}: {reason}");
+        Err(self.error(ErrorKind::InvalidConfiguration, message).with_help(
+            match name.starts_with("~/") {
+                true => "write the path in full: only a shell knows ~, and it is run without one",
+                false => "check the path of the program and that it is executable",
+            },
+        ))
+    }
+
     /// Runs it once, and gives what it prints: at most `limit` bytes, within `deadline`.
     ///
     /// # Errors
@@ -110,17 +128,56 @@ impl fmt::Debug for Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Process, ProcessOutput, testing};
+    use crate::{Process, ProcessOutput};
 
     async fn secret(stdout: &'static [u8]) -> Result<Secret> {
         let process = Process::fake(move |_| {
             let status = "exit status: 0".to_owned();
             Ok(ProcessOutput { status, success: true, stdout: stdout.to_vec().into() })
         });
-        let context = Context { process, ..testing::context() };
+        let context = Context { process, ..Context::fake() };
         let program = Program::new(context, "helper --password hunter2", "mfa_process of x");
         assert!(!format!("{program:?}").contains("hunter2"));
         program.secret(100, Duration::from_secs(1)).await
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_started_is_seen_without_starting_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let fs = crate::Fs::rooted(folder.path());
+        fs.create_folder(std::path::Path::new("/bin/folder")).unwrap();
+        for (name, mode) in [("tool", 0o755), ("text", 0o644)] {
+            fs.write(&std::path::Path::new("/bin").join(name), b"").unwrap();
+            let mode = PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(folder.path().join("bin").join(name), mode).unwrap();
+        }
+        let check = |command: &str, path: &str| {
+            let env = crate::Env::from_pairs([("PATH", path)]);
+            let (fs, process) = (fs.clone(), Process::real());
+            let context = Context { fs, env, process, ..Context::fake() };
+            Program::new(context, command, "credential_process of x").check()
+        };
+        for (command, path) in
+            [("/bin/tool --a", ""), ("tool", "/none:/bin"), ("tool", ""), ("'tool' x", ":/bin")]
+        {
+            assert!(check(command, path).is_ok(), "{command}");
+        }
+        for (command, path, says, help) in [
+            ("/bin/none hunter2", "", "\"/bin/none\": there is no such file", "check the path"),
+            ("none", "/bin:/none", "\"none\": it is in no folder of PATH", "check the path"),
+            ("/bin/text", "", "\"/bin/text\": it is not executable", "executable"),
+            ("text", "/bin", "it is not executable", "executable"),
+            ("/bin/folder", "", "it is no file", "check the path"),
+            ("~/bin/tool", "/bin", "there is no such file", "only a shell knows ~"),
+        ] {
+            let error = check(command, path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+            assert!(error.message().contains(says), "{error}");
+            assert!(error.help().unwrap().contains(help), "{error}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ impl SecretInput {
             }
             Self::File(_) | Self::Stdin => {
                 let bytes = match self {
-                    Self::File(path) => context.fs.read(path, LIMIT),
+                    Self::File(path) => context.fs.read_also_pipe(path, LIMIT),
                     _ => context.fs.read_stdin(LIMIT),
                 };
                 let mut bytes = bytes.map_err(|e| self.error(&e.to_string()).with_source(e))?;
@@ -82,14 +82,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Env, Fs, testing};
+    use crate::{Env, Fs};
 
     fn read(text: &str) -> Result<Secret> {
         let folder = tempfile::tempdir().unwrap();
         let context = Context {
             fs: Fs::rooted(folder.path()),
             env: Env::from_pairs([("CODE", "123456")]),
-            ..testing::context()
+            ..Context::fake()
         };
         context.fs.write(Path::new("/code"), b" 654321\n").unwrap();
         context.fs.write(Path::new("/empty"), b"\n").unwrap();

@@ -13,10 +13,7 @@ use rolecall_core::profile::ProfileSet;
 use rolecall_core::source::{
     ContainerEndpoint, ContainerProvider, ImdsEndpoint, ImdsProvider, ImdsSettings,
 };
-use rolecall_core::{
-    Clock, Context, CredentialsError, Env, ErrorKind, Fs, Process, Prompt, ProvideCredentials,
-    Random, Result,
-};
+use rolecall_core::{Context, CredentialsError, Env, ErrorKind, Fs, ProvideCredentials, Result};
 use serde_json::Value;
 
 fn main() {
@@ -77,14 +74,10 @@ impl Machine {
         });
         let requests = Arc::new(Noting::default());
         let context = Context {
-            retry_quota: rolecall_core::http::RetryQuota::default(),
             env: Env::from_pairs(env.chain([("HOME".to_owned(), "/home".to_owned())])),
             fs,
-            process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
-            clock: Clock::real(),
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
             http: requests.clone(),
+            ..Context::fake()
         };
         Ok(Self { context, requests, _folder: folder })
     }

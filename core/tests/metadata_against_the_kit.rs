@@ -8,10 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rolecall_core::http::{HttpClient, HttpFailure, Pinned, WebClient, WebSettings};
 use rolecall_core::source::{ContainerProvider, ImdsProbe, ImdsProvider, ImdsSettings, probe_imds};
-use rolecall_core::{
-    Clock, Context, Credentials, Env, ErrorKind, Fs, Process, Prompt, ProvideCredentials, Random,
-    Result,
-};
+use rolecall_core::{Clock, Context, Credentials, Env, ErrorKind, Fs, ProvideCredentials, Result};
 use rolecall_kit::{Fault, FaultRule, Imds, ImdsTokens, Kit, World, names};
 
 /// Long enough for a busy machine to answer in, short enough to wait for.
@@ -22,14 +19,10 @@ fn context(kit: &Kit, pairs: &[(&str, &str)]) -> Context {
     let env = Env::from_pairs(pairs.iter().copied());
     let seconds = kit.now().cast_unsigned();
     Context {
-        retry_quota: rolecall_core::http::RetryQuota::default(),
         http: Arc::new(WebClient::new(WebSettings::from_env(&env), Fs::real())),
         env,
-        fs: Fs::rooted("/nonexistent"),
-        process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
         clock: Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
-        random: Random::seeded(1),
-        prompt: Prompt::none(),
+        ..Context::fake()
     }
 }
 
@@ -129,6 +122,19 @@ async fn a_lost_answer_to_put_is_named_with_the_command_that_helps() {
         test.probe().await,
         ImdsProbe::HopLimit { command } if command == expected
     ));
+}
+
+#[tokio::test]
+async fn one_late_answer_to_put_is_no_hop_limit() {
+    let kit = kit(|_| {});
+    let test = Test::new(&kit, &[("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")]);
+    kit.inject(FaultRule::next("imds:token", 2, Fault::Stall));
+    assert!(matches!(test.probe().await, ImdsProbe::HopLimit { .. }));
+    kit.clear_faults();
+    kit.inject(FaultRule::next("imds:token", 1, Fault::Stall));
+    test.ask().await.unwrap();
+    kit.inject(FaultRule::next("imds:token", 1, Fault::Stall));
+    assert!(matches!(test.probe().await, ImdsProbe::Working { version: 2, .. }));
 }
 
 #[tokio::test]

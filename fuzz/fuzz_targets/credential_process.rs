@@ -11,7 +11,7 @@ fuzz_target!(|input: (&str, &[u8])| {
         let stdout = stdout.clone().into();
         Ok(ProcessOutput { status: "exit status: 0".to_owned(), success: true, stdout })
     });
-    let context = Context { process, ..Context::real() };
+    let context = Context { process, ..Context::fake() };
     let provider = ProcessProvider::new(context, input.0, "fuzz");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let _ = runtime.block_on(provider.provide_credentials());

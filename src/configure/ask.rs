@@ -74,15 +74,14 @@ impl Settings {
         // AWS CLI does so too, also if only keys are new.
         edits.push(Edit { file: FileKind::Config, section, change: Change::AddSection });
         let mut warnings = self.write(&edits).await?;
-        warnings.extend(kept_token.map(|property| {
-            Warning {
-                kind: WarningKind::Skipped,
-                origin: property.origin.clone(),
-                message:
-                    "the session token was kept, and belongs to the keys that were set before; \
-                      `rolecall configure set aws_session_token \"\"` takes it away"
-                        .to_owned(),
-            }
+        warnings.extend(kept_token.map(|property| Warning {
+            kind: WarningKind::Skipped,
+            origin: property.origin.clone(),
+            message: format!(
+                "the session token was kept, and belongs to the keys that were set before; \
+                 `rolecall configure set --profile {} aws_session_token \"\"` takes it away",
+                self.profile()
+            ),
         }));
         Ok(warnings)
     }

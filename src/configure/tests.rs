@@ -16,8 +16,7 @@ impl Machine {
         let context = Context {
             fs: Fs::rooted(folder.path()),
             env: Env::from_pairs([("HOME", "/home")]),
-            prompt: Prompt::none(),
-            ..Context::real()
+            ..Context::fake()
         };
         context.fs.create_folder(Path::new("/home/.aws")).unwrap();
         for (name, text) in [("config", config), ("credentials", credentials)] {
@@ -193,6 +192,9 @@ fn a_session_token_is_asked_for_where_it_is_needed() {
     assert_eq!(asked[2], "AWS Session Token [****************t]: ");
     let warnings = done.unwrap();
     assert!(warnings[0].to_string().contains("credentials:4: the session token was kept"));
+    // What it says to run takes it away, whichever profile is the usual one.
+    let hint = "`rolecall configure set --profile default aws_session_token \"\"`";
+    assert!(warnings[0].to_string().contains(hint), "{warnings:?}");
 
     let (asked, done) = machine.ask("default", &["ASIA2", "", "u", "", ""]);
     assert_eq!((asked.len(), done.unwrap()), (5, vec![]));

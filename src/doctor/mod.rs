@@ -87,7 +87,8 @@ impl Files {
         };
         let profiles = setup.as_ref().map(|setup| &setup.profiles);
         let profile = setup.as_ref().and_then(|setup| setup.profiles.get(&setup.selected));
-        let web = web::check(context, profile);
+        let client = setup.as_ref().and_then(|setup| setup.web.as_deref());
+        let web = web::check(context, profile, client);
         let web_works = !web.iter().any(|finding| matches!(finding.severity, Severity::Error(_)));
         findings.extend(web);
         findings.extend(variables::check(&context.env));

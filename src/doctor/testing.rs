@@ -1,36 +1,20 @@
 //! What the tests of this module share.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
-use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response, RetryQuota};
-use rolecall_core::{Clock, Context, Env, Fs, Process, Prompt, Random};
+use rolecall_core::{Context, Env, Fs, Process};
 
 use super::Finding;
 use crate::SessionOptions;
 use crate::setup::Setup;
 
-/// 2026-01-01T00:00:00Z.
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
-}
-
-#[derive(Debug)]
-struct NoNetwork;
-
-#[async_trait]
-impl HttpClient for NoNetwork {
-    async fn send(&self, _: Request) -> Result<Response, HttpError> {
-        Err(HttpError::new(HttpFailure::Connect, "there is no network in this test"))
-    }
-}
-
 /// A machine with the home folder `/home`, these variables and no others; nothing may be run.
 pub(super) struct Machine {
     pub(super) context: Context,
     folder: tempfile::TempDir,
+    /// Kept open, so that they do not end.
+    pipes: Vec<(std::io::PipeReader, std::io::PipeWriter)>,
 }
 
 impl Machine {
@@ -41,14 +25,10 @@ impl Machine {
             env: Env::from_pairs(env),
             fs: Fs::rooted(folder.path()),
             process: Process::fake(|_| panic!("doctor runs a program")),
-            clock: Clock::manual(now()),
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
-            http: Arc::new(NoNetwork),
-            retry_quota: RetryQuota::default(),
+            ..Context::fake()
         };
         context.fs.create_folder(Path::new("/home/.aws")).unwrap();
-        Self { context, folder }
+        Self { context, folder, pipes: Vec::new() }
     }
 
     pub(super) fn config(self, text: &str) -> Self {
@@ -75,6 +55,14 @@ impl Machine {
     pub(super) fn link(self, target: &str, path: &str) -> Self {
         std::os::unix::fs::symlink(target, self.place(path)).unwrap();
         self
+    }
+
+    /// A pipe that nobody writes to.
+    pub(super) fn pipe(mut self, path: &str) -> Self {
+        let pipe = std::io::pipe().unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&pipe.0);
+        self.pipes.push(pipe);
+        self.link(&format!("/dev/fd/{number}"), path)
     }
 
     /// Makes the clock say so much later than the files' time.

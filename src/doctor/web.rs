@@ -1,10 +1,8 @@
 //! Proxies and certificate authorities.
 
-use std::path::Path;
-
 use rolecall_core::http::WebClient;
 use rolecall_core::profile::Profile;
-use rolecall_core::{Context, Env, ErrorKind, PathKind};
+use rolecall_core::{Context, Env, ErrorKind};
 
 use super::Finding;
 use crate::setup::web_settings;
@@ -13,9 +11,16 @@ const CHECK: &str = "proxy";
 const CA: &str = "ca";
 const IMDS: &str = "169.254.169.254";
 
-pub(super) fn check(context: &Context, profile: Option<&Profile>) -> Vec<Finding> {
+/// `web` is what will ask STS and the metadata service: it reads the CA file here, where a file that
+/// blocks is given up, and not again. `None` if the profiles could not be read, or HTTP is the
+/// caller's own.
+pub(super) fn check(
+    context: &Context,
+    profile: Option<&Profile>,
+    web: Option<&WebClient>,
+) -> Vec<Finding> {
     let env = &context.env;
-    let mut findings = unusable(context, profile);
+    let mut findings = unusable(context, profile, web);
     findings.extend(disagreeing(env));
     findings.extend(proxies(env));
     findings.extend(authorities(env, profile));
@@ -23,16 +28,14 @@ pub(super) fn check(context: &Context, profile: Option<&Profile>) -> Vec<Finding
 }
 
 /// What would fail at the first request.
-fn unusable(context: &Context, profile: Option<&Profile>) -> Vec<Finding> {
+fn unusable(context: &Context, profile: Option<&Profile>, web: Option<&WebClient>) -> Vec<Finding> {
     let settings = web_settings(context, profile);
     let bundle = settings.ca_bundle.clone();
-    // A pipe is not for reading twice.
-    let kind = |path: &Path| context.fs.facts(path).ok().flatten().map(|facts| facts.kind);
-    if let Some(path) = bundle.as_deref().filter(|path| kind(path) == Some(PathKind::Other)) {
-        let what = format!("{} is no file, and was not read", path.display());
-        return vec![Finding::warning(CA, what).fix("name a file by AWS_CA_BUNDLE or ca_bundle")];
-    }
-    match WebClient::new(settings, context.fs.clone()).check() {
+    let checked = match web {
+        Some(web) => web.check(),
+        None => WebClient::new(settings, context.fs.clone()).check(),
+    };
+    match checked {
         Ok(()) => bundle
             .map(|path| Finding::info(CA, format!("trusts the authorities of {}", path.display())))
             .into_iter()
@@ -117,7 +120,7 @@ mod tests {
 
     fn found(machine: &Machine) -> Vec<Finding> {
         let setup = machine.setup();
-        check(&machine.context, setup.profiles.get("default"))
+        check(&machine.context, setup.profiles.get("default"), None)
     }
 
     #[test]
@@ -159,6 +162,12 @@ mod tests {
         let all = found(&machine.config("[default]\nca_bundle = /other.pem\n"));
         has(&all, "trusts the authorities of /ca.pem", "", "");
         has(&all, "AWS_CA_BUNDLE goes before ca_bundle", "/home/.aws/config:2", "");
+    }
+
+    #[test]
+    fn an_authority_file_that_is_a_pipe_is_not_read() {
+        let machine = Machine::new(&[("AWS_CA_BUNDLE", "/home/ca.pem")]).pipe("/home/ca.pem");
+        has(&found(&machine), "CA bundle /home/ca.pem: it is a pipe", "", "AWS_CA_BUNDLE");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is answered, secrets and errors among it.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
@@ -37,10 +39,17 @@ pub(super) fn secrets(fields: &[(&str, &str)]) -> Answer {
     answer(StatusCode::OK, "application/json", Bytes::from_owner(body))
 }
 
-/// The fields that both endpoints give. SDKs want all four: keys that have no token or no end are
-/// given an empty one, and an end an hour from now.
-pub(super) fn fields(credentials: &Credentials, now: std::time::SystemTime) -> Fields<'_> {
-    let end = credentials.expires_at().unwrap_or(now + std::time::Duration::from_secs(3600));
+/// How long clients are to go on with keys that do not end.
+const KEYS: Duration = Duration::from_secs(60 * 60);
+/// How long with a session whose end is not known. Most SDKs come back when 5 to 15 minutes are
+/// left: until then they do not see what another program has written in its place.
+const SESSION: Duration = Duration::from_secs(20 * 60);
+
+/// The fields that both endpoints give. SDKs want all four: keys that have no token are given an
+/// empty one, and what has no end one that is not far.
+pub(super) fn fields(credentials: &Credentials, now: SystemTime) -> Fields<'_> {
+    let lasts = credentials.session_token().map_or(KEYS, |_| SESSION);
+    let end = credentials.expires_at().unwrap_or(now + lasts);
     Fields { credentials, expiration: timestamp::format(end) }
 }
 

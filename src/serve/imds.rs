@@ -103,6 +103,8 @@ fn not_found() -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use rolecall_core::Credentials;
+
     use super::super::router::Router;
     use super::super::testing::{self, SECRET, Seen, ask, context, router};
     use super::*;
@@ -194,6 +196,13 @@ mod tests {
                 .await;
         assert_eq!(seen.json()["Token"], "");
         assert_eq!(seen.json()["Expiration"], "2026-01-01T01:00:00Z");
+    }
+
+    #[test]
+    fn clients_come_back_soon_for_a_session_whose_end_nobody_knows() {
+        let session = Credentials::new("ASIA", SECRET, "test").with_session_token(Some("t".into()));
+        let fields = answer::fields(&session, testing::start());
+        assert!(fields.list().contains(&("Expiration", "2026-01-01T00:20:00Z")));
     }
 
     #[tokio::test]

@@ -146,6 +146,11 @@ impl ServedProfile {
         }
     }
 
+    /// The first credentials, for who waits for them and tells of a failure.
+    pub(super) async fn first_credentials(&self) -> Result<Credentials> {
+        self.0.cache.provide_credentials().await
+    }
+
     /// The refresh that is under way, or a new one; or why the last one failed just now.
     fn join_refresh(&self) -> Result<Outcome> {
         let mut refresh = self.refresh();
@@ -190,8 +195,14 @@ impl fmt::Debug for ServedProfile {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use rolecall_core::source::KEYS_REREAD_AFTER;
+    use rolecall_core::{Env, Fs};
+
     use super::super::testing::{Scripted, context, failed, profile, session};
     use super::*;
+    use crate::SessionOptions;
 
     async fn settle() {
         for _ in 0..50 {
@@ -254,6 +265,54 @@ mod tests {
             assert_eq!(profile.credentials().await.unwrap_err().kind(), ErrorKind::Internal);
         }
         assert_eq!(provider.calls(), 2);
+    }
+
+    #[tokio::test]
+    async fn keys_that_another_program_rewrites_are_read_again_and_those_that_are_gone_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Env::from_pairs([("HOME", "/home")]);
+        let context = Context { fs: Fs::rooted(folder.path()), env, ..context() };
+        context.fs.create_folder(Path::new("/home/.aws")).unwrap();
+        let write = |text: &str| {
+            context.fs.write(Path::new("/home/.aws/credentials"), text.as_bytes()).unwrap();
+        };
+        let keys = |id: &str| {
+            format!(
+                "[saml]\naws_access_key_id = {id}\naws_secret_access_key = s\n\
+                 aws_session_token = t\n"
+            )
+        };
+        write(&keys("ONE"));
+        let options = SessionOptions {
+            profile: Some("saml".to_owned()),
+            context: Some(context.clone()),
+            ..SessionOptions::default()
+        };
+        let profile = ServedProfile::new(&Session::new(options).unwrap());
+        let id = async || profile.credentials().await.unwrap().access_key_id().to_owned();
+        assert_eq!(id().await, "ONE");
+        write(&keys("TWO"));
+        context.clock.advance(KEYS_REREAD_AFTER);
+        // Read again while the old are given out a last time.
+        id().await;
+        settle().await;
+        assert_eq!(id().await, "TWO");
+        write("[saml]\n");
+        let mut passed = Duration::ZERO;
+        let error = loop {
+            match profile.credentials().await {
+                Ok(old) => assert_eq!(old.access_key_id(), "TWO"),
+                Err(error) => break error,
+            }
+            settle().await;
+            context.clock.advance(Duration::from_secs(1));
+            passed += Duration::from_secs(1);
+            assert!(passed <= 2 * KEYS_REREAD_AFTER, "keys that are gone are still served");
+        };
+        assert!(error.message().contains("holds no keys any more"), "{error}");
+        write(&keys("THREE"));
+        context.clock.advance(PAUSE_AFTER_FAILURE);
+        assert_eq!(id().await, "THREE");
     }
 
     #[test]

@@ -84,14 +84,15 @@ impl Server {
     /// What the first profile says that cannot be served.
     pub async fn warm_up(&self) -> Result<()> {
         for profile in &self.router.profiles {
-            match profile.credentials().await {
+            match profile.first_credentials().await {
+                Ok(_) => {}
                 Err(error)
-                    if !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut) =>
+                    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut) =>
                 {
-                    return Err(error);
+                    let name = profile.name();
+                    tracing::warn!(profile = name, %error, "no credentials yet; serving all the same");
                 }
-                // A failure has been logged where it happened.
-                Ok(_) | Err(_) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

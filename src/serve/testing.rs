@@ -10,7 +10,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use rolecall_core::endpoint::Region;
 use rolecall_core::{
-    Clock, Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result,
+    Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -30,7 +30,7 @@ pub(super) fn start() -> SystemTime {
 }
 
 pub(super) fn context() -> Context {
-    Context { clock: Clock::manual(start()), ..Context::real() }
+    Context::fake()
 }
 
 /// Answers from a script, each answer released by the test.

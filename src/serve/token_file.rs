@@ -27,21 +27,22 @@ impl TokenFile {
             Some(path) => path.to_owned(),
             None => default_path(context, port)?,
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let made = folder.map_or(Ok(()), |folder| context.fs.create_folder(folder));
-        match made.and_then(|()| context.fs.write(&path, token.expose().as_bytes())) {
-            Ok(()) => Ok(Self { path, token: token.clone(), fs: context.fs.clone() }),
-            Err(error) => {
-                let place = path.display();
-                let message = format!("cannot write the authorization token to {place}: {error}");
-                Err(CredentialsError::new(ErrorKind::Internal, "serve", message)
-                    .with_help("choose another place for it with --token-file")
-                    .with_source(error))
-            }
-        }
+        let unwritable = |error: std::io::Error| {
+            let place = path.display();
+            let message = format!("cannot write the authorization token to {place}: {error}");
+            CredentialsError::new(ErrorKind::Internal, "serve", message)
+                .with_help("choose another place for it with --token-file")
+                .with_source(error)
+        };
+        // Whoever reads it is somewhere else.
+        let path = context.fs.absolute(&path).map_err(unwritable)?;
+        let made = path.parent().map_or(Ok(()), |folder| context.fs.create_folder(folder));
+        made.and_then(|()| context.fs.write(&path, token.expose().as_bytes()))
+            .map_err(unwritable)?;
+        Ok(Self { path, token: token.clone(), fs: context.fs.clone() })
     }
 
-    /// Where it is.
+    /// Where it is, from the root.
     pub fn path(&self) -> &Path {
         &self.path
     }

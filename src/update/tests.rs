@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rolecall_core::{Clock, Env, Fs, Process, ProcessOutput, Prompt, Random, timestamp};
+use rolecall_core::{Clock, Env, Fs, Process, ProcessOutput, timestamp};
 
 use super::*;
 
@@ -60,9 +60,7 @@ impl Machine {
             fs,
             process,
             clock,
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
-            ..Context::real()
+            ..Context::fake()
         };
         Self { _folder: folder, context, asked, written: Mutex::default() }
     }
@@ -249,9 +247,77 @@ fn a_section_is_not_refreshed_from_itself() {
     machine.write(&format!("[source]\n{}[default]\n{0}", section("K", "t")));
     let config = Path::new("/home/.aws/config");
     machine.context.fs.write(config, b"").unwrap();
-    let error = machine.updater("source").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
-    assert!(error.help().unwrap().contains("--from"), "{error}");
-    assert!(machine.updater("default").is_ok());
+    let keys_of_a_user = "[source]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    let beside_an_old_token = format!("{keys_of_a_user}aws_session_token = old\n");
+    let session = format!("[source]\n{}", section("K", "t"));
+    for text in [keys_of_a_user, &beside_an_old_token, &session] {
+        machine.write(text);
+        let error = machine.updater("source").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert!(error.message().contains("would be overwritten"), "{error}");
+        assert!(error.help().unwrap().contains("--from"), "{error}");
+        assert_eq!(machine.read(), text);
+        assert!(machine.updater("default").is_ok());
+    }
     assert!(machine.updater("a b").is_err());
+    // Something else that is wrong is told as what it is.
+    machine.write(&format!("[default]\n{}", section("K", "t")));
+    let error = machine.updater("default").unwrap_err();
+    assert!(error.to_string().contains("profile source: there is no such"), "{error}");
+}
+
+/// The source of an update of `target`, and why the profile was passed over.
+fn source_of(machine: &Machine, target: &str, from: Option<&str>) -> (Source, Option<String>) {
+    let source = SessionOptions {
+        profile: from.map(str::to_owned),
+        context: Some(machine.context.clone()),
+        ..SessionOptions::default()
+    };
+    let updater = Updater::new(target, source).unwrap();
+    let plan = updater.session.plan();
+    let profile = plan.passed_over.iter().find(|link| link.name == "profile");
+    (plan.source.clone(), profile.map(|link| link.reason.clone()))
+}
+
+#[test]
+fn what_was_written_is_not_the_source_of_the_next_run() {
+    let hop = "role_arn = arn:aws:iam::123456789012:role/r\n";
+    for (target, from, config) in [
+        ("default", None, String::new()),
+        ("default", None, "[default]\nregion = r\n".to_owned()),
+        ("default", None, "[default]\ncredential_process = p\n".to_owned()),
+        ("default", None, format!("[default]\n{hop}credential_source = Ec2InstanceMetadata\n")),
+        // The target lies on the way to the source.
+        (
+            "middle",
+            Some("far"),
+            format!(
+                "[profile far]\n{hop}source_profile = middle\n\
+                 [profile middle]\n{hop}credential_source = Ec2InstanceMetadata\n"
+            ),
+        ),
+    ] {
+        let mut machine = Machine::new(&[Err(1)]);
+        machine.context.env =
+            Env::from_pairs([("HOME", "/home"), ("AWS_REGION", "eu-west-1"), ("AWS_PROFILE", "")]);
+        let path = Path::new("/home/.aws/config");
+        machine.context.fs.write(path, config.as_bytes()).unwrap();
+        let (first, _) = source_of(&machine, target, from);
+        for _ in 0..2 {
+            machine.write(&format!("# mine\n[{target}]\n{}", section("ASIA", "t")));
+            let (next, reason) = source_of(&machine, target, from);
+            assert_eq!(next, first, "{config}");
+            // It is said where the profile has nothing else.
+            let is_told = reason.is_some_and(|reason| reason.contains("credentials:3) are to be"));
+            assert_eq!(is_told, config.is_empty() || config.contains("region"), "{config}");
+        }
+    }
+}
+
+#[test]
+fn another_profiles_session_keys_are_a_source_like_any() {
+    let machine = Machine::new(&[Err(1)]);
+    machine.write(&format!("[other]\n{}", section("ASIA", "t")));
+    let (source, _) = source_of(&machine, "default", Some("other"));
+    assert!(matches!(source, Source::StaticKeys { profile, .. } if profile == "other"));
 }

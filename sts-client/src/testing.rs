@@ -6,10 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response};
-use rolecall_core::{
-    Clock, Context, Credentials, Env, Fs, Process, Prompt, ProvideCredentials, Random, Result,
-    SharedProvider,
-};
+use rolecall_core::{Context, Credentials, ProvideCredentials, Result, SharedProvider};
 use zeroize::Zeroizing;
 
 use crate::{QueryEndpoint, StsClient};
@@ -80,16 +77,7 @@ impl Scripted {
 }
 
 pub(crate) fn context(http: Arc<dyn HttpClient>) -> Context {
-    Context {
-        retry_quota: rolecall_core::http::RetryQuota::default(),
-        env: Env::from_pairs::<&str, &str>([]),
-        fs: Fs::rooted("/nonexistent"),
-        process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
-        clock: Clock::manual(now()),
-        random: Random::seeded(1),
-        prompt: Prompt::none(),
-        http,
-    }
+    Context { http, ..Context::fake() }
 }
 
 pub(crate) fn endpoint() -> QueryEndpoint {

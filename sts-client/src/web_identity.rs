@@ -69,6 +69,10 @@ pub fn read_token_file(fs: &Fs, path: &Path) -> Result<Secret> {
             io::ErrorKind::FileTooLarge => {
                 ("is larger than any token", "check the path: AWS takes 20000 characters")
             }
+            io::ErrorKind::InvalidInput => (
+                "is a pipe, not a file",
+                "name a file: the token is read anew for each renewal, and a pipe gives it once",
+            ),
             _ => ("cannot be read", "check the path"),
         };
         unusable(path, what, help).with_source(error)

@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::{
-    Clock, Context, Credentials, Env, ErrorKind, Fs, Process, Prompt, ProvideCredentials, Random,
-    Result, SharedProvider,
+    Clock, Context, Credentials, ErrorKind, Fs, Prompt, ProvideCredentials, Result, SharedProvider,
 };
 use rolecall_kit::{Fault, FaultRule, Kit, World, names};
 use rolecall_sts::{
@@ -44,14 +43,9 @@ fn root() -> SharedProvider {
 fn context(kit: &Kit) -> Context {
     let seconds = kit.now().cast_unsigned();
     Context {
-        env: Env::from_pairs::<&str, &str>([]),
-        fs: Fs::rooted("/nonexistent"),
-        process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
         clock: Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
-        random: Random::seeded(1),
-        prompt: Prompt::none(),
         http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
-        retry_quota: rolecall_core::http::RetryQuota::default(),
+        ..Context::fake()
     }
 }
 

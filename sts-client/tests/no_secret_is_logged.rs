@@ -10,8 +10,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::{
-    Clock, Context, Credentials, Env, Fs, Process, Prompt, ProvideCredentials, Random, Result,
-    SecretInput,
+    Clock, Context, Credentials, Fs, Prompt, ProvideCredentials, Result, SecretInput,
 };
 use rolecall_kit::{Fault, FaultRule, Kit, SsoLogin, World, names};
 use rolecall_sts::{
@@ -58,16 +57,13 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let asked = AtomicUsize::new(0);
     let context = Context {
-        retry_quota: rolecall_core::http::RetryQuota::default(),
-        env: Env::from_pairs::<&str, &str>([]),
         fs: Fs::rooted(folder.path()),
         clock: Clock::manual(now),
-        process: Process::fake(|_| Err(io::ErrorKind::NotFound.into())),
-        random: Random::seeded(1),
         prompt: Prompt::from_fn(move |_| {
             Ok(names::ALICE_MFA_CODES[asked.fetch_add(1, Ordering::SeqCst)].into())
         }),
         http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
+        ..Context::fake()
     };
     let endpoint = QueryEndpoint {
         url: kit.url(),

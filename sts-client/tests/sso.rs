@@ -5,12 +5,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::{
-    Clock, Context, CredentialsError, Env, ErrorKind, Fs, Process, Prompt, ProvideCredentials,
-    Random, timestamp,
+    Clock, Context, CredentialsError, ErrorKind, Fs, ProvideCredentials, timestamp,
 };
 use rolecall_kit::{Fault, FaultRule, Kit, SsoLogin, World, names};
 use rolecall_sts::{Sso, SsoEndpoints, SsoProvider};
@@ -31,16 +30,10 @@ impl Machine {
         let kit = Kit::start(World::default());
         kit.freeze(1_767_225_600);
         let folder = tempfile::tempdir().unwrap();
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
         let context = Context {
-            env: Env::from_pairs::<&str, &str>([]),
             fs: Fs::rooted(folder.path()),
-            process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
-            clock: Clock::manual(now),
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
-            retry_quota: rolecall_core::http::RetryQuota::default(),
             http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
+            ..Context::fake()
         };
         Self { kit, _folder: folder, context }
     }
@@ -65,6 +58,13 @@ impl Machine {
     fn pass(&self, minutes: u64) {
         self.kit.advance((minutes * MINUTE).cast_signed());
         self.context.clock.advance(Duration::from_secs(minutes * MINUTE));
+    }
+
+    /// Lets time pass as it does: those who wait must not run ahead of the one who asks.
+    fn at_real_time(&mut self) {
+        let now = self.context.clock.now();
+        self.context.clock = Clock::real();
+        self.context.clock.correct(now);
     }
 
     fn provider(&self, session: Option<&str>) -> SsoProvider {
@@ -142,22 +142,22 @@ async fn a_renewal_that_fails_matters_only_once_the_token_has_ended() {
     machine.kit.inject(FaultRule::always("CreateToken", down()));
     machine.pass(50);
     machine.provider(Some("dev")).provide_credentials().await.unwrap();
+    // Nobody waits for more while the old one serves.
+    assert_eq!(machine.kit.count("CreateToken"), 1);
     machine.pass(11);
     assert_eq!(machine.error().await.kind(), ErrorKind::Unavailable);
+    assert_eq!(machine.kit.count("CreateToken"), 4);
     machine.kit.clear_faults();
     machine.provider(Some("dev")).provide_credentials().await.unwrap();
 }
 
 #[tokio::test]
 async fn many_at_once_renew_once() {
-    let machine = Machine::new();
+    let mut machine = Machine::new();
     machine.login(&SsoLogin::default());
     machine.pass(61);
     machine.kit.inject(FaultRule::next("CreateToken", 1, Fault::Delay { milliseconds: 50 }));
-    // Time is the machine's: those who wait must not run ahead of the one who asks.
-    let context = Context { clock: Clock::real(), ..machine.context.clone() };
-    let skew = machine.context.clock.now();
-    context.clock.correct(skew);
+    machine.at_real_time();
     let providers = (0..20).map(|_| {
         let endpoints = SsoEndpoints { portal: machine.kit.url(), oidc: machine.kit.url() };
         let sso = Sso {
@@ -166,7 +166,7 @@ async fn many_at_once_renew_once() {
             role_name: names::SSO_ROLE.to_owned(),
             ..Sso::default()
         };
-        SsoProvider::new(context.clone(), endpoints, Path::new("/home/.aws"), sso)
+        SsoProvider::new(machine.context.clone(), endpoints, Path::new("/home/.aws"), sso)
     });
     let tasks: Vec<_> = providers
         .map(|provider| tokio::spawn(async move { provider.provide_credentials().await }))
@@ -175,6 +175,29 @@ async fn many_at_once_renew_once() {
         task.await.unwrap().unwrap();
     }
     assert_eq!(machine.kit.count("CreateToken"), 1);
+}
+
+#[tokio::test]
+async fn a_renewal_that_nobody_waits_for_any_more_is_written_all_the_same() {
+    let mut machine = Machine::new();
+    let before = machine.login(&SsoLogin::default());
+    machine.pass(61);
+    machine.at_real_time();
+    let gate = "renewal".to_owned();
+    machine.kit.inject(FaultRule::next("CreateToken", 1, Fault::Hold { gate }));
+    let provider = machine.provider(Some("dev"));
+    let asking = tokio::spawn(async move { provider.provide_credentials().await });
+    let machine = std::sync::Arc::new(machine);
+    let waiting = machine.clone();
+    let called = tokio::task::spawn_blocking(move || waiting.kit.wait_for("CreateToken", 1));
+    assert!(called.await.unwrap());
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    machine.kit.open("renewal");
+    // The next one finds the token, or waits for it: a second use of the refresh token would fail.
+    machine.provider(Some("dev")).provide_credentials().await.unwrap();
+    assert_eq!(machine.kit.count("CreateToken"), 1);
+    assert_ne!(machine.file()["refreshToken"], before["refreshToken"]);
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rolecall::core::{Clock, Env, Fs, Process, ProcessOutput, Random};
+use rolecall::core::{Clock, Env, Fs, Process, ProcessOutput};
 use rolecall::{
-    Context, Credentials, CredentialsError, Explanation, ProfileSet, Prompt, Session,
-    SessionOptions, profiles_json, timestamp,
+    Context, Credentials, CredentialsError, Explanation, ProfileSet, Session, SessionOptions,
+    profiles_json, timestamp,
 };
 use serde_json::{Map, Value};
 
@@ -99,10 +99,8 @@ impl Case {
             fs,
             process: self.process(),
             clock: Clock::manual(self.now()),
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
             http: replay.clone(),
-            retry_quota: rolecall::core::http::RetryQuota::default(),
+            ..Context::fake()
         };
         show_offline(&context, shown);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

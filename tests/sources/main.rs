@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken machine fails its test")]
 
+mod keys;
 mod mfa;
 mod saml;
 mod sso;

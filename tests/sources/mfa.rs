@@ -232,3 +232,27 @@ fn without_files_one_session_is_kept_in_memory() {
     }
     assert_eq!((person.asked(), machine.kit.count("AssumeRole")), (1, 5));
 }
+
+#[test]
+fn without_files_nobody_is_asked_while_the_role_is_good() {
+    let (machine, person) = (machine(), Person::default());
+    add(
+        &machine,
+        &format!(
+            "[profile own]\nrole_arn = arn:aws:iam::111111111111:role/side1\nmfa_session = false\n\
+             source_profile = alice\nmfa_serial = {}\n",
+            names::ALICE_MFA
+        ),
+    );
+    let prompt = Some(person.prompt());
+    let options = SessionOptions { prompt, no_disk_cache: true, ..machine.options("own") };
+    let session = Session::new(options).unwrap();
+    session.credentials_blocking().unwrap();
+    // The source's keys never end; the role's last an hour.
+    machine.pass(Duration::from_secs(54 * 60));
+    session.credentials_blocking().unwrap();
+    assert_eq!(person.asked(), 1);
+    machine.pass(Duration::from_secs(2 * 60));
+    session.credentials_blocking().unwrap();
+    assert_eq!(person.asked(), 2);
+}

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rolecall::core::http::{WebClient, WebSettings};
-use rolecall::core::{Clock, Env, Fs, Process, Random};
+use rolecall::core::{Env, Fs};
 use rolecall::{
     Context, Credentials, CredentialsError, Explanation, Prompt, Result, Session, SessionOptions,
 };
@@ -37,12 +37,8 @@ impl Machine {
         let context = Context {
             env: Env::from_pairs(env.iter().cloned()),
             fs: Fs::rooted(folder.path()),
-            process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
-            clock: Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)),
-            random: Random::seeded(1),
-            prompt: Prompt::none(),
-            retry_quota: rolecall::core::http::RetryQuota::default(),
             http: Arc::new(WebClient::new(WebSettings::default(), Fs::real())),
+            ..Context::fake()
         };
         let machine = Self { kit, context, env, _folder: folder };
         machine.write("/home/.aws/config", config);

@@ -4,7 +4,7 @@ use rolecall::{Context, timestamp};
 use serde_json::json;
 
 use crate::args::{CacheCommand, Global};
-use crate::output::{Failure, print, print_json, print_table};
+use crate::output::{Failure, print, print_json, print_table, warn};
 
 pub(crate) fn run(global: &Global, command: &CacheCommand) -> Result<ExitCode, Failure> {
     let context = Context::real();
@@ -27,6 +27,10 @@ fn list(global: &Global, context: &Context) -> Result<ExitCode, Failure> {
             })
         });
         return print_json(&json!({"entries": entries.collect::<Vec<_>>()}));
+    }
+    if entries.is_empty() {
+        warn("nothing is cached in ~/.aws/cli/cache");
+        return Ok(ExitCode::SUCCESS);
     }
     let now = context.clock.now();
     let rows = entries.iter().map(|entry| {

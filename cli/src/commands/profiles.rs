@@ -14,6 +14,12 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     for warning in set.warnings() {
         warn(&warning.to_string());
     }
+    if set.profiles().len() == 0 {
+        let places = set.locations().map_or(String::new(), |places| {
+            format!(" in {} and {}", places.config.display(), places.credentials.display())
+        });
+        warn(&format!("there are no profiles{places}"));
+    }
     let names: Vec<_> = set.profiles().map(|profile| format!("{}\n", profile.name)).collect();
     print(&names.concat())
 }

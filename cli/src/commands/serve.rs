@@ -51,9 +51,9 @@ fn run_with(
         server.warm_up().await?;
         let write =
             |token| TokenFile::write(&context, args.token_file.as_deref(), server.port(), token);
-        let token_file = authorization.as_ref().map(write).transpose()?;
-        // Before anybody can know that there is something to stop.
+        // Before there is something to remove at the end, or anybody can know what to stop.
         let stop = stop_signal()?;
+        let token_file = authorization.as_ref().map(write).transpose()?;
         announce(global, &server.announcement(token_file.as_ref()))?;
         server.run(stop).await?;
         Ok(ExitCode::SUCCESS)

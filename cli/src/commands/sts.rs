@@ -20,7 +20,9 @@ pub(crate) struct StsCommand {
     operation: Operation,
 }
 
+// Built only for `sts`: all other commands start without it.
 #[derive(Subcommand)]
+#[command(defer = true)]
 enum Operation {
     /// Assume a role with the credentials at hand
     AssumeRole(AssumeRoleArgs),

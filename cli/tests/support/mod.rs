@@ -97,6 +97,15 @@ impl Sandbox {
         path
     }
 
+    /// A pipe below HOME, and the hold of a program on it that never writes.
+    pub(crate) fn silent_pipe(&self, path: &str) -> (PathBuf, fs::File) {
+        let path = self.home().join(path);
+        let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(made.success(), "no pipe at {}", path.display());
+        let held = fs::File::options().read(true).write(true).open(&path).expect("a pipe");
+        (path, held)
+    }
+
     /// Writes a program below HOME.
     pub(crate) fn script(&self, name: &str, text: &str) -> String {
         let path = self.file(name, &format!("#!/bin/sh\n{text}\n"));

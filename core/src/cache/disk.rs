@@ -9,7 +9,7 @@ use super::failure::FailureNote;
 use super::{Freshness, RefreshWindow, Turn};
 use crate::{
     Context, Credentials, CredentialsError, ErrorKind, FileLock, Fs, ProvideCredentials, Result,
-    SharedProvider,
+    SharedProvider, timestamp,
 };
 
 /// An entry holds a few kilobytes; what is far larger is not one.
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 const EARLY_LIMIT: Duration = Duration::from_secs(3);
 /// How long to leave it after a failure while the old credentials are good.
 const EARLY_PAUSE: Duration = Duration::from_secs(60);
+/// After so long nobody waits for a refresh that has failed, nor holds back for its sake.
+const NOTE_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// What AWS's and this machine's clock may differ by. An entry that lasts longer than a new one
 /// could was written by a wrong clock.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -31,7 +33,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 #[derive(Clone, Debug)]
 pub struct CacheFolder {
     entries: PathBuf,
-    pub(super) locks: PathBuf,
+    locks: PathBuf,
 }
 
 /// Where one identity's credentials lie, and how to know them for that identity's.
@@ -91,6 +93,10 @@ impl CacheFolder {
         &self.locks
     }
 
+    pub(super) fn lock_path(&self, name: &str) -> PathBuf {
+        self.locks.join(format!("{name}.lock"))
+    }
+
     fn entry_path(&self, name: &str) -> PathBuf {
         self.entries.join(format!("{name}.json"))
     }
@@ -120,8 +126,8 @@ impl CacheFolder {
         Ok(entries.collect())
     }
 
-    /// Removes every entry, AWS CLI's included, and what writers that were killed have left;
-    /// gives the number of entries removed. Other files stay.
+    /// Removes every entry, AWS CLI's included, what writers that were killed have left, and the
+    /// locks that nobody has; gives the number of entries removed. Other files stay.
     ///
     /// # Errors
     /// If the folder cannot be read or a file not be removed.
@@ -134,7 +140,34 @@ impl CacheFolder {
                 removed += usize::from(!left_over);
             }
         }
+        for name in self.lock_names(fs)? {
+            if let Some(lock) = self.try_lock(fs, &name)? {
+                lock.write_note(&[]);
+            }
+        }
         Ok(removed)
+    }
+
+    fn lock_names(&self, fs: &Fs) -> std::io::Result<Vec<String>> {
+        let names = fs.list(&self.locks)?.into_iter();
+        Ok(names.filter_map(|name| Some(name.strip_suffix(".lock")?.to_owned())).collect())
+    }
+
+    /// Removes the notes that nobody can want any more: those of roles and keys that are asked for
+    /// no longer would stay for good.
+    fn forget_old_notes(&self, context: &Context) {
+        let now = context.clock.local_now();
+        for name in self.lock_names(&context.fs).unwrap_or_default() {
+            let facts = context.fs.facts(&self.lock_path(&name)).ok().flatten();
+            let written = facts.and_then(|facts| facts.modified);
+            let age = written.and_then(|at| now.duration_since(at).ok());
+            // One that somebody has is in use, and one that cannot be locked does no harm.
+            if age.is_some_and(|age| age > NOTE_LIFETIME)
+                && let Ok(Some(lock)) = self.try_lock(&context.fs, &name)
+            {
+                lock.write_note(&[]);
+            }
+        }
     }
 }
 
@@ -163,18 +196,25 @@ impl DiskCache {
     fn look(&self) -> Option<(Freshness, Credentials)> {
         let own_name = self.own_name();
         let names = [&self.slot.name, &own_name].into_iter().chain(&self.slot.other_names);
-        let found = names.filter_map(|name| self.folder.read(&self.context.fs, name));
-        let ours = found.filter(|entry| self.is_ours(entry)).filter_map(Entry::into_credentials);
+        let ours = names.filter_map(|name| {
+            let entry = self.folder.read(&self.context.fs, name)?;
+            let entry = Some(entry).filter(|entry| self.is_ours(entry))?;
+            Some((name, entry.into_credentials()?))
+        });
         let now = self.context.clock.now();
         let longest = self.slot.lifetime + CLOCK_TOLERANCE;
-        let possible = ours.filter(|c| c.time_left(now).is_none_or(|left| left <= longest));
-        let credentials = possible.max_by_key(Credentials::expires_at)?;
+        let possible = ours.filter(|(_, c)| c.time_left(now).is_none_or(|left| left <= longest));
+        let (name, credentials) = possible.max_by_key(|(_, c)| c.expires_at())?;
         let window = RefreshWindow::for_lifetime(self.slot.lifetime);
-        let mut freshness = window.judge(credentials.time_left(now));
-        tracing::debug!(role = self.slot.about, ?freshness, "found in the shared cache");
-        if freshness == Freshness::Advisory && self.slot.is_interactive {
-            freshness = Freshness::Fresh;
-        }
+        let freshness = window.judge(credentials.time_left(now));
+        let freshness = freshness.for_people(self.slot.is_interactive);
+        tracing::debug!(
+            role = self.slot.about,
+            file = %self.folder.entry_path(name).display(),
+            until = credentials.expires_at().map(timestamp::format),
+            ?freshness,
+            "found in the shared cache"
+        );
         let account_id = credentials.account_id().map(str::to_owned);
         let account_id = account_id.or_else(|| self.slot.account_id.clone());
         Some((freshness, credentials.with_account_id(account_id)))
@@ -209,12 +249,16 @@ impl DiskCache {
 
     async fn refresh(&self, lock: Option<&FileLock>) -> Result<Credentials> {
         let outcome = self.provider.provide_credentials().await;
+        if let Ok(credentials) = &outcome {
+            self.write(credentials);
+        }
         match (&outcome, lock) {
-            (Ok(credentials), _) => self.write(credentials),
+            (Ok(_), Some(lock)) => lock.write_note(&[]),
             (Err(error), Some(lock)) => {
                 FailureNote::new(error, self.context.clock.local_now()).write(lock);
+                self.folder.forget_old_notes(&self.context);
             }
-            (Err(_), None) => {}
+            (_, None) => {}
         }
         outcome
     }
@@ -265,6 +309,29 @@ impl DiskCache {
         if let Err(error) = written {
             tracing::debug!(%error, "the shared cache could not be written");
         }
+        self.forget_ended_sources();
+    }
+
+    /// Removes the ended entries of other sources beside this one's: keys that are rotated would
+    /// leave one behind each time.
+    fn forget_ended_sources(&self) {
+        let (fs, now) = (&self.context.fs, self.context.clock.now());
+        for name in fs.list(&self.folder.entries).unwrap_or_default() {
+            let Some(name) = name.strip_suffix(".json") else { continue };
+            let is_beside = name.strip_prefix(&*self.slot.name).is_some_and(|n| n.starts_with('-'));
+            if !is_beside || name == self.own_name() {
+                continue;
+            }
+            let entry = self.folder.read(fs, name).filter(|entry| entry.ours().is_some());
+            let end = entry.and_then(Entry::into_credentials).and_then(|c| c.time_left(now));
+            // With its lock in hand: its own process may be about to write it anew.
+            if end.is_some_and(|left| left.is_zero())
+                && let Ok(Some(_lock)) = self.folder.try_lock(fs, name)
+            {
+                // One that stays does no harm.
+                let _ = fs.remove(&self.folder.entry_path(name));
+            }
+        }
     }
 }
 
@@ -301,13 +368,20 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::{testing, timestamp};
+    use crate::testing;
 
-    /// Gives credentials that last an hour, or an error, and counts.
-    #[derive(Debug, Default)]
+    /// Gives credentials that last an hour from the start, or more, or an error, and counts.
+    #[derive(Debug)]
     struct Counting {
         calls: AtomicUsize,
         broken: bool,
+        lasts: u64,
+    }
+
+    impl Default for Counting {
+        fn default() -> Self {
+            Self { calls: AtomicUsize::new(0), broken: false, lasts: 3600 }
+        }
     }
 
     #[async_trait]
@@ -319,20 +393,20 @@ mod tests {
             }
             Ok(Credentials::new(format!("CALL{call}"), "secret", "test")
                 .with_session_token(Some("token".into()))
-                .with_expires_at(Some(testing::now() + Duration::from_secs(3600))))
+                .with_expires_at(Some(testing::now() + Duration::from_secs(self.lasts))))
         }
     }
 
     struct Test {
-        _folder: tempfile::TempDir,
+        folder: tempfile::TempDir,
         context: Context,
     }
 
     impl Test {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let context = Context { fs: Fs::rooted(folder.path()), ..testing::context() };
-            Self { _folder: folder, context }
+            let context = Context { fs: Fs::rooted(folder.path()), ..Context::fake() };
+            Self { folder, context }
         }
 
         fn cache(&self, fingerprint: &str, provider: Arc<Counting>) -> DiskCache {
@@ -529,6 +603,67 @@ mod tests {
         let test = Test::new();
         test.context.fs.write(Path::new("/home"), b"a file, where a folder is wanted").unwrap();
         assert_eq!(ask(&test.cache("f", Arc::default())).await, "CALL1");
+    }
+
+    fn lock_names(test: &Test) -> Vec<String> {
+        test.context.fs.list(Path::new("/home/.aws/rolecall/locks")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_lock_stays_only_where_a_failure_is_noted_and_not_for_ever() {
+        let test = Test::new();
+        ask(&test.cache("one", Arc::default())).await;
+        assert_eq!(lock_names(&test), [""; 0]);
+        let broken = || Arc::new(Counting { broken: true, ..Counting::default() });
+        test.cache("gone", broken()).provide_credentials().await.unwrap_err();
+        test.cache("held", broken()).provide_credentials().await.unwrap_err();
+        test.cache("new", broken()).provide_credentials().await.unwrap_err();
+        assert_eq!(lock_names(&test), ["key-gone.lock", "key-held.lock", "key-new.lock"]);
+        let age = |name: &str, seconds| {
+            let place = test.folder.path().join("home/.aws/rolecall/locks").join(name);
+            let written = test.context.clock.local_now() - Duration::from_secs(seconds);
+            std::fs::File::options().write(true).open(place).unwrap().set_modified(written)
+        };
+        age("key-gone.lock", 3601).unwrap();
+        age("key-held.lock", 3601).unwrap();
+        age("key-new.lock", 3599).unwrap();
+        let _held = test.cache("held", broken()).try_lock().unwrap().unwrap();
+        test.cache("other", broken()).provide_credentials().await.unwrap_err();
+        assert_eq!(lock_names(&test), ["key-held.lock", "key-new.lock", "key-other.lock"]);
+        // What failed and goes well again is noted no longer.
+        test.context.clock.advance(Duration::from_secs(2));
+        ask(&test.cache("other", Arc::default())).await;
+        assert_eq!(lock_names(&test), ["key-held.lock", "key-new.lock"]);
+        let folder = CacheFolder::below(Path::new("/home/.aws"));
+        folder.clear(&test.context.fs).unwrap();
+        assert_eq!(lock_names(&test), ["key-held.lock"]);
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_rotated_leave_one_entry_and_not_one_each() {
+        let test = Test::new();
+        let provider = Arc::<Counting>::default();
+        let entries = || test.context.fs.list(Path::new("/home/.aws/cli/cache")).unwrap();
+        for source in ["first", "second", "third"] {
+            ask(&test.cache(source, provider.clone())).await;
+        }
+        assert_eq!(entries(), ["key-second.json", "key-third.json", "key.json"]);
+        // Whatever else ends there is not its to remove.
+        test.write("key-notes.json", "{}");
+        test.write("key-cli.json", &aws_cli_entry(0));
+        test.write("keys.json", &aws_cli_entry(0));
+        let others = ["key-cli.json", "key-notes.json", "key.json", "keys.json"];
+        let held = test.cache("third", provider.clone()).try_lock().unwrap();
+        test.context.clock.advance(Duration::from_secs(3601));
+        let lasting = Arc::new(Counting { calls: AtomicUsize::new(0), lasts: 7200, broken: false });
+        ask(&test.cache("fourth", lasting.clone())).await;
+        let with_third = [&others[..2], &["key-third.json"], &others[2..]].concat();
+        assert_eq!(entries(), with_third);
+        drop(held);
+        test.context.clock.advance(Duration::from_secs(3601));
+        ask(&test.cache("fifth", Arc::new(Counting { lasts: 10_800, ..Counting::default() })))
+            .await;
+        assert_eq!(entries(), others);
     }
 
     #[tokio::test]

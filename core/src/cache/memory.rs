@@ -29,11 +29,17 @@ pub struct MemoryCache {
     /// How many refreshes have failed; raised with the lock on `flight` held.
     failures: AtomicU64,
     flight: Mutex<Flight>,
+    /// Whether a refresh may ask a person, who is not to be asked before it must be.
+    pub is_interactive: bool,
+    /// How long credentials without an end are good for, if not for ever.
+    reread_after: Option<Duration>,
 }
 
 struct Entry {
     credentials: Credentials,
     window: RefreshWindow,
+    /// By this machine's own clock.
+    kept_at: SystemTime,
 }
 
 /// What the last refresh left behind.
@@ -54,24 +60,46 @@ impl MemoryCache {
             entry: ArcSwapOption::empty(),
             failures: AtomicU64::new(0),
             flight: Mutex::default(),
+            is_interactive: false,
+            reread_after: None,
         }
+    }
+
+    /// Caches what `provider` gives. Credentials that do not end are not taken to last: past `age`
+    /// the provider is asked again, and past twice that they are given out no longer.
+    pub fn rereading(context: &Context, provider: SharedProvider, age: Duration) -> Self {
+        Self { reread_after: Some(age), ..Self::new(context, provider) }
     }
 
     /// What is in memory and how fresh it is, without asking for more.
     pub fn look(&self) -> Option<(Freshness, Credentials)> {
         let entry = self.entry.load();
         let entry = entry.as_ref()?;
-        let freshness = match entry.credentials.expires_at() {
-            None => Freshness::Fresh,
-            Some(_) => entry.window.judge(entry.credentials.time_left(self.clock.now())),
+        let freshness = match (entry.credentials.expires_at(), self.reread_after) {
+            (Some(_), _) => {
+                let time_left = entry.credentials.time_left(self.clock.now());
+                entry.window.judge(time_left).for_people(self.is_interactive)
+            }
+            (None, Some(limit)) => self.judge_age(entry, limit),
+            (None, None) => Freshness::Fresh,
         };
         Some((freshness, entry.credentials.clone()))
+    }
+
+    fn judge_age(&self, entry: &Entry, limit: Duration) -> Freshness {
+        match self.clock.local_now().duration_since(entry.kept_at) {
+            Ok(age) if age < limit => Freshness::Fresh,
+            Ok(age) if age < limit * 2 => Freshness::Advisory,
+            // Or a clock that was set back: nobody knows how old they are.
+            Ok(_) | Err(_) => Freshness::Stale,
+        }
     }
 
     fn keep(&self, credentials: &Credentials) {
         let lifetime = credentials.time_left(self.clock.now()).unwrap_or_default();
         let window = RefreshWindow::for_lifetime(lifetime).jittered(&self.random);
-        self.entry.store(Some(Arc::new(Entry { credentials: credentials.clone(), window })));
+        let (credentials, kept_at) = (credentials.clone(), self.clock.local_now());
+        self.entry.store(Some(Arc::new(Entry { credentials, window, kept_at })));
     }
 
     async fn refresh(&self, flight: &mut MutexGuard<'_, Flight>) -> Result<Credentials> {
@@ -104,7 +132,7 @@ impl MemoryCache {
             Err(error) => {
                 tracing::warn!(%error, "early refresh failed; the old credentials are still good");
                 let now = self.clock.now();
-                let left = old.time_left(now).unwrap_or_default();
+                let left = old.time_left(now).or(self.reread_after).unwrap_or_default();
                 let pause = ADVISORY_PAUSE.min(left / 4);
                 let pause = pause / 2 + self.random.up_to(pause / 2);
                 flight.pause_until = Some(now + pause);
@@ -192,11 +220,30 @@ mod tests {
 
     impl Test {
         fn new(script: Vec<Result<Credentials>>) -> Self {
+            Self::with(script, MemoryCache::new)
+        }
+
+        fn asking(script: Vec<Result<Credentials>>) -> Self {
+            Self::with(script, |context, provider| {
+                let mut cache = MemoryCache::new(context, provider);
+                cache.is_interactive = true;
+                cache
+            })
+        }
+
+        fn rereading(script: Vec<Result<Credentials>>, age: Duration) -> Self {
+            Self::with(script, |context, provider| MemoryCache::rereading(context, provider, age))
+        }
+
+        fn with(
+            script: Vec<Result<Credentials>>,
+            cache: impl FnOnce(&Context, SharedProvider) -> MemoryCache,
+        ) -> Self {
             let (called, calls) = mpsc::unbounded_channel();
             let gate = Semaphore::new(0);
             let provider = Arc::new(Gated { script: StdMutex::new(script), called, gate });
-            let context = testing::context();
-            let cache = Arc::new(MemoryCache::new(&context, provider.clone()));
+            let context = Context::fake();
+            let cache = Arc::new(cache(&context, provider.clone()));
             Self { cache, provider, calls, clock: context.clock }
         }
 
@@ -321,6 +368,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_person_is_not_asked_while_the_old_credentials_are_good() {
+        let script = vec![credentials("A", 3600), credentials("B", 7200)];
+        let mut test = Test::asking(script);
+        (0..2).for_each(|_| test.release());
+        test.ask().await.unwrap().unwrap();
+        test.clock.advance(Duration::from_secs(3600 - 301));
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "A");
+        assert!(test.cache.ready().is_some());
+        assert_eq!(test.count_calls(), 1);
+        test.clock.advance(Duration::from_secs(1));
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "B");
+    }
+
+    #[tokio::test]
     async fn in_the_mandatory_window_errors_surface() {
         let test = Test::new(vec![credentials("A", 3600), denied()]);
         (0..2).for_each(|_| test.release());
@@ -340,5 +401,34 @@ mod tests {
         }
         assert_eq!(test.count_calls(), 1);
         assert!(test.cache.ready().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_may_be_rewritten_is_read_again_and_given_out_for_a_bounded_time() {
+        let age = Duration::from_secs(60);
+        let forever = |id| Ok(Credentials::new(id, "secret", "test"));
+        let script = vec![forever("A"), forever("B"), denied(), denied(), forever("C")];
+        let mut test = Test::rereading(script, age);
+        (0..5).for_each(|_| test.release());
+        let millisecond = Duration::from_millis(1);
+        let mut found = Vec::new();
+        // Read again past the age; what fails then is tried again, and told past twice the age.
+        for step in [Duration::ZERO, age - millisecond, millisecond, age, age, Duration::ZERO] {
+            test.clock.advance(step);
+            let outcome = test.ask().await.unwrap();
+            found.push(outcome.map_or("none".to_owned(), |c| c.access_key_id().to_owned()));
+        }
+        assert_eq!(found, ["A", "A", "B", "B", "none", "C"]);
+        assert_eq!(test.count_calls(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_makes_nothing_last() {
+        let forever = |id| Ok(Credentials::new(id, "secret", "test"));
+        let test = Test::rereading(vec![forever("A"), forever("B")], Duration::from_secs(60));
+        (0..2).for_each(|_| test.release());
+        test.ask().await.unwrap().unwrap();
+        test.clock.set_back(Duration::from_secs(3600));
+        assert_eq!(test.ask().await.unwrap().unwrap().access_key_id(), "B");
     }
 }

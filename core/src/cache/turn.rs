@@ -1,10 +1,7 @@
 use std::time::Duration;
 
 use super::CacheFolder;
-use crate::{Context, FileLock, Fs};
-
-const SHORTEST_POLL: Duration = Duration::from_millis(5);
-const LONGEST_POLL: Duration = Duration::from_millis(100);
+use crate::{Context, FileLock, Fs, Waited};
 
 /// What came of waiting for one's turn.
 #[derive(Debug)]
@@ -22,7 +19,7 @@ impl CacheFolder {
     /// # Errors
     /// As the system says.
     pub fn try_lock(&self, fs: &Fs, name: &str) -> std::io::Result<Option<FileLock>> {
-        fs.try_lock(&self.locks.join(format!("{name}.lock")))
+        fs.try_lock(&self.lock_path(name))
     }
 
     /// Waits until `look` finds something or this process has the lock `name`, at most for
@@ -34,31 +31,17 @@ impl CacheFolder {
         patience: Duration,
         look: impl Fn(Option<&FileLock>) -> Option<T> + Send,
     ) -> Turn<T> {
-        let mut waited = Duration::ZERO;
-        let mut poll = SHORTEST_POLL;
-        loop {
-            let lock = match self.try_lock(&context.fs, name) {
-                Ok(lock) => lock,
-                Err(error) => {
-                    tracing::debug!(%error, "there can be no lock here; going on without");
-                    return Turn::Mine(None);
-                }
-            };
-            // Looked at with the lock in hand: whoever had it before may have just written.
-            if let Some(found) = look(lock.as_ref()) {
-                return Turn::Found(found);
-            }
-            if lock.is_some() {
-                return Turn::Mine(lock);
-            }
-            if waited >= patience {
+        match context.wait_for_lock(&self.lock_path(name), patience, look).await {
+            Ok(Waited::Found(found)) => Turn::Found(found),
+            Ok(Waited::Locked(lock)) => Turn::Mine(Some(lock)),
+            Ok(Waited::TimedOut) => {
                 tracing::warn!("another process has been refreshing for long; not waiting for it");
-                return Turn::Mine(None);
+                Turn::Mine(None)
             }
-            let wait = poll / 2 + context.random.up_to(poll / 2);
-            context.clock.sleep(wait).await;
-            waited += wait;
-            poll = (poll * 2).min(LONGEST_POLL);
+            Err(error) => {
+                tracing::debug!(%error, "there can be no lock here; going on without");
+                Turn::Mine(None)
+            }
         }
     }
 }

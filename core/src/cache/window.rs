@@ -24,6 +24,17 @@ pub enum Freshness {
     Stale,
 }
 
+impl Freshness {
+    /// A person whom a refresh may ask is not asked before it must be: what is good is used.
+    #[must_use]
+    pub(super) fn for_people(self, is_interactive: bool) -> Self {
+        match self {
+            Self::Advisory if is_interactive => Self::Fresh,
+            _ => self,
+        }
+    }
+}
+
 impl RefreshWindow {
     /// The windows for credentials that last `lifetime`: a quarter of it but at most 15 minutes,
     /// and a twelfth but at most 5.

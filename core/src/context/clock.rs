@@ -76,6 +76,13 @@ impl Clock {
         }
     }
 
+    /// Moves a manual clock back, as somebody may who sets it right.
+    pub fn set_back(&self, by: Duration) {
+        if let Some(manual) = &self.0.manual {
+            manual.millis.fetch_sub(millis(by), Ordering::SeqCst);
+        }
+    }
+
     /// The sleeps a manual clock was asked for.
     pub fn sleeps(&self) -> Vec<Duration> {
         let manual = self.0.manual.as_ref();

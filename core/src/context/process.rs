@@ -1,6 +1,8 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,9 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
+#[cfg(unix)]
+use super::PathKind;
+use super::{Env, Fs};
 use crate::{CredentialsError, ErrorKind, Result};
 
 type Fake = dyn Fn(&[String]) -> io::Result<ProcessOutput> + Send + Sync;
@@ -38,6 +43,41 @@ impl Process {
         run: impl Fn(&[String]) -> io::Result<ProcessOutput> + Send + Sync + 'static,
     ) -> Self {
         Self(Some(Arc::new(run)))
+    }
+
+    /// Why the program `name` could not be started, as far as its file shows; `None` if nothing is
+    /// wrong. A fake plays every program.
+    #[cfg(unix)]
+    pub(crate) fn why_not(&self, name: &str, env: &Env, fs: &Fs) -> Option<&'static str> {
+        if self.0.is_some() {
+            return None;
+        }
+        let path = env.get("PATH").unwrap_or_else(|| "/bin:/usr/bin".to_owned());
+        let (places, nowhere): (Vec<PathBuf>, _) = match name.contains('/') {
+            true => (vec![name.into()], "there is no such file"),
+            false => (
+                path.split(':').map(|folder| Path::new(folder).join(name)).collect(),
+                "it is in no folder of PATH",
+            ),
+        };
+        let mut reason = nowhere;
+        for place in places {
+            let Ok(Some(facts)) = fs.facts(&place) else { continue };
+            match facts.kind {
+                PathKind::File if facts.mode & 0o111 != 0 => return None,
+                PathKind::File => reason = "it is not executable (Permission denied)",
+                PathKind::DanglingLink => reason = "it is a link to nothing",
+                _ if reason == nowhere => reason = "it is no file",
+                _ => {}
+            }
+        }
+        Some(reason)
+    }
+
+    /// Elsewhere names are looked up by other rules.
+    #[cfg(not(unix))]
+    pub(crate) fn why_not(&self, _: &str, _: &Env, _: &Fs) -> Option<&'static str> {
+        None
     }
 
     /// Runs `argv` without a shell, its standard error passed on, its input empty and `environment`
@@ -143,13 +183,28 @@ impl Process {
     #[cfg(unix)]
     pub(super) fn cannot_run(argv: &[OsString], error: io::Error) -> CredentialsError {
         let program = argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
-        CredentialsError::new(
-            ErrorKind::InvalidConfiguration,
-            "exec",
-            format!("cannot run {program}: {error}"),
-        )
-        .with_help("check the name of the command and PATH")
-        .with_source(error)
+        let is_path = program.contains('/');
+        let (what, help) = match error.kind() {
+            io::ErrorKind::NotFound if is_path => (
+                "there is no such file, or not the interpreter that its first line names",
+                "check the path, and for a script the path after #!",
+            ),
+            io::ErrorKind::NotFound => (
+                "it is in no folder of PATH",
+                "check its name and PATH; what only a shell knows is run with sh -c 'COMMAND'",
+            ),
+            io::ErrorKind::PermissionDenied => {
+                ("it is not executable", "name a program; make a file one with chmod +x")
+            }
+            io::ErrorKind::ArgumentListTooLong => {
+                ("its arguments and environment are too long", "give it fewer arguments")
+            }
+            _ => ("the system does not take it", "check that it is a program for this machine"),
+        };
+        let message = format!("cannot run {program}: {what} ({error})");
+        CredentialsError::new(ErrorKind::InvalidConfiguration, "exec", message)
+            .with_help(help)
+            .with_source(error)
     }
 
     /// What a fake leaves behind; `None` if programs are real.

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+#[cfg(unix)]
+use super::hearing::Interruption;
 use crate::{Context, CredentialsError, ErrorKind, Program, Result, Secret, SecretInput};
 
 type Answer = dyn Fn(&str) -> Result<Secret> + Send + Sync;
@@ -160,22 +162,37 @@ fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
             .with_source(std::io::Error::from(error))
     };
     // Before the question, so that nothing typed in answer to it is shown or lost.
-    let quiet = match echo {
-        Echo::Off => Some(Quiet::start(&tty, before).map_err(broken)?),
-        Echo::On => None,
+    let (interruption, quiet) = match echo {
+        // Where signals cannot be heard the question is put all the same.
+        Echo::Off => {
+            (Interruption::listen().ok(), Some(Quiet::start(&tty, before).map_err(broken)?))
+        }
+        Echo::On => (None, None),
     };
-    rustix::io::write(&tty, question.as_bytes()).map_err(broken)?;
-    let answer = read_line(&tty, PATIENCE);
-    if quiet.is_some() || answer.is_err() {
+    let asked = rustix::io::write(&tty, question.as_bytes()).map_err(broken);
+    let answer = asked
+        .and_then(|_| read_line(&tty, interruption.as_ref().map(Interruption::wake), PATIENCE));
+    let ended = if quiet.is_some() || answer.is_err() {
         drop(quiet);
-        rustix::io::write(&tty, b"\n").map_err(broken)?;
+        rustix::io::write(&tty, b"\n").map_err(broken)
+    } else {
+        Ok(0)
+    };
+    if let Some(signal) = interruption.and_then(Interruption::end) {
+        let message = format!("the question was broken off by {signal}");
+        return Err(CredentialsError::new(ErrorKind::Denied, "prompt", message));
     }
-    answer
+    ended.and(answer)
 }
 
-/// Reads up to the end of line, waiting at most `patience` for each byte.
+/// Reads up to the end of line, waiting at most `patience` for each byte, and no longer than until
+/// something can be read from `stop`.
 #[cfg(unix)]
-fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret> {
+fn read_line(
+    tty: &impl std::os::fd::AsFd,
+    stop: Option<&std::os::unix::net::UnixStream>,
+    patience: Duration,
+) -> Result<Secret> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use zeroize::Zeroizing;
 
@@ -187,8 +204,14 @@ fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret>
     let mut byte = Zeroizing::new([0_u8; 1]);
     loop {
         let limit = Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: 0 };
-        match poll(&mut [PollFd::new(tty, PollFlags::IN)], Some(&limit)) {
+        let tty_ready = PollFd::new(tty, PollFlags::IN);
+        let stop_ready = stop.map(|stop| PollFd::new(stop, PollFlags::IN));
+        let mut awaited: Vec<_> = std::iter::once(tty_ready).chain(stop_ready).collect();
+        match poll(&mut awaited, Some(&limit)) {
             Ok(0) => return fail(ErrorKind::TimedOut, "no answer within two minutes"),
+            Ok(_) if awaited.get(1).is_some_and(|stop| !stop.revents().is_empty()) => {
+                return fail(ErrorKind::Denied, "the question was broken off");
+            }
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
             Err(_) => return fail(ErrorKind::Unavailable, "the terminal went away"),
@@ -220,8 +243,8 @@ fn read_line(tty: &impl std::os::fd::AsFd, patience: Duration) -> Result<Secret>
     }
 }
 
-/// Switches the echo off, and on again when dropped. Signals of the keyboard are off too: one that
-/// ended the process here would leave the terminal without an echo.
+/// Switches the echo off, and on again when dropped. Signals of the keyboard are off too: they are
+/// keys that refuse the question. Those that would end the process are heard by [`Interruption`].
 #[cfg(unix)]
 struct Quiet<'a, T: std::os::fd::AsFd>(&'a T, rustix::termios::Termios);
 
@@ -301,19 +324,26 @@ mod tests {
             let (reader, writer) = std::io::pipe().unwrap();
             rustix::io::write(&writer, typed).unwrap();
             drop(writer);
-            assert_eq!(read_line(&reader, PATIENCE).unwrap_err().kind(), ErrorKind::Denied);
+            assert_eq!(read_line(&reader, None, PATIENCE).unwrap_err().kind(), ErrorKind::Denied);
         }
         let (reader, writer) = std::io::pipe().unwrap();
         rustix::io::write(&writer, b"129\x7f3\n").unwrap();
-        assert_eq!(read_line(&reader, PATIENCE).unwrap().expose(), "123");
+        assert_eq!(read_line(&reader, None, PATIENCE).unwrap().expose(), "123");
     }
 
     #[test]
     fn reads_one_line_and_gives_up_when_none_comes() {
         let (reader, writer) = std::io::pipe().unwrap();
         rustix::io::write(&writer, b"123456\nmore").unwrap();
-        assert_eq!(read_line(&reader, PATIENCE).unwrap().expose(), "123456");
+        assert_eq!(read_line(&reader, None, PATIENCE).unwrap().expose(), "123456");
         let (reader, _writer) = std::io::pipe().unwrap();
-        assert_eq!(read_line(&reader, Duration::ZERO).unwrap_err().kind(), ErrorKind::TimedOut);
+        let (stop, mut stopper) = std::os::unix::net::UnixStream::pair().unwrap();
+        std::io::Write::write_all(&mut stopper, b"x").unwrap();
+        let error = read_line(&reader, Some(&stop), PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert_eq!(
+            read_line(&reader, None, Duration::ZERO).unwrap_err().kind(),
+            ErrorKind::TimedOut
+        );
     }
 }

@@ -1,5 +1,4 @@
 use std::io;
-use std::path::Path;
 use std::thread::JoinHandle;
 
 use signal_hook::consts::signal::{
@@ -10,17 +9,19 @@ use signal_hook::low_level::siginfo::{Cause, Origin};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::Fs;
+use super::hearing::{Hearing, has, signals_in};
 
 const TO_PASS_ON: [i32; 8] =
     [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT];
 
-/// The signals that this process gets, from its making until it is dropped. They no longer do what
-/// they would do by themselves.
+/// The signals that this process gets, from its making until it is dropped. So long they do not do
+/// what they would do by themselves.
 #[derive(Debug)]
 pub struct Signals {
     arrivals: UnboundedReceiver<Signal>,
     handle: Handle,
     thread: Option<JoinHandle<()>>,
+    _hearing: Hearing,
 }
 
 /// A signal that arrived.
@@ -47,8 +48,8 @@ impl Signals {
     /// # Errors
     /// As the system says.
     pub fn to_pass_on(fs: &Fs) -> io::Result<Self> {
-        let ignored = ignored(fs);
-        let is_heard = |number: &i32| ignored & (1 << (number - 1)) == 0;
+        let ignored = signals_in(fs, "SigIgn:");
+        let is_heard = |number: &i32| !has(ignored, *number);
         Self::listen(TO_PASS_ON.into_iter().filter(is_heard))
     }
 
@@ -62,6 +63,7 @@ impl Signals {
 
     fn listen(numbers: impl IntoIterator<Item = i32>) -> io::Result<Self> {
         let numbers: Vec<_> = numbers.into_iter().collect();
+        let hearing = Hearing::of(&numbers)?;
         let mut signals =
             SignalsInfo::<signal_hook::iterator::exfiltrator::WithOrigin>::new(numbers)?;
         let handle = signals.handle();
@@ -74,7 +76,7 @@ impl Signals {
                 }
             }
         })?;
-        Ok(Self { arrivals, handle, thread: Some(thread) })
+        Ok(Self { arrivals, handle, thread: Some(thread), _hearing: hearing })
     }
 
     /// Waits for the next one.
@@ -96,15 +98,6 @@ impl Drop for Signals {
     }
 }
 
-/// The set of signals that this process ignores, one bit each. Linux says so in a file; elsewhere
-/// none is taken to be.
-fn ignored(fs: &Fs) -> u64 {
-    let status = fs.read(Path::new("/proc/self/status"), 64 * 1024).ok();
-    let status = status.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let line = status.and_then(|text| text.lines().find_map(|l| l.strip_prefix("SigIgn:")));
-    line.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use rustix::process::{Signal as Raw, getpid, kill_process};
@@ -117,15 +110,5 @@ mod tests {
         let mut signals = Signals::listen([SIGUSR1, SIGWINCH]).unwrap();
         kill_process(getpid(), Raw::USR1).unwrap();
         assert_eq!(signals.next().await, Signal { number: SIGUSR1, by_terminal: false });
-    }
-
-    #[test]
-    fn what_is_ignored_is_read_from_the_system() {
-        let folder = tempfile::tempdir().unwrap();
-        let fs = Fs::rooted(folder.path());
-        assert_eq!(ignored(&fs), 0);
-        fs.create_folder(Path::new("/proc/self")).unwrap();
-        fs.write(Path::new("/proc/self/status"), b"Name:\tx\nSigIgn:\t0000000000001001\n").unwrap();
-        assert_eq!(ignored(&fs), 0x1001);
     }
 }

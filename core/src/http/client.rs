@@ -66,6 +66,8 @@ impl WebSettings {
 pub struct WebClient {
     settings: WebSettings,
     fs: Fs,
+    /// Kept for all clients, so that the CA file is read once.
+    tls: OnceLock<rustls::ClientConfig>,
     client: OnceLock<reqwest::Client>,
     /// Clients for requests with options; there are as many as there are kinds of metadata service.
     others: Mutex<Vec<(Options, reqwest::Client)>>,
@@ -74,10 +76,17 @@ pub struct WebClient {
 impl WebClient {
     /// A client with these settings; `fs` reads the CA file.
     pub fn new(settings: WebSettings, fs: Fs) -> Self {
-        Self { settings, fs, client: OnceLock::new(), others: Mutex::default() }
+        Self {
+            settings,
+            fs,
+            tls: OnceLock::new(),
+            client: OnceLock::new(),
+            others: Mutex::default(),
+        }
     }
 
-    /// Says what is wrong with the settings: the CA file, the proxies. Opens no connection.
+    /// Says what is wrong with the settings: the CA file, the proxies. Opens no connection. What is
+    /// read here is not read again.
     ///
     /// # Errors
     /// `Unusable`, as the first request would fail.
@@ -130,6 +139,13 @@ impl WebClient {
         builder.build().map_err(|error| HttpError::new(HttpFailure::Unusable, describe(&error)))
     }
 
+    fn has_proxy(&self, scheme: Option<&str>) -> bool {
+        match scheme {
+            Some("http") => self.settings.http_proxy.is_some(),
+            _ => self.settings.https_proxy.is_some(),
+        }
+    }
+
     fn proxied(
         &self,
         mut builder: reqwest::ClientBuilder,
@@ -155,6 +171,16 @@ impl WebClient {
     }
 
     fn tls(&self) -> Result<rustls::ClientConfig, HttpError> {
+        match self.tls.get() {
+            Some(config) => Ok(config.clone()),
+            None => {
+                let config = self.build_tls()?;
+                Ok(self.tls.get_or_init(|| config).clone())
+            }
+        }
+    }
+
+    fn build_tls(&self) -> Result<rustls::ClientConfig, HttpError> {
         let unusable = |message: String| HttpError::new(HttpFailure::Unusable, message);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         if self.settings.no_verify {
@@ -197,13 +223,21 @@ impl HttpClient for WebClient {
         let (parts, body) = request.into_parts();
         let options = Options::of(&parts.extensions);
         let client = self.client(&options, parts.uri.host().unwrap_or_default())?;
+        let may_be_proxied = !options.direct && self.has_proxy(parts.uri.scheme_str());
         let url = parts.uri.to_string();
         let request = client
             .request(parts.method, url)
             .headers(parts.headers)
             // `from_owner` keeps the body where it is, so that it is zeroed with its owner.
             .body(bytes::Bytes::from_owner(body));
-        let mut answer = request.send().await.map_err(|error| classify(&error))?;
+        let mut answer = request.send().await.map_err(|error| {
+            let mut error = classify(&error);
+            // What has refused is not told; NO_PROXY may name the host.
+            if error.failure == HttpFailure::Connect && may_be_proxied {
+                error.message += "; a proxy is set, and it may be the proxy that is not there";
+            }
+            error
+        })?;
         let mut response = Response::new(Zeroizing::new(Vec::with_capacity(8 * 1024)));
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
@@ -304,5 +338,18 @@ mod tests {
             let error = client.check().unwrap_err();
             assert!(error.message.contains(path), "{error}");
         }
+    }
+
+    #[test]
+    fn the_ca_file_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let fs = Fs::rooted(folder.path());
+        let kit = rolecall_kit::Kit::start_tls(rolecall_kit::World::default());
+        fs.write(Path::new("/ca.pem"), kit.ca_pem().unwrap().as_bytes()).unwrap();
+        let client = WebClient::new(settings(&[("AWS_CA_BUNDLE", "/ca.pem")]), fs.clone());
+        client.check().unwrap();
+        fs.remove(Path::new("/ca.pem")).unwrap();
+        let direct = Options { direct: true, ..Options::default() };
+        assert!(client.client(&direct, "host").is_ok());
     }
 }

@@ -167,8 +167,15 @@ fn correct_clock(context: &Context, skew: i64, answer: &Response) -> bool {
     true
 }
 
+/// Host and port.
 fn authority(request: &Request) -> String {
-    request.uri().authority().map(|a| a.host().to_owned()).unwrap_or_default()
+    let uri = request.uri();
+    let port = match (uri.port_u16(), uri.scheme_str()) {
+        (Some(port), _) => port,
+        (None, Some("http")) => 80,
+        (None, _) => 443,
+    };
+    format!("{}:{port}", uri.host().unwrap_or_default())
 }
 
 fn explain(
@@ -227,7 +234,6 @@ mod tests {
 
     use super::*;
     use crate::http::HttpClient;
-    use crate::testing;
 
     #[derive(Debug)]
     struct Scripted(Mutex<Vec<Result<Response, HttpError>>>);
@@ -283,7 +289,7 @@ mod tests {
     }
 
     fn machine(script: Vec<Result<Response, HttpError>>) -> Context {
-        Context { http: Arc::new(Scripted(Mutex::new(script))), ..testing::context() }
+        Context { http: Arc::new(Scripted(Mutex::new(script))), ..Context::fake() }
     }
 
     async fn run(script: Vec<Result<Response, HttpError>>) -> (Context, Result<Response>) {
@@ -315,7 +321,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_that_another_call_has_corrected_is_a_reason_to_try_again() {
-        let context = testing::context();
+        let context = Context::fake();
         let signed_with = context.clock.skew_millis();
         context.clock.correct(context.clock.now() + Duration::from_secs(7200));
         let late = answer(403, Some(context.clock.now())).unwrap();
@@ -363,7 +369,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_clock_is_corrected_by_the_answer_and_the_call_repeated_at_once() {
-        let aws = testing::context().clock.now() + Duration::from_secs(3600);
+        let aws = Context::fake().clock.now() + Duration::from_secs(3600);
         let (context, result) = run(vec![answer(403, Some(aws)), answer(200, None)]).await;
         assert_eq!(result.unwrap().status(), 200);
         assert_eq!(context.clock.now(), aws);
@@ -372,7 +378,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_right_clock_is_left_alone() {
-        let now = testing::context().clock.now() + Duration::from_secs(10);
+        let now = Context::fake().clock.now() + Duration::from_secs(10);
         let (context, result) = run(vec![answer(403, Some(now))]).await;
         assert_eq!(result.unwrap().status(), 403);
         assert_eq!(context.clock.skew_millis(), 0);

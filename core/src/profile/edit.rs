@@ -9,23 +9,24 @@ mod name;
 #[cfg(test)]
 mod properties;
 
+use std::convert::Infallible;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 pub use document::Document;
 pub use name::{SectionName, SettingKey, SettingValue};
 
-use super::location::{FileLocations, aws_folder};
+use super::location::FileLocations;
 use super::set::{MAX_FILE_BYTES, is_missing, unreadable};
 use super::{FileKind, Origin};
-use crate::{Context, CredentialsError, ErrorKind, FileLock, Result};
+use crate::{Context, CredentialsError, ErrorKind, FileLock, Replacement, Result, Waited};
 
 /// How long to wait for others who edit. They need milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-const SHORTEST_POLL: Duration = Duration::from_millis(2);
-const LONGEST_POLL: Duration = Duration::from_millis(50);
 
 /// One change to one section of one file.
 #[derive(Clone, Debug)]
@@ -55,27 +56,52 @@ pub enum Change {
 /// Each file is replaced as a whole: a reader sees the old or the new one, and so does the next
 /// start after a crash. A file of credentials ends up its owner's alone (0600, or less), as a new
 /// file does; a config file keeps its permissions. Writers of rolecall wait for each other, with a
-/// lock in `~/.aws/rolecall/locks`; AWS CLI knows of no locks.
+/// lock beside each file for as long as it takes; AWS CLI knows of no locks.
 ///
 /// # Errors
 /// `InvalidConfiguration` for a file that cannot be understood or may not be written, `Unavailable`
-/// if another process holds the lock for long, `Internal` if the disk is full. What is then not yet
-/// written stays as it was; the credentials file is written first.
+/// if another process holds the lock for long, `Internal` if the disk is full. Nothing is then
+/// changed, in neither file; should that fail too, the error says so. A crash between the two
+/// leaves the credentials file new and the config file old.
 pub async fn edit_files(context: &Context, edits: &[Edit]) -> Result<()> {
     let locations = FileLocations::from_env(&context.env)?;
-    let _lock = lock(context, &locations).await?;
     let files = [
-        (FileKind::Credentials, &locations.credentials, 0o600),
-        (FileKind::Config, &locations.config, 0o777),
+        (FileKind::Credentials, &*locations.credentials, 0o600),
+        (FileKind::Config, &*locations.config, 0o777),
     ];
-    // All of it is worked out before anything is written.
+    // A file that is right already may lie where nobody can write, also no lock.
+    if changes(context, files, edits)?.is_empty() {
+        return Ok(());
+    }
+    let edited = files.into_iter().filter(|(kind, ..)| edits.iter().any(|e| e.file == *kind));
+    let _locks = lock(context, edited.map(|(_, path, _)| path).collect()).await?;
+    write(context, &changes(context, files, edits)?)
+}
+
+/// What a file is to hold.
+struct Changed<'a> {
+    path: &'a Path,
+    /// Its bytes before; `None` if there is no such file.
+    old: Option<Zeroizing<Vec<u8>>>,
+    new: Document,
+    widest: u32,
+}
+
+/// The files that `edits` change, worked out from what they hold now.
+fn changes<'a>(
+    context: &Context,
+    files: [(FileKind, &'a Path, u32); 2],
+    edits: &[Edit],
+) -> Result<Vec<Changed<'a>>> {
     let mut changed = Vec::with_capacity(files.len());
     for (kind, path, widest) in files {
         let mut edits = edits.iter().filter(|edit| edit.file == kind).peekable();
         if edits.peek().is_none() {
             continue;
         }
-        let mut document = read(context, kind, path)?;
+        let old = bytes_of(context, path)?;
+        let bytes: &[u8] = old.as_ref().map_or(b"", |bytes| bytes);
+        let mut document = Document::parse(kind, path, bytes)?;
         let mut has_changed = false;
         for edit in edits {
             has_changed |= match &edit.change {
@@ -85,13 +111,10 @@ pub async fn edit_files(context: &Context, edits: &[Edit]) -> Result<()> {
             };
         }
         if has_changed {
-            changed.push((document, path, widest));
+            changed.push(Changed { path, old, new: document, widest });
         }
     }
-    for (document, path, widest) in changed {
-        write(context, &document, path, widest)?;
-    }
-    Ok(())
+    Ok(changed)
 }
 
 /// The value of one property in the text of one file; what other files say does not count.
@@ -113,45 +136,102 @@ pub fn read_setting(
 }
 
 fn read(context: &Context, kind: FileKind, path: &Path) -> Result<Document> {
+    let bytes = bytes_of(context, path)?;
+    Document::parse(kind, path, bytes.as_ref().map_or(b"", |bytes| bytes))
+}
+
+fn bytes_of(context: &Context, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     match context.fs.read(path, MAX_FILE_BYTES) {
-        Ok(bytes) => Document::parse(kind, path, &bytes),
-        Err(error) if is_missing(&error) => Document::parse(kind, path, b""),
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(unreadable(path, error)),
     }
 }
 
-fn write(context: &Context, document: &Document, path: &Path, widest: u32) -> Result<()> {
-    let bytes = document.bytes();
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(unreadable(path, io::ErrorKind::FileTooLarge.into()));
+/// Writes all files or none, as far as the system allows: the new ones are whole on the disk before
+/// the first takes its place.
+fn write(context: &Context, files: &[Changed<'_>]) -> Result<()> {
+    let mut prepared = Vec::with_capacity(files.len());
+    for file in files {
+        prepared.push(prepare(context, file).map_err(|error| unwritable(file.path, error))?);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let made = folder.map_or(Ok(()), |folder| context.fs.create_folder(folder));
-    made.and_then(|()| context.fs.rewrite(path, bytes, widest)).map_err(|e| unwritable(path, e))
+    for (number, replacement) in prepared.into_iter().enumerate() {
+        if let Err(error) = replacement.put_in_place() {
+            let error = unwritable(files[number].path, error);
+            return Err(take_back(context, &files[..number], error));
+        }
+    }
+    Ok(())
 }
 
-async fn lock(context: &Context, locations: &FileLocations) -> Result<FileLock> {
-    // Without a home folder both files are named, and the lock lies beside them.
-    let beside = || locations.credentials.parent().map(PathBuf::from).unwrap_or_default();
-    let folder = aws_folder(&context.env).unwrap_or_else(beside);
-    let path = folder.join("rolecall").join("locks").join("profiles.lock");
-    let mut waited = Duration::ZERO;
-    let mut poll = SHORTEST_POLL;
-    loop {
-        if let Some(lock) = context.fs.try_lock(&path).map_err(|e| unwritable(&path, e))? {
-            return Ok(lock);
-        }
-        if waited >= PATIENCE {
-            let message =
-                format!("another process has held {} for {} s", path.display(), PATIENCE.as_secs());
-            return Err(CredentialsError::new(ErrorKind::Unavailable, "profile files", message)
-                .with_help("see which process has it open, and try again"));
-        }
-        let wait = poll / 2 + context.random.up_to(poll / 2);
-        context.clock.sleep(wait).await;
-        waited += wait;
-        poll = (poll * 2).min(LONGEST_POLL);
+fn prepare(context: &Context, file: &Changed<'_>) -> io::Result<Replacement> {
+    let bytes = file.new.bytes();
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it would be larger than 4 MiB"));
     }
+    let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or(Ok(()), |folder| context.fs.create_folder(folder))?;
+    context.fs.prepare(file.path, bytes, file.widest)
+}
+
+/// Puts back what `written` files held, as another could not be written; gives the error to tell.
+fn take_back(
+    context: &Context,
+    written: &[Changed<'_>],
+    error: CredentialsError,
+) -> CredentialsError {
+    for file in written {
+        let taken_back = match &file.old {
+            Some(old) => context.fs.rewrite(file.path, old, file.widest),
+            None => context.fs.remove(file.path),
+        };
+        if let Err(second) = taken_back {
+            let path = file.path.display();
+            let message = format!("{}; {path} is changed already", error.message());
+            let help = format!("set again what was to be set: {path} could not be put back");
+            return CredentialsError::new(error.kind(), "profile files", message)
+                .with_help(help)
+                .with_source(second);
+        }
+    }
+    error
+}
+
+/// The locks of the files at `paths`, wherever links lead: they lie beside the files, so that
+/// whoever means the same file means the same lock.
+async fn lock(context: &Context, paths: Vec<&Path>) -> Result<Vec<FileLock>> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let file = context.fs.resolve(path).map_err(|error| unwritable(path, error))?;
+        if files.iter().any(|(other, _)| *other == file) {
+            return Err(refused(format!(
+                "{} is the config and the credentials file",
+                path.display()
+            ))
+            .with_help("name two files in AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE"));
+        }
+        files.push((file, path));
+    }
+    // In one order for all, or two could wait for each other.
+    files.sort();
+    let mut locks = Vec::with_capacity(files.len());
+    for (file, path) in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let beside = file.with_file_name(format!(".{name}.lock"));
+        let waited = context.wait_for_lock(&beside, PATIENCE, |_| None::<Infallible>).await;
+        match waited.map_err(|error| unwritable(path, error))? {
+            Waited::Locked(lock) => locks.push(lock),
+            Waited::Found(nothing) => match nothing {},
+            Waited::TimedOut => {
+                let (lock, seconds) = (beside.display(), PATIENCE.as_secs());
+                let message = format!("another process has held {lock} for {seconds} s");
+                let kind = ErrorKind::Unavailable;
+                return Err(CredentialsError::new(kind, "profile files", message)
+                    .with_help("see which process has it open, and try again"));
+            }
+        }
+    }
+    Ok(locks)
 }
 
 fn unwritable(path: &Path, error: io::Error) -> CredentialsError {
@@ -159,16 +239,21 @@ fn unwritable(path: &Path, error: io::Error) -> CredentialsError {
     let (kind, help) = match error.kind() {
         Io::PermissionDenied | Io::ReadOnlyFilesystem => (
             ErrorKind::InvalidConfiguration,
-            "make the file and its folder your own and writable (chmod u+w)",
+            "nothing was changed; make the file and its folder your own and writable (chmod u+w)",
         ),
         Io::ResourceBusy => (
             ErrorKind::InvalidConfiguration,
-            "a file that is a mount of its own cannot be replaced; mount the folder it is in",
+            "nothing was changed; a file that is a mount of its own cannot be replaced: mount the \
+             folder it is in",
         ),
-        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => {
+        Io::StorageFull | Io::QuotaExceeded => {
             (ErrorKind::Internal, "nothing was changed; make room on the disk")
         }
-        _ => (ErrorKind::Internal, "the file is as it was; check the folder it is in"),
+        Io::FileTooLarge => (
+            ErrorKind::Internal,
+            "nothing was changed; make room on the disk, or raise the limit for files (ulimit -f)",
+        ),
+        _ => (ErrorKind::Internal, "nothing was changed; check the folder it is in"),
     };
     let message = format!("cannot write {}: {error}", path.display());
     CredentialsError::new(kind, "profile files", message).with_help(help).with_source(error)
@@ -186,7 +271,7 @@ fn at(file: &Arc<Path>, line: usize) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Env, Fs, testing};
+    use crate::{Env, Fs};
 
     struct Machine {
         folder: tempfile::TempDir,
@@ -199,7 +284,7 @@ mod tests {
             let context = Context {
                 fs: Fs::rooted(folder.path()),
                 env: Env::from_pairs([("HOME", "/home")]),
-                ..testing::context()
+                ..Context::fake()
             };
             Self { folder, context }
         }
@@ -303,13 +388,94 @@ mod tests {
     #[tokio::test]
     async fn a_lock_that_is_never_given_back_is_named_in_the_end() {
         let machine = Machine::new();
-        let path = Path::new("/home/.aws/rolecall/locks/profiles.lock");
-        let held = machine.context.fs.try_lock(path).unwrap();
-        let error = edit_files(&machine.context, &both()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(error.message().contains("profiles.lock"), "{error}");
-        drop(held);
+        for name in [".config.lock", ".credentials.lock"] {
+            let path = Path::new("/home/.aws").join(name);
+            let held = machine.context.fs.try_lock(&path).unwrap();
+            let error = edit_files(&machine.context, &both()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.message().contains(name), "{error}");
+            drop(held);
+        }
         edit_files(&machine.context, &both()).await.unwrap();
+        let names = machine.context.fs.list(Path::new("/home/.aws")).unwrap();
+        assert_eq!(names, ["config", "credentials"]);
+    }
+
+    #[tokio::test]
+    async fn the_lock_is_the_files_own_whoever_s_home_it_is() {
+        let machine = Machine::new();
+        let real = Path::new("/shared/real");
+        machine.context.fs.create_folder(Path::new("/shared")).unwrap();
+        machine.context.fs.write(real, b"").unwrap();
+        std::os::unix::fs::symlink("real", machine.folder.path().join("shared/link")).unwrap();
+        let held = machine.context.fs.try_lock(Path::new("/shared/.real.lock")).unwrap();
+        for (home, name) in [("/a", "/shared/real"), ("/b", "/shared/link")] {
+            let mut other = machine.context.clone();
+            other.env = Env::from_pairs([("HOME", home), ("AWS_SHARED_CREDENTIALS_FILE", name)]);
+            let edit = [set(FileKind::Credentials, "key", home)];
+            let error = edit_files(&other, &edit).await.unwrap_err();
+            assert!(error.message().contains("/shared/.real.lock"), "{error}");
+        }
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn what_needs_no_change_needs_no_lock() {
+        let machine = Machine::new();
+        edit_files(&machine.context, &both()).await.unwrap();
+        let _held = machine.context.fs.try_lock(Path::new("/home/.aws/.config.lock")).unwrap();
+        edit_files(&machine.context, &both()).await.unwrap();
+        assert!(machine.context.clock.sleeps().is_empty());
+    }
+
+    #[tokio::test]
+    async fn where_one_file_cannot_be_written_neither_is() {
+        for (bad, good) in [("config", "credentials"), ("credentials", "config")] {
+            let machine = Machine::new();
+            machine.write(bad, "");
+            machine.chmod(&format!("home/.aws/{bad}"), 0o444);
+            let error = edit_files(&machine.context, &both()).await.unwrap_err();
+            assert!(error.message().contains(&format!("/home/.aws/{bad}: ")), "{error}");
+            assert!(error.help().unwrap().starts_with("nothing was changed"), "{error}");
+            let names = machine.context.fs.list(Path::new("/home/.aws")).unwrap();
+            assert_eq!(names, [bad], "{good} was made, or something left behind");
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_taken_back_or_told() {
+        for old in [Some("old"), None] {
+            let machine = Machine::new();
+            let path = Path::new("/home/.aws/credentials");
+            machine.write("credentials", "new");
+            let written = [Changed {
+                path,
+                old: old.map(|old| old.as_bytes().to_vec().into()),
+                new: Document::parse(FileKind::Credentials, path, b"").unwrap(),
+                widest: 0o600,
+            }];
+            let mut dead = machine.context.clone();
+            dead.fs = dead.fs.dying_after(0);
+            let first = || unwritable(Path::new("/c"), io::ErrorKind::ResourceBusy.into());
+            let told = take_back(&dead, &written, first());
+            assert!(told.message().contains("credentials is changed already"), "{told}");
+            assert!(!told.help().unwrap().contains("nothing was changed"), "{told}");
+            assert_eq!(machine.read("credentials"), "new");
+            let told = take_back(&machine.context, &written, first());
+            assert!(told.help().unwrap().contains("nothing was changed"), "{told}");
+            let bytes = machine.context.fs.read(path, 9).ok();
+            assert_eq!(bytes.as_ref().map(|b| b.as_slice()), old.map(str::as_bytes));
+        }
+    }
+
+    #[tokio::test]
+    async fn one_file_is_not_both() {
+        let mut machine = Machine::new();
+        machine.context.env =
+            Env::from_pairs([("AWS_CONFIG_FILE", "/one"), ("AWS_SHARED_CREDENTIALS_FILE", "/one")]);
+        let error = edit_files(&machine.context, &both()).await.unwrap_err();
+        assert!(error.message().contains("/one is the config and"), "{error}");
+        edit_files(&machine.context, &both()[..1]).await.unwrap();
     }
 
     #[tokio::test]

@@ -19,8 +19,17 @@ pub(super) struct Merged {
     pub(super) sso_sessions: Table,
     pub(super) services: Table,
     pub(super) warnings: Vec<Warning>,
-    /// Names that look like profiles and were skipped, each with its warning.
-    pub(super) skipped: Vec<(String, usize)>,
+    /// What looks like profiles and was skipped.
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// A section that is no profile, and may have been meant as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Skipped {
+    /// The profile its writer may have meant.
+    pub(super) name: String,
+    /// What to write in its place.
+    pub(super) help: String,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -40,12 +49,12 @@ pub(super) struct Skip {
 }
 
 impl Merged {
-    pub(super) fn add(&mut self, kind: FileKind, file: &Arc<Path>, parsed: Parsed<'_>) {
+    pub(super) fn add(&mut self, file_kind: FileKind, file: &Arc<Path>, parsed: Parsed<'_>) {
         let origin = |line| Origin { file: Arc::clone(file), line };
         for (line, message) in parsed.differences {
             self.warn(WarningKind::DiffersFromAwsCli, origin(line), message.to_owned());
         }
-        let named: Vec<_> = parsed.sections.iter().map(|s| classify(kind, s.header)).collect();
+        let named: Vec<_> = parsed.sections.iter().map(|s| classify(file_kind, s.header)).collect();
         let default = |kind| move |name: &Result<(Kind, &str), Skip>| matches!(name, Ok((k, "default")) if *k == kind);
         let last_prefixed = named.iter().rposition(default(Kind::Profile));
         let mut seen = HashSet::with_capacity(parsed.sections.len());
@@ -68,7 +77,10 @@ impl Merged {
                 }
                 Ok((kind, name)) => self.section(kind, name, section, here),
                 Err(Skip { kind, message, name }) => {
-                    self.skipped.extend(name.map(|name| (name, self.warnings.len())));
+                    self.skipped.extend(name.map(|name| Skipped {
+                        help: instead(file_kind, section.header, &name, &here),
+                        name,
+                    }));
                     self.warn(kind, here, message);
                 }
             }
@@ -167,6 +179,18 @@ pub(super) fn classify(file: FileKind, header: &str) -> Result<(Kind, &str), Ski
     }
 }
 
+/// What to write where `header` was meant as profile `name`.
+fn instead(file: FileKind, header: &str, name: &str, origin: &Origin) -> String {
+    let header = header.trim_matches([' ', '\t']);
+    match file {
+        _ if !is_valid_name(name) => {
+            format!("give [{header}] ({origin}) another name: {NAME_RULE}")
+        }
+        FileKind::Config => format!("write [profile {name}] in place of [{header}] ({origin})"),
+        FileKind::Credentials => format!("write [{name}] in place of [{header}] ({origin})"),
+    }
+}
+
 pub(super) const NAME_RULE: &str = "a name has letters, digits and _ - / . % @ : + only";
 
 /// AWS CLI reads the header as a shell would, so quotes and any characters in them will do.
@@ -212,6 +236,20 @@ mod tests {
             ("[profile a]\nb = 1\n[profile c]\nb = 2", vec![]),
         ] {
             assert_eq!(warnings(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_what_was_skipped_is_told_what_to_write() {
+        for (config_text, credentials, name, help) in [
+            ("[a]", "", "a", "write [profile a] in place of [a] (/aws/config:1)"),
+            ("\n[ a ]", "[b]", "a", "write [profile a] in place of [a] (/aws/config:2)"),
+            ("[profile 'ab']", "", "ab", "write [profile ab] in place of [profile 'ab'] ("),
+            ("", "[profile a]", "a", "write [a] in place of [profile a] (/aws/credentials:1)"),
+            ("[b c]", "", "b c", "give [b c] (/aws/config:1) another name: a name has letters"),
+        ] {
+            let help_given = both(config_text, credentials).suggestion(name);
+            assert!(help_given.starts_with(help), "{help_given}");
         }
     }
 

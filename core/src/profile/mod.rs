@@ -15,6 +15,7 @@ mod parse;
 mod plan;
 mod planner;
 mod set;
+mod spelling;
 mod suggest;
 mod table;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use lint::{Problem, Severity, problems};
 pub use location::{FileLocations, Platform, aws_folder};
 pub use origin::{FileKind, Origin, Warning, WarningKind};
 pub use plan::{PassedOver, Plan, RoleHop, SamlAssertion, SetBy, Source};
-pub use planner::plan_profile;
+pub use planner::{plan_profile, profile_keys};
 pub use set::{MAX_FILE_BYTES, ProfileSet};
+pub use spelling::misspelt;
 pub use table::{Profile, Property, is_harmless_key};

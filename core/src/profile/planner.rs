@@ -18,11 +18,7 @@ const MAX_HOPS: usize = 100;
 /// `NotConfigured` if the profile is there and says nothing about credentials;
 /// `InvalidConfiguration`, with file and line, for all else.
 pub fn plan_profile(set: &ProfileSet, name: &str, env: &Env) -> Result<Plan> {
-    let Some(first) = set.get(name) else {
-        return Err(
-            invalid(name, "there is no such profile".to_owned()).with_help(missing_help(set, name))
-        );
-    };
+    let first = existing(set, name)?;
     let planner = Planner { set, env, first };
     let mut notes = Vec::new();
     let (source, hops) = planner.chain(&mut notes)?;
@@ -36,16 +32,24 @@ pub fn plan_profile(set: &ProfileSet, name: &str, env: &Env) -> Result<Plan> {
     })
 }
 
-fn missing_help(set: &ProfileSet, name: &str) -> String {
-    let suggestion = set.suggestion(name);
-    match set.locations() {
-        Some(places) if set.profiles().len() == 0 => format!(
-            "{suggestion} in {} and {}",
-            places.config.display(),
-            places.credentials.display()
-        ),
-        _ => suggestion,
-    }
+/// The keys that stand in profile `name`, whatever else it says.
+///
+/// # Errors
+/// `InvalidConfiguration`, with file and line, if it is not there or does not hold them.
+pub fn profile_keys(set: &ProfileSet, name: &str, env: &Env) -> Result<Source> {
+    let first = existing(set, name)?;
+    let planner = Planner { set, env, first };
+    planner.static_keys(first)?.ok_or_else(|| {
+        planner
+            .invalid(format!("{} holds no keys any more", title(first)))
+            .with_help("write new keys there, or start anew with what it says now")
+    })
+}
+
+fn existing<'a>(set: &'a ProfileSet, name: &str) -> Result<&'a Profile> {
+    set.get(name).ok_or_else(|| {
+        invalid(name, "there is no such profile".to_owned()).with_help(set.suggestion(name))
+    })
 }
 
 fn invalid(profile: &str, message: String) -> CredentialsError {

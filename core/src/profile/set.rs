@@ -33,7 +33,7 @@ impl ProfileSet {
         let places = Place::both(Platform::CURRENT, env);
         for (kind, place) in [FileKind::Config, FileKind::Credentials].into_iter().zip(places) {
             let Some(place) = place else { continue };
-            match fs.read(&place.path, MAX_FILE_BYTES) {
+            match fs.read_also_pipe(&place.path, MAX_FILE_BYTES) {
                 Ok(bytes) => set.add(kind, &place.path, &bytes)?,
                 Err(error) if is_missing(&error) && !place.is_explicit => {}
                 Err(error) if is_missing(&error) => {
@@ -87,6 +87,21 @@ impl ProfileSet {
         self.merged.profiles.get(name)
     }
 
+    /// Forgets the keys of profile `name` if they are a session's, and gives where they stand. Keys
+    /// of a user (`AKIA…`) stay, also beside a token that was left there.
+    pub fn forget_session_keys(&mut self, name: &str) -> Option<Origin> {
+        const KEYS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+        let profile = self.merged.profiles.get_mut(name)?;
+        let [id, _, token] = KEYS.map(|key| profile.filled(key));
+        let (id, token) = id.zip(token)?;
+        let is_session = !id.text().starts_with("AKIA") && id.origin.file == token.origin.file;
+        let origin = is_session.then(|| id.origin.clone())?;
+        for key in KEYS {
+            profile.properties.shift_remove(key);
+        }
+        Some(origin)
+    }
+
     /// All profiles, in the order of the files.
     pub fn profiles(&self) -> impl ExactSizeIterator<Item = &Profile> {
         values(&self.merged.profiles)
@@ -129,11 +144,16 @@ impl ProfileSet {
 
     /// What to tell someone who asked for a profile that is not there.
     pub(super) fn suggestion(&self, wanted: &str) -> String {
-        let skipped = self.merged.skipped.iter().find(|(name, _)| name == wanted);
-        if let Some(warning) = skipped.and_then(|(_, at)| self.merged.warnings.get(*at)) {
-            return warning.to_string();
+        let skipped = self.merged.skipped.iter().find(|skipped| skipped.name == wanted);
+        match (skipped, &self.locations) {
+            (Some(skipped), _) => skipped.help.clone(),
+            (None, Some(places)) if self.profiles().len() == 0 => format!(
+                "there are no profiles in {} and {}",
+                places.config.display(),
+                places.credentials.display()
+            ),
+            _ => suggest(wanted, self.merged.profiles.keys().map(String::as_str)),
         }
-        suggest(wanted, self.merged.profiles.keys().map(String::as_str))
     }
 }
 
@@ -282,6 +302,30 @@ mod tests {
         );
         let shown = format!("{set:?}");
         assert!(shown.contains("eu-west-1") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn the_keys_of_a_session_are_forgotten_and_those_of_a_user_are_not() {
+        let keys = |id: &str, token: &str| {
+            format!("[a]\naws_access_key_id={id}\naws_secret_access_key=s\nregion=r\n{token}")
+        };
+        let token = "aws_session_token = t";
+        for (config_text, text, forgets) in [
+            ("", keys("ASIA1", token), true),
+            ("", keys("AKIA1", token), false),
+            ("", keys("ASIA1", ""), false),
+            ("[profile a]\naws_session_token = t", keys("ASIA1", ""), false),
+            ("", "[a]\nregion = r".to_owned(), false),
+        ] {
+            let mut set = super::super::testing::both(config_text, &text);
+            let before = set.get("a").unwrap().clone();
+            assert_eq!(set.forget_session_keys("a").is_some(), forgets, "{text}");
+            let after = set.get("a").unwrap();
+            assert_eq!(after.get("region"), Some("r"));
+            assert_eq!(*after == before, !forgets);
+            assert!(!forgets || after.properties.len() == 1);
+            assert_eq!(set.forget_session_keys("b"), None);
+        }
     }
 
     #[test]

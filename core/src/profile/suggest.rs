@@ -4,12 +4,7 @@
 pub(super) fn suggest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 10;
     let names: Vec<&str> = names.collect();
-    let limit = if wanted.chars().count() < 5 { 1 } else { 2 };
-    let is_near = |name: &str| {
-        name.eq_ignore_ascii_case(wanted)
-            || distance(name, wanted, limit).is_some_and(|d| d <= limit)
-    };
-    let near: Vec<&str> = names.iter().copied().filter(|name| is_near(name)).take(3).collect();
+    let near: Vec<&str> = names.iter().copied().filter(|name| near(wanted, name)).take(3).collect();
     if !near.is_empty() {
         return format!("did you mean {}?", near.join(" or "));
     }
@@ -18,6 +13,12 @@ pub(super) fn suggest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
         count if count <= SHOWN => format!("there are: {}", names.join(", ")),
         count => format!("there are {count} profiles: {}, …", names[..SHOWN].join(", ")),
     }
+}
+
+/// Whether `name` may be meant by `wanted`: a slip or two away, one where it is short.
+pub(super) fn near(wanted: &str, name: &str) -> bool {
+    let limit = if wanted.chars().count() < 5 { 1 } else { 2 };
+    name.eq_ignore_ascii_case(wanted) || distance(name, wanted, limit).is_some_and(|d| d <= limit)
 }
 
 /// How many letters to add, drop, change or swap with a neighbour; `None` if surely over `limit`.

@@ -78,11 +78,10 @@ impl ProvideCredentials for EnvironmentProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Credentials> {
         let env = Env::from_pairs(pairs.iter().copied());
-        EnvironmentProvider::new(&Context { env, ..testing::context() }).read()
+        EnvironmentProvider::new(&Context { env, ..Context::fake() }).read()
     }
 
     const ID: (&str, &str) = ("AWS_ACCESS_KEY_ID", "AKID");

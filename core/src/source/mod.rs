@@ -5,6 +5,7 @@ mod endpoint_answer;
 mod environment;
 mod imds;
 mod process;
+mod profile_keys;
 
 use async_trait::async_trait;
 
@@ -12,6 +13,7 @@ pub use container::{ContainerEndpoint, ContainerProvider};
 pub use environment::EnvironmentProvider;
 pub use imds::{ImdsEndpoint, ImdsProbe, ImdsProvider, ImdsSettings, probe_imds};
 pub use process::ProcessProvider;
+pub use profile_keys::{KEYS_REREAD_AFTER, ProfileKeysProvider};
 
 use crate::{Credentials, ProvideCredentials, Result};
 

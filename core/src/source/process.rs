@@ -114,7 +114,7 @@ mod tests {
                 stdout: stdout.as_bytes().to_vec().into(),
             })
         });
-        let context = Context { process, ..testing::context() };
+        let context = Context { process, ..Context::fake() };
         ProcessProvider::new(context, command, "profile p (config:3)")
     }
 
@@ -173,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_asks_for_its_own_profile_is_stopped() {
         let env = crate::Env::from_pairs([("ROLECALL_PROCESS_DEPTH", "4")]);
-        let context = Context { env, ..testing::context() };
+        let context = Context { env, ..Context::fake() };
         let provider = ProcessProvider::new(context, "rolecall", "profile p (config:3)");
         let error = provider.provide_credentials().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_open_quote_is_an_error_of_the_configuration() {
-        let context = testing::context();
+        let context = Context::fake();
         let provider = ProcessProvider::new(context, "helper 'open", "profile p (config:3)");
         let error = provider.provide_credentials().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);

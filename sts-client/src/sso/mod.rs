@@ -21,6 +21,8 @@ use crate::ServiceError;
 
 /// A token with less time left is renewed, as AWS CLI does.
 const RENEWAL_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// While the old token serves, nobody is to wait for further attempts.
+const ONE_ATTEMPT: RetryPolicy = RetryPolicy { max_attempts: 1 };
 /// How long to wait for another process's renewal, which is bounded by its own retries.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -159,10 +161,10 @@ impl SsoProvider {
 
     /// Near the end of `old`: one process tries, and each has something to go on with.
     async fn renew_early(&self, old: Token) -> Token {
-        let Ok(Some(_lock)) = self.folder.try_lock(&self.context.fs, &self.lock) else {
+        let Ok(Some(lock)) = self.folder.try_lock(&self.context.fs, &self.lock) else {
             return old;
         };
-        match self.renew_once().await {
+        match self.renew_to_the_end(ONE_ATTEMPT, Some(lock)).await {
             Ok(token) => token,
             Err(error) => {
                 tracing::warn!(%error, "the SSO token could not be renewed; it is still good");
@@ -178,19 +180,33 @@ impl SsoProvider {
         };
         match self.folder.turn(&self.context, &self.lock, PATIENCE, renewed).await {
             Turn::Found(token) => Ok(token),
-            Turn::Mine(_lock) => self.renew_once().await,
+            Turn::Mine(lock) => self.renew_to_the_end(self.retry, lock).await,
         }
     }
 
+    /// Renews in a task of its own, which goes on if nobody waits for it any more: a refresh token
+    /// is used once, and the next one must get into the file.
+    async fn renew_to_the_end(&self, retry: RetryPolicy, lock: Option<FileLock>) -> Result<Token> {
+        let provider = self.clone();
+        let renewing = tokio::spawn(async move {
+            let _held_until_written = lock;
+            provider.renew(retry).await
+        });
+        renewing.await.unwrap_or_else(|error| {
+            let message = "the renewal was broken off".to_owned();
+            Err(self.error(ErrorKind::Internal, message).with_source(error))
+        })
+    }
+
     /// Renews what is in the file now, unless another process has just done so.
-    async fn renew_once(&self) -> Result<Token> {
+    async fn renew(&self, retry: RetryPolicy) -> Result<Token> {
         let mut token = self.read()?;
         let now = self.context.clock.now();
         if token.time_left(now) > RENEWAL_WINDOW {
             return Ok(token);
         }
         let renewal = token.renewal(now).ok_or_else(|| self.ended(&token))?;
-        let new = oidc::create_token(&self.context, self.retry, &self.endpoints.oidc, renewal);
+        let new = oidc::create_token(&self.context, retry, &self.endpoints.oidc, renewal);
         let new = match new.await {
             Ok(new) => new,
             // AWS CLI knows no lock: it may have used the refresh token up between our two calls.

@@ -66,6 +66,9 @@ impl Token {
 
     /// Takes over a new token, in the file too: what else is in there stays as it is. A file that
     /// is gone, as after `aws sso logout`, stays gone.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or read first: this token has been taken over all the same.
     pub(super) fn renew(
         &mut self,
         fs: &Fs,
@@ -79,7 +82,11 @@ impl Token {
         if let (Some(renewal), Some(next)) = (&mut self.renewal, new.refresh_token) {
             renewal.refresh_token = next;
         }
-        let Ok(mut document) = Document::read(fs, path) else { return Ok(()) };
+        let mut document = match Document::read(fs, path) {
+            Ok(document) => document,
+            Err(Unreadable::Missing) => return Ok(()),
+            Err(Unreadable::Other(why)) => return Err(std::io::Error::other(why)),
+        };
         // Somebody has signed in meanwhile: AWS CLI takes no lock, and its token counts.
         if document.text_of("refreshToken") != renewed.as_ref().map(Secret::expose) {
             return Ok(());
@@ -168,5 +175,37 @@ fn wipe(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(wipe),
         Value::Object(values) => values.values_mut().for_each(wipe),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    /// Renews the token of a file that has become `text` meanwhile, or is gone.
+    fn renewed(text: Option<&str>) -> (std::io::Result<()>, Token) {
+        let folder = tempfile::tempdir().unwrap();
+        let (fs, path) = (Fs::rooted(folder.path()), Path::new("/token"));
+        if let Some(text) = text {
+            fs.write(path, text.as_bytes()).unwrap();
+        }
+        let mut token = Token { access_token: "old".into(), expires_at: NOW, renewal: None };
+        let new = NewToken { access_token: "new".into(), expires_in: 60, refresh_token: None };
+        let written = token.renew(&fs, path, new, NOW);
+        assert_eq!(fs.read(path, 99).ok().is_some(), text.is_some());
+        (written, token)
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_no_failure_and_a_torn_one_is() {
+        assert!(renewed(None).0.is_ok());
+        for torn in ["", "{\"accessToken\": \"hunter2"] {
+            let (written, token) = renewed(Some(torn));
+            let error = written.unwrap_err().to_string();
+            assert!(error.contains("not a JSON object") && !error.contains("hunter2"), "{error}");
+            assert_eq!(token.access_token.expose(), "new");
+        }
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! [`Kit::start`] serves a small [`World`] of accounts, users and roles on `127.0.0.1`. It checks
 //! every signature with its own SigV4 and every parameter against AWS's tables, answers in AWS's
-//! own words, and can be told to misbehave ([`Fault`]). IAM Roles Anywhere ([`rolesanywhere`]) and
-//! IAM Identity Center answer at their paths on the same port; beside it, on ports of their own,
-//! are the metadata service of an instance ([`Imds`]) and a container's endpoint ([`Container`]).
-//! What it was asked is recorded ([`Kit::calls`]). Programs in other languages reach the same
-//! things under `/_kit/` on the same port; see [`control`].
+//! own words, and can be told to misbehave ([`Fault`]). STS and IAM share one address: a request's
+//! `Version` tells them apart. IAM has AWS's limits, asks the caller's policies before it does
+//! anything, and can be made to lag and to throttle ([`IamSettings`]). IAM Roles Anywhere
+//! ([`rolesanywhere`]) and IAM Identity Center answer at their paths on the same port.
+//!
+//! Beside it, on ports of their own, are the metadata service of an instance ([`Imds`]) and a
+//! container's endpoint ([`Container`]). What it was asked is recorded ([`Kit::calls`]). Programs in
+//! other languages reach the same things under `/_kit/` on the same port; see [`control`].
 //!
 //! ```
 //! use rolecall_kit::{Kit, World};
@@ -15,16 +18,19 @@
 //! assert_eq!(kit.count("GetCallerIdentity"), 0);
 //! ```
 
+mod caller;
 mod calls;
 mod chaos;
 mod clock;
 pub mod control;
 mod doors;
 mod error;
+mod iam;
 mod jwt;
 mod kit;
 mod metadata;
 mod principal;
+mod query;
 pub mod rolesanywhere;
 mod saml;
 mod secret;
@@ -44,12 +50,14 @@ pub use clock::{
 };
 pub use doors::{read_file, write_file};
 pub use error::AwsError;
+pub use iam::{ByHand, IamKey, IamSettings, IamUser, Lag, Rate};
 pub use kit::{Kit, Options};
 pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role,
-    RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor, User, WebTrust,
-    World, names,
+    AccessKey, Account, Attachment, Container, Group, Hints, Imds, ImdsTokens, LastUsed,
+    LoginProfile, ManagedPolicy, MfaDevice, OidcProvider, Policies, Quotas, Role, RoleIam,
+    RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor, UnassignedMfa,
+    User, UserIam, WebTrust, World, names,
 };

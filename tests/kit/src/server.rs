@@ -22,7 +22,7 @@ use crate::error::AwsError;
 use crate::metadata::{self, Answered};
 use crate::sigv4::{Presented, SignedRequest};
 use crate::state::{Shared, State};
-use crate::{clock, control, doors, rolesanywhere, sso, sts};
+use crate::{clock, control, doors, iam, rolesanywhere, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
 const BODY_LIMIT: usize = 1 << 20;
@@ -37,6 +37,8 @@ pub(crate) enum Door {
     Aws,
     /// IAM Identity Center, behind the same listener.
     Sso,
+    /// IAM, behind the same listener.
+    Iam,
     /// IAM Roles Anywhere, behind the same listener.
     RolesAnywhere,
     /// The metadata service of an instance.
@@ -50,15 +52,26 @@ impl Door {
         match self {
             Self::Aws => "sts",
             Self::Sso => "sso",
+            Self::Iam => "iam",
             Self::RolesAnywhere => "rolesanywhere",
             Self::Imds => "imds",
             Self::Container => "container",
         }
     }
 
+    /// The service that a request is for, where several have one door.
+    fn within(self, request: &SignedRequest<'_>) -> Door {
+        match self {
+            Self::Aws if sso::operation_of(request).is_some() => Self::Sso,
+            Self::Aws if rolesanywhere::operation_of(request).is_some() => Self::RolesAnywhere,
+            Self::Aws if iam::is_asked(request) => Self::Iam,
+            door => door,
+        }
+    }
+
     fn operation_of(self, request: &SignedRequest<'_>) -> String {
         match self {
-            Self::Aws => sts::operation_of(request),
+            Self::Aws | Self::Iam => sts::operation_of(request),
             Self::Sso => sso::operation_of(request).unwrap_or_default().to_owned(),
             Self::RolesAnywhere => {
                 rolesanywhere::operation_of(request).unwrap_or_default().to_owned()
@@ -72,6 +85,7 @@ impl Door {
         match self {
             Self::Aws => sts::answer(state, request, call).into(),
             Self::Sso => sso::answer(state, request, call).into(),
+            Self::Iam => iam::answer(state, request, call).into(),
             Self::RolesAnywhere => rolesanywhere::answer(state, request, call).into(),
             Self::Imds => metadata::answer_imds(state, request),
             Self::Container => metadata::answer_container(state, request),
@@ -82,6 +96,7 @@ impl Door {
     fn refuse(self, error: &AwsError, operation: &str) -> Reply {
         match self {
             Self::Sso => sso::failure(error, operation),
+            Self::Iam => iam::failure(error),
             Self::RolesAnywhere => rolesanywhere::failure(error),
             _ => sts::failure(error, false),
         }
@@ -198,12 +213,7 @@ async fn handle(
         let reply = control::answer(shared, request.method, path, request.body);
         return Ok(respond(reply, shared.lock().clock.now()));
     }
-    let door = match door {
-        Door::Aws if sso::operation_of(&request).is_some() => Door::Sso,
-        Door::Aws if rolesanywhere::operation_of(&request).is_some() => Door::RolesAnywhere,
-        door => door,
-    };
-    serve_aws(&request, door, shared).await
+    serve_aws(&request, door.within(&request), shared).await
 }
 
 /// Counts the call, lets the faults strike, does the work, and records what was answered.
@@ -215,8 +225,10 @@ async fn serve_aws(
     let operation = door.operation_of(request);
     let (faults, mut call) = {
         let mut state = shared.lock();
-        state.calls.arrive(&operation);
-        (state.chaos.strike(&operation), call_of(request, door, operation, state.clock.now()))
+        let number = state.calls.arrive(&operation);
+        let faults = state.chaos.strike(door.service(), &operation);
+        let at = state.clock.now();
+        (faults, Call { number, ..call_of(request, door, operation, at) })
     };
     shared.notify_arrival();
 
@@ -256,6 +268,9 @@ async fn serve_aws(
         return Err(Hangup);
     }
     record(shared, call, Some(&reply));
+    if let Some(Fault::HoldReply { gate }) = &last {
+        shared.pass_gate(gate).await;
+    }
     Ok(match last {
         Some(Fault::SkewDate { seconds }) => respond(reply, now.saturating_add(seconds)),
         Some(Fault::Truncate) => truncated(reply, now),
@@ -269,6 +284,7 @@ fn call_of(request: &SignedRequest<'_>, door: Door, operation: String, at: i64) 
         request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     Call {
+        number: 0,
         service: door.service(),
         operation,
         principal: None,
@@ -328,6 +344,7 @@ fn instead(fault: &Fault, refuse: &dyn Fn(&AwsError) -> Reply) -> Option<Instead
         }),
         Fault::Delay { .. }
         | Fault::Hold { .. }
+        | Fault::HoldReply { .. }
         | Fault::LoseReply
         | Fault::Truncate
         | Fault::SkewDate { .. } => None,

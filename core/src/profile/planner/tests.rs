@@ -54,7 +54,7 @@ fn loops_are_shown_whole() {
 #[test]
 fn a_missing_profile_names_those_like_it() {
     refused("[profile aa]\n[profile xyz]", &["no such profile", "did you mean aa?"]);
-    refused("[a]\nregion = x", &["/aws/config:1", "[profile NAME]"]);
+    refused("[a]\nregion = x", &["/aws/config:1", "write [profile a] in place of [a]"]);
     refused(
         "[profile a]\nrole_arn = A\nsource_profile = bsae\n[profile base]",
         &["/aws/config:3", "bsae, which does not exist", "did you mean base?"],

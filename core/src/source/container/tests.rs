@@ -3,8 +3,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::Fs;
 use crate::http::HttpClient;
-use crate::{Fs, testing};
 
 /// Answers from a script; knows the addresses of names; notes the tokens shown.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Test {
             env: Env::from_pairs(env.iter().copied()),
             fs: Fs::rooted(folder.path()),
             http: http.clone(),
-            ..testing::context()
+            ..Context::fake()
         };
         Self { provider: ContainerProvider::new(context), http, folder }
     }

@@ -48,6 +48,20 @@ enum Attempt<T> {
     Unauthorized,
 }
 
+/// What has not been answered in time.
+enum Silence {
+    None,
+    /// A PUT, and a GET after it: the service is slow.
+    OfAll,
+    /// A PUT, while a GET without a token is answered.
+    OfTokens {
+        /// Whether it is let in.
+        is_open: bool,
+        /// What to run if it stays so.
+        command: String,
+    },
+}
+
 impl Client {
     pub(super) fn new(context: Context, settings: ImdsSettings) -> Self {
         Self { context, settings, access: Mutex::default() }
@@ -133,7 +147,7 @@ impl Client {
 
     async fn new_access(&self) -> Result<Access, Failure> {
         let mut attempt = 1;
-        let mut silent = false;
+        let mut silence = Silence::None;
         loop {
             let reason = match self.send(Method::PUT, TOKEN_PATH, None).await {
                 Ok(answer) => match answer.status() {
@@ -151,16 +165,21 @@ impl Client {
                 Err(error) if error.failure == HttpFailure::Connect => {
                     return Err(Failure::Absent(error.message));
                 }
-                Err(error) => {
-                    let is_silent = error.failure == HttpFailure::TimedOut;
-                    if is_silent
-                        && !std::mem::replace(&mut silent, true)
-                        && let Some(access) = self.ask_without_token().await?
-                    {
-                        return Ok(access);
+                Err(error) if error.failure == HttpFailure::TimedOut => match silence {
+                    Silence::None => {
+                        silence = self.look_without_token().await?;
+                        if let Silence::OfTokens { .. } = silence {
+                            // One late answer is no proof.
+                            continue;
+                        }
+                        self.broken(error)?
                     }
-                    self.broken(error)?
-                }
+                    Silence::OfTokens { is_open, command } => {
+                        return self.lost_tokens(is_open, command);
+                    }
+                    Silence::OfAll => self.broken(error)?,
+                },
+                Err(error) => self.broken(error)?,
             };
             if attempt >= self.settings.attempts {
                 return Err(reason);
@@ -170,33 +189,37 @@ impl Client {
         }
     }
 
-    /// No answer to a PUT: is it slow, or is its answer lost on the way, as it is meant to be more
-    /// than `http-put-response-hop-limit` hops away? Answers to GET have no such limit. `None`: slow.
-    async fn ask_without_token(&self) -> Result<Option<Access>, Failure> {
+    /// No answer to a PUT: is the service slow, or is its answer lost on the way, as it is meant to
+    /// be more than `http-put-response-hop-limit` hops away? Answers to GET have no such limit.
+    async fn look_without_token(&self) -> Result<Silence, Failure> {
         let Ok(answer) = self.send(Method::GET, INSTANCE_ID_PATH, None).await else {
-            return Ok(None);
+            return Ok(Silence::OfAll);
         };
-        let command = |instance_id: Option<String>| {
-            let known = instance_id.or_else(|| hop_limit::instance_id_of_machine(&self.context.fs));
-            hop_limit::command(known.as_deref())
+        let is_open = match answer.status() {
+            StatusCode::OK => true,
+            StatusCode::UNAUTHORIZED => false,
+            StatusCode::FORBIDDEN => return Err(Failure::Disabled),
+            _ => return Ok(Silence::OfAll),
         };
-        match answer.status() {
-            StatusCode::OK => {
-                let id = std::str::from_utf8(answer.body()).ok().and_then(hop_limit::instance_id);
-                let command = command(id);
-                if !self.settings.v1_disabled {
-                    tracing::warn!(
-                        help = command,
-                        "the metadata service's answer to the request for a token is lost on the \
-                         way (hop limit); going on without a token (IMDSv1)"
-                    );
-                }
-                self.without_token(Some(command.clone()), Failure::HopLimit { command }).map(Some)
-            }
-            StatusCode::UNAUTHORIZED => Err(Failure::HopLimit { command: command(None) }),
-            StatusCode::FORBIDDEN => Err(Failure::Disabled),
-            _ => Ok(None),
+        let told = std::str::from_utf8(answer.body()).ok().filter(|_| is_open);
+        let id = told.and_then(hop_limit::instance_id);
+        let id = id.or_else(|| hop_limit::instance_id_of_machine(&self.context.fs));
+        Ok(Silence::OfTokens { is_open, command: hop_limit::command(id.as_deref()) })
+    }
+
+    /// Answers to PUT get lost, again and again.
+    fn lost_tokens(&self, is_open: bool, command: String) -> Result<Access, Failure> {
+        if !is_open {
+            return Err(Failure::HopLimit { command });
         }
+        if !self.settings.v1_disabled {
+            tracing::warn!(
+                help = command,
+                "the metadata service's answer to the request for a token is lost on the way (hop \
+                 limit); going on without a token (IMDSv1)"
+            );
+        }
+        self.without_token(Some(command.clone()), Failure::HopLimit { command })
     }
 
     /// Leave to go without a token, where the settings allow that.

@@ -52,7 +52,7 @@ const ROLES: &str = "GET meta-data/iam/security-credentials/";
 impl Test {
     fn new(settings: ImdsSettings, script: Vec<Answer>) -> Self {
         let http = Arc::new(Scripted { script: Mutex::new(script.into()), ..Scripted::default() });
-        let context = Context { http: http.clone(), ..testing::context() };
+        let context = Context { http: http.clone(), ..Context::fake() };
         let clock = context.clock.clone();
         Self { provider: ImdsProvider::new(context, settings), http, clock }
     }
@@ -159,7 +159,8 @@ async fn a_lost_answer_to_put_is_told_from_a_slow_service_and_from_none() {
     for (settings, without_token, named) in
         [(ImdsSettings::default(), status(401), "INSTANCE_ID"), (strict(), ok(id), id)]
     {
-        let error = Test::new(settings, vec![lost(), without_token]).ask().await.unwrap_err();
+        let error =
+            Test::new(settings, vec![lost(), without_token, lost()]).ask().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         let help = error.help().unwrap();
         let expected =
@@ -167,9 +168,16 @@ async fn a_lost_answer_to_put_is_told_from_a_slow_service_and_from_none() {
         assert!(help.ends_with(&expected), "{help}");
     }
 
-    let test = script(vec![lost(), ok(id), ok("role"), keys()]);
+    let test = script(vec![lost(), ok(id), lost(), ok("role"), keys()]);
     test.ask().await.unwrap();
-    assert_eq!(test.asked().len(), 4);
+    assert_eq!(test.asked()[2..], ["PUT".to_owned(), ROLES.to_owned(), format!("{ROLES}role")]);
+
+    // The first answer was late, and no more.
+    for without_token in [status(401), ok(id)] {
+        let test = script(vec![lost(), without_token, ok("T1"), ok("role"), keys()]);
+        test.ask().await.unwrap();
+        assert_eq!(test.asked()[3], format!("{ROLES} with T1"));
+    }
 
     let error = script(vec![lost(), lost(), lost(), lost()]).ask().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -292,7 +300,7 @@ async fn a_configured_role_is_not_asked_for_and_a_disabled_service_not_at_all() 
 async fn the_probe_tells_each_state_from_the_others() {
     let probe = async |script: Vec<Answer>| {
         let http = Scripted { script: Mutex::new(script.into()), ..Scripted::default() };
-        let context = Context { http: Arc::new(http), ..testing::context() };
+        let context = Context { http: Arc::new(http), ..Context::fake() };
         format!("{:?}", probe_imds(&context, &ImdsSettings::default()).await)
     };
     let lost = || Err(HttpFailure::TimedOut);
@@ -301,8 +309,9 @@ async fn the_probe_tells_each_state_from_the_others() {
         (vec![ok("T1"), status(404)], "Working { version: 2, role: None"),
         (vec![status(404), ok("role")], "Working { version: 1, role: Some(\"role\")"),
         (vec![Err(HttpFailure::Connect)], "Absent"),
-        (vec![lost(), status(401)], "HopLimit"),
-        (vec![lost(), ok("i-0123456789abcdef0")], "HopLimit"),
+        (vec![lost(), status(401), lost()], "HopLimit"),
+        (vec![lost(), ok("i-0123456789abcdef0"), lost()], "HopLimit"),
+        (vec![lost(), status(401), ok("T1"), ok("role")], "Working { version: 2"),
         (vec![lost(), lost()], "Slow { limit: 1s }"),
         (vec![status(403)], "Disabled"),
         (vec![status(500)], "Faulty"),

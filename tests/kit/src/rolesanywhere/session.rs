@@ -7,9 +7,10 @@ use super::attributes::Attributes;
 use super::{Refusal, check_chain, policy, verify};
 use crate::calls::Call;
 use crate::clock;
+use crate::query::decode as decode_form;
 use crate::sigv4::{SignedRequest, hex_sha256};
 use crate::state::State;
-use crate::sts::{ServiceSession, decode_form, issue_for_service, packed_percent};
+use crate::sts::{ServiceSession, issue_for_service, packed_percent};
 use crate::world::{Role, RolesAnywhereProfile};
 
 const SERVICE: &str = "rolesanywhere.amazonaws.com";

@@ -4,6 +4,8 @@
 //! field but names has a default.
 
 mod default;
+mod hints;
+mod iam;
 mod metadata;
 mod roles_anywhere;
 
@@ -13,6 +15,11 @@ use serde_json::Value;
 use crate::secret::Secret;
 
 pub use default::names;
+pub use hints::Hints;
+pub use iam::{
+    Attachment, Group, LastUsed, LoginProfile, ManagedPolicy, Policies, Quotas, RoleIam,
+    UnassignedMfa, UserIam,
+};
 pub use metadata::{Container, Imds, ImdsTokens};
 pub use roles_anywhere::{RolesAnywhereProfile, TrustAnchor};
 
@@ -27,6 +34,12 @@ pub struct World {
     pub users: Vec<User>,
     /// IAM roles.
     pub roles: Vec<Role>,
+    /// IAM groups.
+    pub groups: Vec<Group>,
+    /// Managed policies of customers.
+    pub policies: Vec<ManagedPolicy>,
+    /// Virtual MFA devices that no user has.
+    pub unassigned_mfa: Vec<UnassignedMfa>,
     /// OpenID Connect providers.
     pub oidc_providers: Vec<OidcProvider>,
     /// SAML providers.
@@ -43,6 +56,9 @@ pub struct World {
     pub imds: Imds,
     /// The endpoints of containers.
     pub container: Container,
+    /// Where users were last found.
+    #[serde(skip)]
+    pub hints: Hints,
 }
 
 /// An AWS account.
@@ -57,6 +73,9 @@ pub struct Account {
     /// The account whose users may call `AssumeRoot` on this one.
     #[serde(default)]
     pub root_managed_by: Option<String>,
+    /// IAM's limits.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// An IAM user.
@@ -85,6 +104,9 @@ pub struct User {
     /// The account's root user.
     #[serde(default)]
     pub root: bool,
+    /// What IAM knows of it besides.
+    #[serde(default)]
+    pub iam: UserIam,
 }
 
 /// A long-term access key.
@@ -98,6 +120,12 @@ pub struct AccessKey {
     /// An inactive key is answered like an unknown one.
     #[serde(default = "yes")]
     pub active: bool,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    pub created: i64,
+    /// When it last signed a request that was accepted.
+    #[serde(default)]
+    pub last_used: Option<LastUsed>,
 }
 
 /// A virtual MFA device. Its codes do not depend on the time: each listed code is taken once, in
@@ -137,6 +165,9 @@ pub struct Role {
     /// Actions an explicit deny forbids its sessions.
     #[serde(default)]
     pub denied_actions: Vec<String>,
+    /// What its sessions may do.
+    #[serde(default)]
+    pub iam: RoleIam,
 }
 
 /// Who may assume a role. Every condition that is set must hold.
@@ -231,6 +262,9 @@ impl World {
             accounts: Vec::new(),
             users: Vec::new(),
             roles: Vec::new(),
+            groups: Vec::new(),
+            policies: Vec::new(),
+            unassigned_mfa: Vec::new(),
             oidc_providers: Vec::new(),
             saml_providers: Vec::new(),
             sso_users: Vec::new(),
@@ -239,6 +273,7 @@ impl World {
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
+            hints: Hints::default(),
         }
     }
 
@@ -248,6 +283,9 @@ impl World {
         put(&mut self.accounts, other.accounts, |a, b| a.id == b.id);
         put(&mut self.users, other.users, |a, b| a.account == b.account && a.name == b.name);
         put(&mut self.roles, other.roles, |a, b| a.account == b.account && a.name == b.name);
+        put(&mut self.groups, other.groups, |a, b| a.account == b.account && a.name == b.name);
+        put(&mut self.policies, other.policies, |a, b| a.account == b.account && a.name == b.name);
+        put(&mut self.unassigned_mfa, other.unassigned_mfa, |a, b| a.serial == b.serial);
         put(&mut self.oidc_providers, other.oidc_providers, |a, b| {
             a.account == b.account && a.url == b.url
         });
@@ -305,10 +343,9 @@ impl World {
 
     /// The user of an active access key, and its secret.
     pub fn user_of_key(&self, access_key_id: &str) -> Option<(&User, &AccessKey)> {
-        self.users.iter().find_map(|user| {
-            let key = user.access_keys.iter().find(|key| key.id == access_key_id && key.active)?;
-            Some((user, key))
-        })
+        let user = &self.users[self.user_index_of_key(access_key_id)?];
+        let key = user.access_keys.iter().find(|key| key.id == access_key_id && key.active)?;
+        Some((user, key))
     }
 
     /// Every secret the world starts with.

@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use rolecall::{Credentials, ErrorKind, Session, SessionOptions, block_on};
+use rolecall_kit::names;
+
+use crate::support::Machine;
+
+fn write(machine: &Machine, keys: &Credentials) {
+    let (id, secret) = (keys.access_key_id(), keys.secret_access_key().expose());
+    let token = keys.session_token().unwrap().expose();
+    let text = format!(
+        "[saml]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n\
+         aws_session_token = {token}\n"
+    );
+    machine.write("/home/.aws/credentials", &text);
+}
+
+#[test]
+fn a_long_run_takes_the_session_keys_that_another_program_has_written_since() {
+    let machine = Machine::new(&format!(
+        "[profile alice]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
+         [profile hop]\nrole_arn = {}\nsource_profile = alice\n\
+         [profile deploy]\nrole_arn = {}\nsource_profile = saml\n",
+        names::ALICE_KEY,
+        names::ALICE_SECRET,
+        names::HOP,
+        names::DEPLOY
+    ));
+    let new_keys = || {
+        let options = SessionOptions { no_disk_cache: true, ..machine.options("hop") };
+        machine.get(options).unwrap()
+    };
+    write(&machine, &new_keys());
+    let session = Session::new(machine.options("deploy")).unwrap();
+    let role = || block_on(session.credentials()).unwrap();
+    let first = role().unwrap();
+    // Longer than the keys last. What was planned with has ended.
+    machine.pass(Duration::from_secs(3601));
+    assert_eq!(role().unwrap_err().kind(), ErrorKind::Denied);
+    write(&machine, &new_keys());
+    machine.pass(Duration::from_secs(120));
+    let second = role().unwrap();
+    assert_ne!(first.access_key_id(), second.access_key_id());
+    assert!(machine.caller(&second).contains("assumed-role/Deploy/"));
+}
