@@ -37,7 +37,7 @@ impl Input {
                 Some(text) => Ok(Self::Bytes(Zeroizing::new(text.into_bytes()))),
                 None => Err(fail("the variable is not set")),
             },
-            SecretInput::File(path) => match context.fs.read(path, LIMIT) {
+            SecretInput::File(path) => match context.fs.read_also_pipe(path, LIMIT) {
                 Ok(bytes) => Ok(Self::Bytes(bytes)),
                 Err(error) => Err(fail(&error.to_string()).with_source(error)),
             },

@@ -121,7 +121,7 @@ impl Pin {
             (None, None) => return Ok(None),
         };
         let place = path.display();
-        let mut bytes = context.fs.read(path, LIMIT).map_err(|error| {
+        let mut bytes = context.fs.read_also_pipe(path, LIMIT).map_err(|error| {
             invalid(format!("the PIN cannot be read from {place}: {error}")).with_source(error)
         })?;
         let pin = Secret::from_utf8(std::mem::take(&mut *bytes)).map(|pin| pin.trimmed());

@@ -42,7 +42,7 @@ impl CertificateSelector {
     /// `InvalidConfiguration` if the file cannot be read or the selector makes no sense.
     pub fn read(text: &str, context: &Context) -> Result<Self> {
         let Some(path) = text.strip_prefix("file://") else { return text.parse() };
-        let bytes = context.fs.read(Path::new(path), LIMIT).map_err(|error| {
+        let bytes = context.fs.read_also_pipe(Path::new(path), LIMIT).map_err(|error| {
             invalid(format!("{path} cannot be read: {error}")).with_source(error)
         })?;
         Self::from_json(&bytes).map_err(|error| error.with_place(path))
