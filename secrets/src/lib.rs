@@ -1,0 +1,22 @@
+//! Dynamic secrets: IAM users and STS sessions on lease, with nothing left behind.
+//!
+//! - A [`DynamicSecret`] is a named definition: how to reach AWS, what to make there, for how long.
+//! - A [`Lease`] is one user or session made from it. Its states and what leads from one to the
+//!   next are data ([`Change`]), so that every store keeps the same rules.
+//! - A [`Store`] keeps definitions, leases and their audit log.
+
+#![warn(missing_docs)]
+
+mod audit;
+mod change;
+mod definition;
+mod lease;
+mod store;
+
+pub use audit::{AuditEntry, Outcome, Record};
+pub use change::{Change, change};
+pub use definition::{
+    AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind, SessionToken,
+};
+pub use lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
+pub use store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};
