@@ -12,6 +12,7 @@ mod change;
 mod definition;
 mod lease;
 mod store;
+mod template;
 
 pub use audit::{AuditEntry, Outcome, Record};
 pub use change::{Change, change};
