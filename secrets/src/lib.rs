@@ -10,6 +10,7 @@
 mod audit;
 mod change;
 mod definition;
+mod iam;
 mod lease;
 mod store;
 mod template;
