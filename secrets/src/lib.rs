@@ -9,9 +9,12 @@
 
 mod audit;
 mod change;
+mod check;
 mod definition;
 mod iam;
 mod lease;
+mod naming;
+mod policy;
 mod store;
 mod template;
 
