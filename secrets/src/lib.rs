@@ -10,18 +10,25 @@
 mod audit;
 mod change;
 mod check;
+mod connect;
 mod definition;
 mod iam;
 mod lease;
+mod leases;
+mod make;
 mod naming;
 mod policy;
+mod seal;
 mod store;
 mod template;
 
 pub use audit::{AuditEntry, Outcome, Record};
 pub use change::{Change, change};
+pub use connect::{Connect, Reached};
 pub use definition::{
     AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind, SessionToken,
 };
 pub use lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
+pub use leases::{Identity, Issued, LeaseOptions, LeaseRequest, Leases};
+pub use seal::SealingKey;
 pub use store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};

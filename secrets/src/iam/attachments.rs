@@ -80,12 +80,12 @@ impl Iam {
         let Some(calls) = kind.calls() else { return self.remove_login_profile(user).await };
         let mut params = named(user);
         params.add(calls.parameter, name);
-        absent_is_done(self.query.command(calls.remove, params).await)?;
+        absent_is_done(self.command(calls.remove, params).await)?;
         if kind == Attachment::MfaDevice && name.starts_with("arn:") {
             // A virtual device stays behind, and its name with it.
             let mut params = Params::new();
             params.add("SerialNumber", name);
-            absent_is_done(self.query.command("DeleteVirtualMFADevice", params).await)?;
+            absent_is_done(self.command("DeleteVirtualMFADevice", params).await)?;
         }
         Ok(())
     }
@@ -102,6 +102,6 @@ impl Iam {
     }
 
     async fn remove_login_profile(&self, user: &str) -> Result<()> {
-        absent_is_done(self.query.command("DeleteLoginProfile", named(user)).await)
+        absent_is_done(self.command("DeleteLoginProfile", named(user)).await)
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct User {
     pub(crate) user_name: String,
     pub(crate) path: String,
     pub(crate) arn: String,
+    /// When it was made, RFC 3339.
+    pub(crate) create_date: String,
 }
 
 /// An access key, while its secret is known.
@@ -101,7 +103,7 @@ impl Iam {
         params.add("Path", user.path);
         params.add_if("PermissionsBoundary", user.permissions_boundary);
         params.add_pairs("Tags", ("Key", "Value"), user.tags);
-        let answer: Answer = self.query.call_once("CreateUser", params).await?;
+        let answer: Answer = self.call_once("CreateUser", params).await?;
         Ok(answer.user)
     }
 
@@ -112,7 +114,7 @@ impl Iam {
         struct Answer {
             user: User,
         }
-        let answer = self.query.call::<Answer>("GetUser", named(name)).await;
+        let answer = self.call::<Answer>("GetUser", named(name)).await;
         absent_is_none(answer.map(|answer| answer.user))
     }
 
@@ -130,7 +132,7 @@ impl Iam {
     pub(crate) async fn tag_user(&self, name: &str, tags: &BTreeMap<String, String>) -> Result<()> {
         let mut params = named(name);
         params.add_pairs("Tags", ("Key", "Value"), tags);
-        self.query.command("TagUser", params).await
+        self.command("TagUser", params).await
     }
 
     /// Users whose path begins with `prefix`, one page after the other: the first, then those
@@ -151,14 +153,14 @@ impl Iam {
     pub(crate) async fn add_user_to_group(&self, name: &str, group: &str) -> Result<()> {
         let mut params = named(name);
         params.add("GroupName", group);
-        self.query.command("AddUserToGroup", params).await
+        self.command("AddUserToGroup", params).await
     }
 
     /// Attaches a managed policy.
     pub(crate) async fn attach_user_policy(&self, name: &str, arn: &str) -> Result<()> {
         let mut params = named(name);
         params.add("PolicyArn", arn);
-        self.query.command("AttachUserPolicy", params).await
+        self.command("AttachUserPolicy", params).await
     }
 
     /// Writes an inline policy, also over an older one of that name.
@@ -171,7 +173,7 @@ impl Iam {
         let mut params = named(name);
         params.add("PolicyName", policy);
         params.add("PolicyDocument", document);
-        self.query.command("PutUserPolicy", params).await
+        self.command("PutUserPolicy", params).await
     }
 
     /// Makes an access key. Never sent again unless it certainly was not carried out.
@@ -181,13 +183,13 @@ impl Iam {
         struct Answer {
             access_key: AccessKey,
         }
-        let answer: Answer = self.query.call_once("CreateAccessKey", named(name)).await?;
+        let answer: Answer = self.call_once("CreateAccessKey", named(name)).await?;
         Ok(answer.access_key)
     }
 
     /// Removes a user that has nothing attached. One that is not there is removed.
     pub(crate) async fn delete_user(&self, name: &str) -> Result<()> {
-        absent_is_done(self.query.command("DeleteUser", named(name)).await)
+        absent_is_done(self.command("DeleteUser", named(name)).await)
     }
 
     /// The names of what is attached to a user, by the list `action`.
@@ -222,7 +224,7 @@ impl Iam {
         let mut params = params.clone();
         params.add("MaxItems", PAGE);
         params.add_if("Marker", marker);
-        self.query.call(action, params).await
+        self.call(action, params).await
     }
 }
 
