@@ -21,6 +21,7 @@ mod policy;
 mod seal;
 mod store;
 mod template;
+mod worker;
 
 pub use audit::{AuditEntry, Outcome, Record};
 pub use change::{Change, change};
@@ -29,6 +30,9 @@ pub use definition::{
     AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind, SessionToken,
 };
 pub use lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
-pub use leases::{Identity, Issued, LeaseOptions, LeaseRequest, Leases};
+pub use leases::{
+    Fate, Identity, Issued, LeaseOptions, LeaseRequest, Leases, Orphan, Probe, ReapOptions,
+};
 pub use seal::SealingKey;
 pub use store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};
+pub use worker::{Metrics, Worker, WorkerOptions};

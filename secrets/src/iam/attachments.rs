@@ -41,6 +41,10 @@ impl Attachment {
         Self::Group,
     ];
 
+    /// What a lease attaches to its user; the others are somebody else's doing.
+    pub(crate) const OURS: [Self; 4] =
+        [Self::AccessKey, Self::InlinePolicy, Self::ManagedPolicy, Self::Group];
+
     fn calls(self) -> Option<Calls> {
         let calls = |list, parameter, remove| Some(Calls { list, parameter, remove });
         match self {

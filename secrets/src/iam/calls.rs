@@ -15,7 +15,7 @@ pub(crate) struct NewUser<'a> {
     pub(crate) tags: &'a BTreeMap<String, String>,
 }
 
-/// A user.
+/// A user. Lists leave its tags out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct User {
@@ -24,6 +24,16 @@ pub(crate) struct User {
     pub(crate) arn: String,
     /// When it was made, RFC 3339.
     pub(crate) create_date: String,
+    #[serde(default)]
+    tags: Members<Tag>,
+}
+
+impl User {
+    /// The value of a tag.
+    pub(crate) fn tag(&self, key: &str) -> Option<&str> {
+        let found = self.tags.member.iter().find(|tag| tag.key == key);
+        found.map(|tag| tag.value.as_str())
+    }
 }
 
 /// An access key, while its secret is known.
@@ -34,7 +44,7 @@ pub(crate) struct AccessKey {
     pub(crate) secret_access_key: Secret,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Tag {
     key: String,
@@ -49,7 +59,6 @@ pub(super) struct Page {
     is_truncated: bool,
     marker: Option<String>,
     users: Members<User>,
-    tags: Members<Tag>,
     policy_names: Members<String>,
     #[serde(
         alias = "AccessKeyMetadata",
@@ -64,7 +73,7 @@ pub(super) struct Page {
 }
 
 /// The members of a list.
-#[derive(Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Members<T> {
     #[serde(default = "Vec::new")]
     member: Vec<T>,
@@ -107,7 +116,7 @@ impl Iam {
         Ok(answer.user)
     }
 
-    /// A user; `None` if there is none of that name.
+    /// A user with its tags; `None` if there is none of that name.
     pub(crate) async fn user(&self, name: &str) -> Result<Option<User>> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -116,16 +125,6 @@ impl Iam {
         }
         let answer = self.call::<Answer>("GetUser", named(name)).await;
         absent_is_none(answer.map(|answer| answer.user))
-    }
-
-    /// A user's tags; `None` if there is no such user.
-    pub(crate) async fn user_tags(&self, name: &str) -> Result<Option<BTreeMap<String, String>>> {
-        let pages = self.all("ListUserTags", &named(name)).await;
-        let tags = pages.map(|pages| {
-            let tags = pages.into_iter().flat_map(|page| page.tags.member);
-            tags.map(|tag| (tag.key, tag.value)).collect()
-        });
-        absent_is_none(tags)
     }
 
     /// Sets tags of a user.

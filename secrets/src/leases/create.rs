@@ -105,7 +105,7 @@ impl Leases {
         Ok(Issued { lease, credentials })
     }
 
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         request: &LeaseRequest,
         secret: &DynamicSecret,
@@ -168,6 +168,26 @@ impl Leases {
         let provider = format!("lease {}", lease.id);
         Ok(Credentials::new(key.access_key_id, key.secret_access_key, provider)
             .with_account_id(Some(account.id.clone()))
+            .with_expires_at(Some(lease.expires_at)))
+    }
+
+    /// The credentials of a lease whose secret was kept.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if it was not kept, or no key is given; `Denied` for another key than
+    /// it was kept under.
+    pub async fn reveal(&self, id: LeaseId) -> Result<Credentials> {
+        let lease = self.lease(id).await?;
+        let (Some(sealed), Some(access_key_id)) = (&lease.sealed, &lease.access_key_id) else {
+            return Err(wrong(&format!("the secret of lease {id} is not kept"))
+                .with_help("take a lease with --keep, or another one now"));
+        };
+        let key = self.options.sealing_key.as_ref();
+        let key = key.ok_or_else(|| wrong("the secret is sealed").with_help("give --seal-key"))?;
+        let (secret, token) = key.open(id, sealed)?;
+        Ok(Credentials::new(access_key_id.clone(), secret, format!("lease {id}"))
+            .with_session_token(token)
+            .with_account_id(Some(lease.principal.account_id))
             .with_expires_at(Some(lease.expires_at)))
     }
 

@@ -1,6 +1,8 @@
 //! What is done with leases.
 
 mod create;
+mod probe;
+mod reap;
 mod renew;
 mod revoke;
 
@@ -17,6 +19,9 @@ use crate::seal::SealingKey;
 use crate::store::{Claimant, Conflict, LeaseFilter, Store, StoredSecret};
 
 pub use create::{Identity, Issued, LeaseRequest};
+pub use probe::Probe;
+pub use reap::{Fate, Orphan, ReapOptions};
+pub(crate) use revoke::Worked;
 
 /// How long a claim on a lease holds.
 const HOLD: Duration = Duration::from_secs(120);
@@ -60,6 +65,16 @@ impl Leases {
             store,
             options: Arc::new(options),
         }
+    }
+
+    /// The machine it works on.
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Who claims leases.
+    pub(crate) fn claimant(&self) -> &Claimant {
+        &self.claimant
     }
 
     /// The store.

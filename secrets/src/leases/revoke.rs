@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 
@@ -11,6 +11,14 @@ use crate::store::Conflict;
 
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// What became of a lease that was due.
+#[derive(Debug)]
+pub(crate) struct Worked {
+    pub(crate) lease: Lease,
+    /// Why it has to be tried again.
+    pub(crate) failure: Option<CredentialsError>,
+}
 
 impl Leases {
     /// Takes a lease back now. Once this has been asked for it is tried until it is done, also if
@@ -32,7 +40,7 @@ impl Leases {
             .with_help("deny its role by a policy on aws:TokenIssueTime, or forget the lease"));
         }
         let lease = self.claimed(id).await?;
-        self.take_back(lease).await
+        Ok(self.take_back(lease).await?.lease)
     }
 
     /// Stops caring for a lease, whatever AWS still holds of it.
@@ -47,43 +55,45 @@ impl Leases {
     }
 
     /// Does what is due for a lease that was claimed.
-    pub(crate) async fn work_on(&self, lease: Lease) -> Result<Lease> {
+    pub(crate) async fn work_on(&self, lease: Lease) -> Result<Worked> {
         let is_session = lease.principal.kind != "iam-user";
-        match lease.state {
+        let (change, record) = match lease.state {
             LeaseState::Active if is_session => {
-                let record = self.record("expire", Outcome::Done, "");
-                self.store.advance(lease.id, lease.fence, &Change::Expire, &record).await
+                (Change::Expire, self.record("expire", Outcome::Done, ""))
             }
             // Whoever asked for it died before AWS answered, and nobody has the session.
-            LeaseState::Intent if is_session => {
-                let change = Change::Refuse("whoever asked for it is gone".to_owned());
-                let record = self.record("create", Outcome::Failed, "never handed out");
-                self.store.advance(lease.id, lease.fence, &change, &record).await
-            }
-            _ => self.take_back(lease).await,
-        }
+            LeaseState::Intent if is_session => (
+                Change::Refuse("whoever asked for it is gone".to_owned()),
+                self.record("create", Outcome::Failed, "never handed out"),
+            ),
+            _ => return self.take_back(lease).await,
+        };
+        let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
+        Ok(Worked { lease, failure: None })
+    }
+
+    /// Puts off a lease that was claimed, without a try.
+    pub(crate) async fn put_off(&self, lease: Lease, failure: &str, at: SystemTime) -> Result<()> {
+        let lease = self.begin_revocation(lease).await?;
+        let change = Change::Retry { failure: failure.to_owned(), at };
+        let record = self.record("revoke", Outcome::Failed, failure);
+        self.store.advance(lease.id, lease.fence, &change, &record).await.map(|_| ())
     }
 
     /// Takes back a lease that was claimed, and writes down how it went.
-    async fn take_back(&self, lease: Lease) -> Result<Lease> {
-        let lease = if lease.state == LeaseState::Revoking {
-            lease
-        } else {
-            let record = self.record("revoke", Outcome::Begun, "");
-            self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await?
-        };
-        let (change, record) = match self.remove(&lease).await {
+    async fn take_back(&self, lease: Lease) -> Result<Worked> {
+        let lease = self.begin_revocation(lease).await?;
+        let removal = self.remove(&lease).await;
+        let (change, record) = match &removal {
             Ok(Removal::Gone) => (Change::Removed, self.record("revoke", Outcome::Done, "")),
             Ok(Removal::Foreign) => {
                 let detail = "a user of that name is not ours and was left alone";
                 (Change::Removed, self.record("revoke", Outcome::Done, detail))
             }
             Ok(Removal::NotSeen { until }) => {
-                let failure = "IAM does not show the user, and may only not show it yet";
-                (
-                    Change::Retry { failure: failure.to_owned(), at: until },
-                    self.record("revoke", Outcome::Failed, failure),
-                )
+                let failure = "IAM does not show the user, and may only not show it yet".to_owned();
+                let record = self.record("revoke", Outcome::Failed, failure.as_str());
+                (Change::Retry { failure, at: *until }, record)
             }
             Err(error) => {
                 let failure = error.to_string();
@@ -92,7 +102,17 @@ impl Leases {
                 (Change::Retry { failure, at }, record)
             }
         };
-        self.store.advance(lease.id, lease.fence, &change, &record).await
+        let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
+        Ok(Worked { lease, failure: removal.err() })
+    }
+
+    /// Writes down that a claimed lease is to be taken back, if it is not yet.
+    async fn begin_revocation(&self, lease: Lease) -> Result<Lease> {
+        if lease.state == LeaseState::Revoking {
+            return Ok(lease);
+        }
+        let record = self.record("revoke", Outcome::Begun, "");
+        self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await
     }
 
     async fn remove(&self, lease: &Lease) -> Result<Removal> {

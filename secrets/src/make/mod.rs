@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 
 pub(crate) use session::make_session;
-pub(crate) use user::{Removal, Unmade, UserMaker, our_path};
+pub(crate) use user::{
+    Removal, TAG_EXPIRES, TAG_LEASE, TAG_NONCE, TAG_STORE, Unmade, UserMaker, our_path,
+};
 
 /// Until when calls may be made for a lease: half of the claim, so that nobody else works on it
 /// while a call of ours is still under way.

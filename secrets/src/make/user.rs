@@ -6,7 +6,7 @@ use rolecall_sts::ServiceError;
 
 use super::Deadline;
 use crate::definition::IamUser;
-use crate::iam::{AccessKey, Attachment, Certainty, Iam, NewUser, certainty, has_code};
+use crate::iam::{AccessKey, Attachment, Certainty, Iam, NewUser, User, certainty, has_code};
 use crate::lease::Lease;
 use crate::policy;
 
@@ -99,36 +99,44 @@ impl UserMaker<'_> {
     pub(crate) async fn remove(&self) -> Result<Removal> {
         let name = self.name();
         self.step()?;
-        let Some(tags) = self.iam.user_tags(name).await? else {
+        let Some(user) = self.iam.user(name).await? else {
             let until = self.lease.created_at + QUIET;
             let is_early = self.context.clock.now() < until;
             return Ok(if is_early { Removal::NotSeen { until } } else { Removal::Gone });
         };
-        match tags.get(TAG_NONCE) {
-            Some(nonce) if *nonce == self.lease.principal.nonce => {}
-            Some(_) => return Ok(Removal::Foreign),
-            None if self.is_in_our_path().await? => return Err(self.untagged()),
-            None => return Ok(Removal::Foreign),
+        match user.tag(TAG_NONCE) {
+            Some(nonce) if nonce == self.lease.principal.nonce => {}
+            None if user.path == self.lease.principal.path => return Err(self.untagged()),
+            _ => return Ok(Removal::Foreign),
         }
-        for round in 1.. {
-            for kind in Attachment::ALL {
-                self.step()?;
-                self.iam.sweep(name, kind).await?;
-            }
+        // What we attach needs few permissions; the rest only if IAM says that there is more.
+        self.sweep(&Attachment::OURS).await?;
+        for _ in 0..ROUNDS {
+            self.step()?;
             match self.iam.delete_user(name).await {
-                // Something was attached meanwhile.
-                Err(error) if round < ROUNDS && has_code(&error, "DeleteConflict") => {}
+                Err(error) if has_code(&error, "DeleteConflict") => {
+                    self.sweep(&Attachment::ALL).await?;
+                }
                 result => return result.map(|()| Removal::Gone),
             }
         }
-        Ok(Removal::Gone)
+        self.iam.delete_user(name).await.map(|()| Removal::Gone)
+    }
+
+    async fn sweep(&self, kinds: &[Attachment]) -> Result<()> {
+        for kind in kinds {
+            self.step()?;
+            self.iam.sweep(self.name(), *kind).await?;
+        }
+        Ok(())
     }
 
     fn name(&self) -> &str {
         &self.lease.principal.name
     }
 
-    async fn create(&self, spec: &IamUser) -> Result<(), Unmade> {
+    /// Makes the bare user.
+    pub(crate) async fn create(&self, spec: &IamUser) -> Result<(), Unmade> {
         let certainly = |error| Unmade { error, may_be_left: false };
         let perhaps = |error| Unmade { error, may_be_left: true };
         let mut tags = spec.tags.clone();
@@ -154,10 +162,8 @@ impl UserMaker<'_> {
         // The reply was lost, or there is such a user: is it ours?
         for attempt in 0..TRIES {
             self.step().map_err(perhaps)?;
-            match self.iam.user_tags(self.name()).await.map_err(perhaps)? {
-                Some(tags) if tags.get(TAG_NONCE) == Some(&self.lease.principal.nonce) => {
-                    return Ok(());
-                }
+            match self.iam.user(self.name()).await.map_err(perhaps)? {
+                Some(user) if self.is_ours(&user) => return Ok(()),
                 Some(_) => {
                     let message = format!("there is a user {} that is not ours", self.name());
                     let error = CredentialsError::new(ErrorKind::Denied, "IAM CreateUser", message)
@@ -219,8 +225,7 @@ impl UserMaker<'_> {
 
     async fn check_owner(&self) -> Result<()> {
         self.step()?;
-        let tags = self.iam.user_tags(self.name()).await?.unwrap_or_default();
-        if tags.get(TAG_NONCE) == Some(&self.lease.principal.nonce) {
+        if self.iam.user(self.name()).await?.is_some_and(|user| self.is_ours(&user)) {
             return Ok(());
         }
         let message = format!("there is no user {} of ours any more", self.name());
@@ -228,9 +233,8 @@ impl UserMaker<'_> {
             .with_help("revoke the lease and take a new one"))
     }
 
-    async fn is_in_our_path(&self) -> Result<bool> {
-        let user = self.iam.user(self.name()).await?;
-        Ok(user.is_some_and(|user| user.path == self.lease.principal.path))
+    fn is_ours(&self, user: &User) -> bool {
+        user.tag(TAG_NONCE) == Some(self.lease.principal.nonce.as_str())
     }
 
     fn untagged(&self) -> CredentialsError {
