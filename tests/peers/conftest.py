@@ -36,7 +36,7 @@ def running_kit(tmp_path_factory):
 @pytest.fixture
 def kit(running_kit):
     """The kit as it was when it started."""
-    running_kit.post("reset", sessions=True)
+    running_kit.post("reset", sessions=True, world=True)
     return running_kit
 
 

@@ -163,6 +163,8 @@ class Kit:
         self.url = self.about["url"]
         self.key = self.about["access_key_id"]
         self.secret = self.about["secret_access_key"]
+        self.admin_key = self.about["admin_access_key_id"]
+        self.admin_secret = self.about["admin_secret_access_key"]
         self.roles = self.about["roles"]
         self.stop = self._server.stop
 

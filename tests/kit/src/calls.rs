@@ -10,6 +10,8 @@ const KEPT: usize = 20_000;
 /// One call as it was answered.
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
+    /// Which call it was by the order of arrival, from 1; the list is by the order of answers.
+    pub number: u64,
     /// Service, e.g. `sts`.
     pub service: &'static str,
     /// Operation, e.g. `AssumeRole`; empty if the request named none.
@@ -39,11 +41,13 @@ pub struct Call {
 pub(crate) struct Calls {
     list: VecDeque<Call>,
     arrived: BTreeMap<String, u64>,
+    all: u64,
 }
 
 impl Calls {
-    /// Counts a call when it arrives, before anything is done about it.
-    pub(crate) fn arrive(&mut self, operation: &str) {
+    /// Counts a call when it arrives, before anything is done about it; which one it is, from 1.
+    pub(crate) fn arrive(&mut self, operation: &str) -> u64 {
+        self.all += 1;
         match self.arrived.get_mut(operation) {
             Some(count) => *count += 1,
             None => {
@@ -52,6 +56,7 @@ impl Calls {
                 *self.arrived.entry(name.to_owned()).or_default() += 1;
             }
         }
+        self.all
     }
 
     /// Keeps a call once its answer is known.
@@ -64,6 +69,13 @@ impl Calls {
 
     pub(crate) fn list(&self) -> impl Iterator<Item = &Call> {
         self.list.iter()
+    }
+
+    /// The operations of a service in the order of their arrival, of the calls still kept.
+    pub(crate) fn operations(&self, service: &str) -> Vec<String> {
+        let mut calls: Vec<_> = self.list.iter().filter(|call| call.service == service).collect();
+        calls.sort_by_key(|call| call.number);
+        calls.into_iter().map(|call| call.operation.clone()).collect()
     }
 
     pub(crate) fn counts(&self) -> &BTreeMap<String, u64> {

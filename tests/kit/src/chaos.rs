@@ -77,7 +77,7 @@ pub enum Fault {
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
     /// Operation, e.g. `AssumeRole`, `imds:token`, `imds:roles`, `imds:credentials`,
-    /// `container:ecs`, `container:eks`; `*` for all.
+    /// `container:ecs`, `container:eks`; `iam:*` for all of a service, `*` for all.
     #[serde(default = "any")]
     pub operation: String,
     /// How many calls it strikes; `null` for all until cleared.
@@ -123,10 +123,11 @@ impl Chaos {
 
     /// Takes the faults that strike this call: delays and holds first come together with at most
     /// one final fault.
-    pub(crate) fn strike(&mut self, operation: &str) -> Vec<Fault> {
+    pub(crate) fn strike(&mut self, service: &str, operation: &str) -> Vec<Fault> {
         let mut struck = Vec::new();
         for rule in &mut self.rules {
-            if rule.operation != "*" && rule.operation != operation {
+            let of_service = rule.operation.strip_suffix(":*") == Some(service);
+            if rule.operation != "*" && rule.operation != operation && !of_service {
                 continue;
             }
             if rule.after > 0 {
@@ -179,11 +180,21 @@ mod tests {
     fn a_rule_strikes_its_operation_as_often_as_it_says() {
         let mut chaos = Chaos::default();
         chaos.add(FaultRule { after: 1, ..FaultRule::next("AssumeRole", 2, Fault::Throttle) });
-        assert!(chaos.strike("GetCallerIdentity").is_empty());
-        assert!(chaos.strike("AssumeRole").is_empty());
-        assert_eq!(chaos.strike("AssumeRole"), [Fault::Throttle]);
-        assert_eq!(chaos.strike("AssumeRole"), [Fault::Throttle]);
-        assert!(chaos.strike("AssumeRole").is_empty());
+        assert!(chaos.strike("sts", "GetCallerIdentity").is_empty());
+        assert!(chaos.strike("sts", "AssumeRole").is_empty());
+        assert_eq!(chaos.strike("sts", "AssumeRole"), [Fault::Throttle]);
+        assert_eq!(chaos.strike("sts", "AssumeRole"), [Fault::Throttle]);
+        assert!(chaos.strike("sts", "AssumeRole").is_empty());
+    }
+
+    #[test]
+    fn a_rule_may_strike_a_whole_service() {
+        let mut chaos = Chaos::default();
+        chaos.add(FaultRule { after: 1, ..FaultRule::next("iam:*", 1, Fault::LoseReply) });
+        assert!(chaos.strike("iam", "CreateUser").is_empty());
+        assert!(chaos.strike("sts", "AssumeRole").is_empty());
+        assert_eq!(chaos.strike("iam", "CreateAccessKey"), [Fault::LoseReply]);
+        assert!(chaos.strike("iam", "GetUser").is_empty());
     }
 
     #[test]
@@ -191,7 +202,7 @@ mod tests {
         let mut chaos = Chaos::default();
         chaos.add(FaultRule::always("*", Fault::Delay { milliseconds: 1 }));
         chaos.add(FaultRule::next("X", 1, Fault::Close));
-        assert_eq!(chaos.strike("X"), [Fault::Delay { milliseconds: 1 }, Fault::Close]);
-        assert_eq!(chaos.strike("X"), [Fault::Delay { milliseconds: 1 }]);
+        assert_eq!(chaos.strike("sts", "X"), [Fault::Delay { milliseconds: 1 }, Fault::Close]);
+        assert_eq!(chaos.strike("sts", "X"), [Fault::Delay { milliseconds: 1 }]);
     }
 }

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `GET /_kit/calls` | `[{"service", "operation", "principal", "access_key_id", "params", "status", …}]` |
 //! | `GET /_kit/counts` | `{"AssumeRole": 2}` |
-//! | `POST /_kit/reset` | `{}` or `{"sessions": true}`, which forgets sessions too |
+//! | `GET /_kit/operations/iam` | `["CreateUser", …]`: a service's calls in the order of arrival |
+//! | `POST /_kit/reset` | `{}`, or `{"sessions": true}`, which forgets sessions too, or `{"world": true}`, which brings back the world of the start |
 //! | `GET /_kit/chaos` | the rules in force |
 //! | `POST /_kit/chaos` | `{"operation": "AssumeRole", "count": 2, "after": 0, "fault": {"kind": "throttle"}}`, a list of such, or `{"clear": true}` |
 //! | `POST /_kit/open` | `{"gate": "a"}`: lets go what `{"kind": "hold", "gate": "a"}` holds |
@@ -21,6 +22,10 @@
 //! | `POST /_kit/sso-sign-out` | `{"user": "…"}` |
 //! | `POST /_kit/authorization-message` | `{"message": "…"}` -> `{"encoded": "…"}` |
 //! | `GET /_kit/secrets` | every secret, code and token that the kit knows or has handed out |
+//! | `GET /_kit/iam/users`, `GET /_kit/iam/users/ACCOUNT` | every IAM user but the root users, with everything attached to it, without secrets: `[{"account", "name", "path", "arn", "id", "created", "tags", "permissions_boundary", "access_keys": [{"id", "active", "created", "last_used"}], "login_profile", "signing_certificates", "ssh_public_keys", "service_specific_credentials", "mfa_devices", "inline_policies", "attached_policies", "groups"}]` |
+//! | `POST /_kit/iam/by-hand` | `{"user", "account", "login_profile": true, "access_key", "signing_certificate", "ssh_public_key", "service_specific_credential", "virtual_mfa", "hardware_mfa", "inline_policies": {}, "attached_policies": [], "groups": [], "tags": {}}`, all but `user` optional: adds these as somebody by hand -> the ids of what has one |
+//! | `GET /_kit/iam/settings` | how IAM behaves |
+//! | `POST /_kit/iam/settings` | `{"new_keys": {"seconds": 10, "calls": 3}, "new_users": {}, "lists": {}, "new_login_profiles": {}, "rates": [{"operation": "*", "per_second": 5, "burst": 10}], "page_limit": 2}`; what is left out is as usual again |
 //! | `GET /_kit/oidc/.well-known/jwks.json` | the keys of GetWebIdentityToken |
 
 use serde::Deserialize;
@@ -28,6 +33,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::chaos::FaultRule;
+use crate::iam;
 use crate::jwt::OutboundKey;
 use crate::kit::{mint_saml_assertion, mint_web_identity_token};
 use crate::server::{Reply, request_id};
@@ -40,6 +46,7 @@ use crate::world::{World, names};
 #[serde(default, deny_unknown_fields)]
 struct Reset {
     sessions: bool,
+    world: bool,
 }
 
 #[derive(Deserialize)]
@@ -142,10 +149,18 @@ fn get(shared: &Shared, path: &str) -> Outcome {
         "world" => to_json(&state.world),
         "sessions" => to_json(&state.sessions.values().collect::<Vec<_>>()),
         "secrets" => to_json(&state.secrets()),
+        "iam/users" => to_json(&iam::look_at_users(&state.world, None)),
+        "iam/settings" => to_json(&state.iam.settings),
         "oidc/.well-known/jwks.json" => {
             Ok(state.outbound.get_or_insert_with(OutboundKey::generate).jwks())
         }
-        _ => Err((404, format!("nothing to get at /_kit/{path}"))),
+        _ => match path.split_once('/') {
+            Some(("operations", service)) => to_json(&state.calls.operations(service)),
+            Some(("iam", part)) if let Some(account) = part.strip_prefix("users/") => {
+                to_json(&iam::look_at_users(&state.world, Some(account)))
+            }
+            _ => Err((404, format!("nothing to get at /_kit/{path}"))),
+        },
     }
 }
 
@@ -159,6 +174,9 @@ fn post(shared: &Shared, path: &str, body: &[u8]) -> Outcome {
             if reset.sessions {
                 state.sessions.clear();
                 state.minted.clear();
+            }
+            if reset.world {
+                state.world = state.first_world.clone();
             }
             drop(state);
             shared.close_gates();
@@ -206,6 +224,11 @@ fn post(shared: &Shared, path: &str, body: &[u8]) -> Outcome {
             let session = state.sessions.get_mut(&wanted.access_key_id);
             session.ok_or_else(|| (404, "no such session".to_owned()))?.expires = now;
         }
+        "iam/by-hand" => {
+            let added = iam::add_by_hand(&mut shared.lock(), &read(body)?);
+            return added.map_err(|problem| (400, problem));
+        }
+        "iam/settings" => shared.lock().iam.set(read(body)?),
         "expire-imds-tokens" => shared.lock().metadata.expire_tokens(),
         "web-identity-token" => {
             let wanted: WebIdentity = read(body)?;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::calls::Call;
 use crate::chaos::FaultRule;
+use crate::iam::{self, ByHand, IamSettings, IamUser};
 use crate::principal::Session;
 use crate::secret::Secret;
 use crate::server::Door;
@@ -227,14 +228,19 @@ impl Kit {
         self.shared.lock().calls.counts().clone()
     }
 
+    /// The operations of a service, e.g. `iam`, in the order of their arrival.
+    pub fn operations(&self, service: &str) -> Vec<String> {
+        self.shared.lock().calls.operations(service)
+    }
+
     /// Waits until so many calls of an operation have arrived; `false` if they do not in 30 s.
     pub fn wait_for(&self, operation: &str, count: u64) -> bool {
         let ready = |state: &State| state.calls.count(operation) >= count;
         self.shared.wait_until(Duration::from_secs(30), ready)
     }
 
-    /// Forgets calls, counts, faults, gates, used MFA codes and the clock's shift. The world and the
-    /// sessions stay.
+    /// Forgets calls, counts, faults, gates, used MFA codes, the clock's shift and IAM's settings.
+    /// The world and the sessions stay.
     pub fn reset(&self) {
         self.shared.lock().reset();
         self.shared.close_gates();
@@ -248,6 +254,25 @@ impl Kit {
     /// Changes the world.
     pub fn change_world<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
         change(&mut self.shared.lock().world)
+    }
+
+    /// Every IAM user of an account but its root, with everything attached to it.
+    pub fn iam_users(&self, account: &str) -> Vec<IamUser> {
+        iam::look_at_users(&self.shared.lock().world, Some(account))
+    }
+
+    /// Sets how IAM behaves, until [`Kit::reset`].
+    pub fn set_iam(&self, settings: IamSettings) {
+        self.shared.lock().iam.set(settings);
+    }
+
+    /// Adds things to a user past the calls, as somebody does by hand; tells the ids of what has
+    /// one.
+    ///
+    /// # Errors
+    /// What of it is not there.
+    pub fn add_by_hand(&self, wanted: &ByHand) -> Result<Value, String> {
+        iam::add_by_hand(&mut self.shared.lock(), wanted)
     }
 
     /// Every session handed out so far.

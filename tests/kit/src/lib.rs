@@ -2,10 +2,13 @@
 //!
 //! [`Kit::start`] serves a small [`World`] of accounts, users and roles on `127.0.0.1`. It checks
 //! every signature with its own SigV4 and every parameter against AWS's tables, answers in AWS's
-//! own words, and can be told to misbehave ([`Fault`]). Beside it, on ports of their own, are the
-//! metadata service of an instance ([`Imds`]) and a container's endpoint ([`Container`]). What it was asked is recorded
-//! ([`Kit::calls`]). Programs in other languages reach the same things under `/_kit/` on the same
-//! port; see [`control`].
+//! own words, and can be told to misbehave ([`Fault`]). STS and IAM share one address: a request's
+//! `Version` tells them apart. IAM has AWS's limits, asks the caller's policies before it does
+//! anything, and can be made to lag and to throttle ([`IamSettings`]).
+//!
+//! Beside it, on ports of their own, are the metadata service of an instance ([`Imds`]) and a
+//! container's endpoint ([`Container`]). What it was asked is recorded ([`Kit::calls`]). Programs in
+//! other languages reach the same things under `/_kit/` on the same port; see [`control`].
 //!
 //! ```
 //! use rolecall_kit::{Kit, World};
@@ -14,16 +17,19 @@
 //! assert_eq!(kit.count("GetCallerIdentity"), 0);
 //! ```
 
+mod caller;
 mod calls;
 mod chaos;
 mod clock;
 pub mod control;
 mod doors;
 mod error;
+mod iam;
 mod jwt;
 mod kit;
 mod metadata;
 mod principal;
+mod query;
 mod saml;
 mod secret;
 mod server;
@@ -42,11 +48,13 @@ pub use clock::{
 };
 pub use doors::{read_file, write_file};
 pub use error::AwsError;
+pub use iam::{ByHand, IamKey, IamSettings, IamUser, Lag, Rate};
 pub use kit::{Kit, Options};
 pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, Container, Imds, ImdsTokens, MfaDevice, OidcProvider, Role, SamlProvider,
-    SsoAssignment, SsoUser, Trust, User, WebTrust, World, names,
+    AccessKey, Account, Attachment, Container, Group, Imds, ImdsTokens, LastUsed, LoginProfile,
+    ManagedPolicy, MfaDevice, OidcProvider, Policies, Quotas, Role, RoleIam, SamlProvider,
+    SsoAssignment, SsoUser, Trust, UnassignedMfa, User, UserIam, WebTrust, World, names,
 };

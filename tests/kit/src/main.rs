@@ -92,6 +92,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             "pod_token": names::POD_TOKEN,
             "access_key_id": names::ALICE_KEY,
             "secret_access_key": names::ALICE_SECRET,
+            "admin_access_key_id": names::ADMIN_KEY,
+            "admin_secret_access_key": names::ADMIN_SECRET,
             "mfa_serial": names::ALICE_MFA,
             "mfa_codes": names::ALICE_MFA_CODES,
             "roles": {
@@ -99,6 +101,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 "Web": names::WEB, "Saml": names::SAML, "Mfa": names::MFA,
                 "External": names::EXTERNAL, "Long": names::LONG,
                 "Instance": names::INSTANCE, "Task": names::TASK,
+                "Leases": names::LEASES, "LeasesInfisical": names::LEASES_INFISICAL,
             },
             "external_id": names::EXTERNAL_ID,
             "saml_provider": names::SAML_PROVIDER,

@@ -22,7 +22,7 @@ use crate::error::AwsError;
 use crate::metadata::{self, Answered};
 use crate::sigv4::{Presented, SignedRequest};
 use crate::state::{Shared, State};
-use crate::{clock, control, doors, sso, sts};
+use crate::{clock, control, doors, iam, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
 const BODY_LIMIT: usize = 1 << 20;
@@ -37,6 +37,8 @@ pub(crate) enum Door {
     Aws,
     /// IAM Identity Center, behind the same listener.
     Sso,
+    /// IAM, behind the same listener.
+    Iam,
     /// The metadata service of an instance.
     Imds,
     /// The endpoints of containers.
@@ -48,14 +50,24 @@ impl Door {
         match self {
             Self::Aws => "sts",
             Self::Sso => "sso",
+            Self::Iam => "iam",
             Self::Imds => "imds",
             Self::Container => "container",
         }
     }
 
+    /// The service that a request is for, where several have one door.
+    fn within(self, request: &SignedRequest<'_>) -> Door {
+        match self {
+            Self::Aws if sso::operation_of(request).is_some() => Self::Sso,
+            Self::Aws if iam::is_asked(request) => Self::Iam,
+            door => door,
+        }
+    }
+
     fn operation_of(self, request: &SignedRequest<'_>) -> String {
         match self {
-            Self::Aws => sts::operation_of(request),
+            Self::Aws | Self::Iam => sts::operation_of(request),
             Self::Sso => sso::operation_of(request).unwrap_or_default().to_owned(),
             Self::Imds => metadata::imds_operation_of(request),
             Self::Container => metadata::container_operation_of(request),
@@ -66,6 +78,7 @@ impl Door {
         match self {
             Self::Aws => sts::answer(state, request, call).into(),
             Self::Sso => sso::answer(state, request, call).into(),
+            Self::Iam => iam::answer(state, request, call).into(),
             Self::Imds => metadata::answer_imds(state, request),
             Self::Container => metadata::answer_container(state, request),
         }
@@ -75,6 +88,7 @@ impl Door {
     fn refuse(self, error: &AwsError, operation: &str) -> Reply {
         match self {
             Self::Sso => sso::failure(error, operation),
+            Self::Iam => iam::failure(error),
             _ => sts::failure(error, false),
         }
     }
@@ -190,8 +204,7 @@ async fn handle(
         let reply = control::answer(shared, request.method, path, request.body);
         return Ok(respond(reply, shared.lock().clock.now()));
     }
-    let is_sso = door == Door::Aws && sso::operation_of(&request).is_some();
-    serve_aws(&request, if is_sso { Door::Sso } else { door }, shared).await
+    serve_aws(&request, door.within(&request), shared).await
 }
 
 /// Counts the call, lets the faults strike, does the work, and records what was answered.
@@ -203,8 +216,10 @@ async fn serve_aws(
     let operation = door.operation_of(request);
     let (faults, mut call) = {
         let mut state = shared.lock();
-        state.calls.arrive(&operation);
-        (state.chaos.strike(&operation), call_of(request, door, operation, state.clock.now()))
+        let number = state.calls.arrive(&operation);
+        let faults = state.chaos.strike(door.service(), &operation);
+        let at = state.clock.now();
+        (faults, Call { number, ..call_of(request, door, operation, at) })
     };
     shared.notify_arrival();
 
@@ -257,6 +272,7 @@ fn call_of(request: &SignedRequest<'_>, door: Door, operation: String, at: i64) 
         request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     Call {
+        number: 0,
         service: door.service(),
         operation,
         principal: None,

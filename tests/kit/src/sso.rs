@@ -11,11 +11,12 @@ use serde_json::{Map, Value, json};
 use crate::calls::Call;
 use crate::error::AwsError;
 use crate::principal::Principal;
+use crate::query::decode as decode_form;
 use crate::secret::Secret;
 use crate::server::{Reply, request_id};
 use crate::sigv4::SignedRequest;
 use crate::state::State;
-use crate::sts::{decode_form, issue_unasked};
+use crate::sts::issue_unasked;
 use crate::world::{SsoUser, stable_id};
 use crate::{clock, doors};
 

@@ -9,6 +9,7 @@ use crate::calls::Calls;
 use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::doors;
+use crate::iam;
 use crate::jwt::OutboundKey;
 use crate::metadata;
 use crate::principal::{Principal, Session};
@@ -43,12 +44,16 @@ pub(crate) struct State {
     /// Key of the tokens that GetWebIdentityToken answers with.
     pub(crate) outbound: Option<OutboundKey>,
     pub(crate) metadata: metadata::Memory,
+    pub(crate) iam: iam::Memory,
+    /// The world as it was at the start.
+    pub(crate) first_world: World,
 }
 
 impl Shared {
     pub(crate) fn new(world: World) -> Shared {
         Shared {
             state: Mutex::new(State {
+                first_world: world.clone(),
                 world,
                 clock: Clock::default(),
                 chaos: Chaos::default(),
@@ -60,6 +65,7 @@ impl Shared {
                 message_key: doors::random(),
                 outbound: None,
                 metadata: metadata::Memory::default(),
+                iam: iam::Memory::default(),
             }),
             arrived: Condvar::new(),
             gates: watch::Sender::new(HashSet::new()),
@@ -108,8 +114,18 @@ impl Shared {
 
 impl State {
     /// The key behind an access key id, for the signature's verifier.
-    pub(crate) fn key(&self, access_key_id: &str) -> Option<Key> {
+    pub(crate) fn key(&mut self, access_key_id: &str) -> Option<Key> {
+        if self.iam.is_unseen(iam::New::Key, access_key_id, self.clock.now()) {
+            return None;
+        }
         if let Some(session) = self.sessions.get(access_key_id) {
+            // What a user's session may do ends with the user.
+            if let Principal::User { arn, id } = &session.principal {
+                let at = self.world.user_index_of_arn(arn)?;
+                if self.world.users[at].unique_id() != *id {
+                    return None;
+                }
+            }
             return Some(Key {
                 secret: session.secret.clone(),
                 token: Some(session.token.clone()),
@@ -146,11 +162,12 @@ impl State {
         all
     }
 
-    /// Forgets what happened: calls, faults, used MFA codes, the clock's shift. Sessions stay good.
+    /// Forgets what happened: calls, faults, used MFA codes, the clock's shift, IAM's settings. Sessions stay good.
     pub(crate) fn reset(&mut self) {
         self.calls = Calls::default();
         self.chaos = Chaos::default();
         self.clock = Clock::default();
+        self.iam = iam::Memory::default();
         self.used_codes.clear();
     }
 }

@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Work;
-use super::params::Params;
 use crate::error::AwsError;
 use crate::principal::{Principal, Session};
+use crate::query::Params;
 use crate::secret::Secret;
 use crate::state::State;
 use crate::world::{Role, World};
@@ -181,7 +181,8 @@ fn session_token() -> Secret {
     Secret::new(format!("IQoJb3JpZ2luX2Vj+/{}", STANDARD.encode(doors::random::<510>())))
 }
 
-fn letters<const N: usize>() -> String {
+/// Letters of an id or a key's id.
+pub(crate) fn letters<const N: usize>() -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     doors::random::<N>().iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect()
 }

@@ -4,38 +4,28 @@ mod federated;
 mod issue;
 mod messages;
 mod outbound;
-mod params;
-mod query;
 mod roles;
-mod shape;
 mod table;
 mod tokens;
 
-use std::collections::BTreeMap;
-
+use crate::caller::Caller;
 use crate::calls::Call;
 use crate::error::AwsError;
-use crate::principal::{Principal, Session};
+use crate::iam;
+use crate::principal::Principal;
+use crate::query::{self, Params};
 use crate::server::Reply;
-use crate::sigv4::{Expected, PresignedLife, SignedRequest, verify};
+use crate::sigv4::{Expected, PresignedLife, SignedRequest};
 use crate::state::State;
 use crate::world::denies;
-use crate::xml::{self, Element};
+use crate::xml::Element;
 
-pub(crate) use issue::{issue_role_session, issue_unasked};
+pub(crate) use issue::{issue_role_session, issue_unasked, letters};
 pub(crate) use messages::encode as encode_authorization_message;
-use params::Params;
-pub(crate) use query::decode as decode_form;
 use table::Operation;
 
 pub(crate) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const VERSION: &str = "2011-06-15";
-
-/// Who is calling.
-pub(crate) struct Caller {
-    principal: Principal,
-    session: Option<Session>,
-}
 
 /// What an operation works with.
 struct Work<'a> {
@@ -62,7 +52,9 @@ pub(crate) fn answer(state: &mut State, request: &SignedRequest<'_>, call: &mut 
         .get(http::header::ACCEPT)
         .is_some_and(|accept| accept == "application/json");
     match attempt(state, request, call) {
-        Ok((operation, elements)) => success(operation, elements, json),
+        Ok((operation, elements)) => {
+            query::success(operation.response, Some(operation.result), elements, NAMESPACE, json)
+        }
         Err(error) => failure(&error, json),
     }
 }
@@ -73,31 +65,18 @@ fn attempt(
     call: &mut Call,
 ) -> Result<(&'static Operation, Vec<Element>), AwsError> {
     let values = query::parse(request)?;
-    let action = query::only(&values, "Action")?.ok_or_else(|| {
-        AwsError::new(
-            400,
-            "MissingAction",
-            "The request is missing an action or a required parameter.",
-        )
-    })?;
-    let version = query::only(&values, "Version")?.unwrap_or("NO_VERSION_SPECIFIED");
-    let operation = table::find(action).filter(|_| version == VERSION).ok_or_else(|| {
-        AwsError::new(
-            400,
-            "InvalidAction",
-            format!("Could not find operation {action} for version {version}"),
-        )
-    })?;
-    let arguments: Vec<_> =
-        values.iter().filter(|(name, _)| name != "Action" && name != "Version").cloned().collect();
-    call.params = redacted(operation, &arguments);
+    let (action, version) = query::action(&values)?;
+    let operation = table::find(action)
+        .filter(|_| version == VERSION)
+        .ok_or_else(|| query::unknown_action(action, version))?;
+    let arguments = query::arguments(&values);
+    call.params = query::redacted(operation.params, &arguments);
 
     let now = state.clock.now();
-    let caller =
-        if operation.signed { Some(authenticate(state, request, now, call)?) } else { None };
-    let params = shape::check(operation, arguments)?;
+    let caller = if operation.signed { Some(authenticate(state, request, call)?) } else { None };
+    let params = query::check(operation.name, operation.params, arguments)?;
     if let Some(caller) = &caller {
-        authorize(state, caller, operation)?;
+        authorize(state, caller, operation, &params)?;
     }
     let host = request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let mut work = Work { state, caller: caller.as_ref(), params: &params, now, host };
@@ -105,40 +84,36 @@ fn attempt(
 }
 
 fn authenticate(
-    state: &State,
+    state: &mut State,
     request: &SignedRequest<'_>,
-    now: i64,
     call: &mut Call,
 ) -> Result<Caller, AwsError> {
+    let region = state.world.sts_region.clone();
     let expected = Expected {
-        region: state.world.sts_region.as_deref(),
+        region: region.as_deref(),
         presigned: PresignedLife::FifteenMinutes,
         ..Expected::service("sts")
     };
-    let verified = verify(request, &expected, now, |id| state.key(id))?;
-    let principal = state.principal(&verified.access_key_id).ok_or_else(|| {
-        AwsError::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        )
-    })?;
-    call.principal = Some(principal.arn().to_owned());
-    let session = state.sessions.get(&verified.access_key_id).cloned();
-    Ok(Caller { principal, session })
+    Caller::authenticate(state, request, &expected, call)
 }
 
-/// Explicit denies, and what kinds of session may not call.
-fn authorize(state: &State, caller: &Caller, operation: &Operation) -> Result<(), AwsError> {
+/// Explicit denies, what kinds of session may not call, and the caller's policies.
+fn authorize(
+    state: &State,
+    caller: &Caller,
+    operation: &Operation,
+    params: &Params,
+) -> Result<(), AwsError> {
     // GetCallerIdentity works even under an explicit deny.
     if operation.name == "GetCallerIdentity" {
         return Ok(());
     }
     let action = format!("sts:{}", operation.name);
     let denied = match &caller.principal {
-        Principal::User { arn, .. } => state.world.users.iter().any(|user| {
-            state.world.user_arn(user) == *arn && denies(&user.denied_actions, &action)
-        }),
+        Principal::User { arn, .. } => state
+            .world
+            .user_index_of_arn(arn)
+            .is_some_and(|at| denies(&state.world.users[at].denied_actions, &action)),
         Principal::AssumedRole { role_arn, .. } => {
             state.world.role(role_arn).is_some_and(|role| denies(&role.denied_actions, &action))
         }
@@ -152,7 +127,7 @@ fn authorize(state: &State, caller: &Caller, operation: &Operation) -> Result<()
             caller.principal.arn()
         )));
     }
-    Ok(())
+    iam::authorize_sts(state, caller, operation.name, params)
 }
 
 /// The operation that a request names, without believing anything else about it.
@@ -164,53 +139,10 @@ pub(crate) fn operation_of(request: &SignedRequest<'_>) -> String {
 
 /// An error of STS, also used for injected faults.
 pub(crate) fn failure(error: &AwsError, json: bool) -> Reply {
-    let request_id = crate::server::request_id();
-    let details = Element::parent(
-        "Error",
-        vec![
-            Element::text("Type", error.kind()),
-            Element::text("Code", error.code.as_ref()),
-            Element::text("Message", error.message.as_str()),
-        ],
-    );
-    let elements = [details, Element::text("RequestId", request_id.as_str())];
-    Reply {
-        error: Some(error.code.to_string()),
-        ..document(error.status, "ErrorResponse", &elements, request_id, json)
-    }
+    query::failure(error, NAMESPACE, json)
 }
 
-fn success(operation: &Operation, elements: Vec<Element>, json: bool) -> Reply {
-    let request_id = crate::server::request_id();
-    let metadata = vec![Element::text("RequestId", request_id.as_str())];
-    let elements = [
-        Element::parent(operation.result, elements),
-        Element::parent("ResponseMetadata", metadata),
-    ];
-    document(200, operation.response, &elements, request_id, json)
-}
-
-fn document(
-    status: u16,
-    root: &str,
-    elements: &[Element],
-    request_id: String,
-    json: bool,
-) -> Reply {
-    let (content_type, body) = if json {
-        ("application/json", xml::json_document(root, elements))
-    } else {
-        ("text/xml", xml::document(root, NAMESPACE, elements))
-    };
-    Reply { status, content_type: content_type.into(), body: body.into(), request_id, error: None }
-}
-
-fn redacted(operation: &Operation, arguments: &[(String, String)]) -> BTreeMap<String, String> {
-    let value = |name: &str, value: &str| {
-        let first = name.split('.').next().unwrap_or_default();
-        // A parameter that the operation does not have may be anything.
-        let shown = operation.params.iter().any(|param| param.name == first && !param.secret);
-        if shown { value.to_owned() } else { "[redacted]".to_owned() }
-    };
-    arguments.iter().map(|(name, text)| (name.clone(), value(name, text))).collect()
+#[cfg(test)]
+pub(crate) fn params_of(operation: &str) -> &'static [query::Param] {
+    table::find(operation).map_or(&[], |operation| operation.params)
 }

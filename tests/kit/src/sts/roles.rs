@@ -1,7 +1,8 @@
 //! AssumeRole.
 
+use super::Work;
 use super::issue::{Wishes, issue, role_duration, role_session};
-use super::{Caller, Work};
+use crate::caller::Caller;
 use crate::error::AwsError;
 use crate::principal::Principal;
 use crate::state::State;
@@ -106,12 +107,9 @@ pub(super) fn prove_mfa(
         }
     };
     let world = &state.world;
-    let device = world
-        .users
-        .iter()
-        .filter(|user| world.user_arn(user) == caller.principal.arn())
-        .flat_map(|user| &user.mfa_devices)
-        .find(|device| device.serial == serial);
+    let user = world.user_index_of_arn(caller.principal.arn()).map(|at| &world.users[at]);
+    let device =
+        user.into_iter().flat_map(|user| &user.mfa_devices).find(|device| device.serial == serial);
     let Some(device) = device else {
         return Err(AwsError::access_denied(
             "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.",

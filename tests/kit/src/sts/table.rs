@@ -2,6 +2,10 @@
 
 use super::{Work, federated, messages, outbound, roles, tokens};
 use crate::error::AwsError;
+use crate::query::{
+    ANY, ARN, DIGITS, EXTERNAL, Kind, NAME, POLICY, Param, SERIAL, TAG, Text, WORD, param,
+    required, secret, text,
+};
 use crate::xml::Element;
 
 /// What an operation does.
@@ -14,88 +18,6 @@ pub(super) struct Operation {
     pub(super) signed: bool,
     pub(super) params: &'static [Param],
     pub(super) run: Run,
-}
-
-pub(super) struct Param {
-    pub(super) name: &'static str,
-    pub(super) required: bool,
-    /// Never recorded and never repeated in a message.
-    pub(super) secret: bool,
-    pub(super) kind: Kind,
-}
-
-pub(super) enum Kind {
-    Text(Text),
-    Number {
-        min: i64,
-        max: i64,
-    },
-    /// `name.member.N`; the item's own name is not used.
-    List {
-        min: usize,
-        max: usize,
-        item: &'static Param,
-    },
-    Fields(&'static [Param]),
-}
-
-pub(super) struct Text {
-    pub(super) min: usize,
-    pub(super) max: usize,
-    pub(super) letters: Letters,
-    /// Allowed values; empty for any.
-    pub(super) one_of: &'static [&'static str],
-}
-
-/// A pattern that is a set of letters, as all of STS's are.
-pub(super) struct Letters {
-    pub(super) pattern: &'static str,
-    pub(super) holds: fn(char) -> bool,
-}
-
-macro_rules! letters {
-    ($name:ident, $pattern:literal, $holds:expr) => {
-        const $name: Letters = Letters { pattern: $pattern, holds: $holds };
-    };
-}
-
-fn word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-letters!(NAME, r"[\w+=,.@-]*", |c| word(c) || "+=,.@-".contains(c));
-letters!(EXTERNAL, r"[\w+=,.@:\/-]*", |c| word(c) || "+=,.@:/-".contains(c));
-letters!(SERIAL, r"[\w+=/:,.@-]*", |c| word(c) || "+=/:,.@-".contains(c));
-letters!(DIGITS, r"[\d]*", |c| c.is_ascii_digit());
-letters!(WORD, r"[\w]*", word);
-letters!(
-    ARN,
-    r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+",
-    |c| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
-);
-letters!(POLICY, r"[\u0009\u000A\u000D\u0020-\u00FF]+", |c| matches!(
-    c,
-    '\t' | '\n' | '\r' | ' '..='\u{ff}'
-));
-letters!(TAG, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", |c| c.is_alphanumeric()
-    || c.is_whitespace()
-    || "_.:/=+-@".contains(c));
-letters!(ANY, ".*", |_| true);
-
-const fn param(name: &'static str, kind: Kind) -> Param {
-    Param { name, required: false, secret: false, kind }
-}
-
-const fn required(name: &'static str, kind: Kind) -> Param {
-    Param { name, required: true, secret: false, kind }
-}
-
-const fn secret(param: Param) -> Param {
-    Param { secret: true, ..param }
-}
-
-const fn text(min: usize, max: usize, letters: Letters) -> Kind {
-    Kind::Text(Text { min, max, letters, one_of: &[] })
 }
 
 const fn duration(min: i64, max: i64) -> Param {
@@ -244,7 +166,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             required("Audience", Kind::List { min: 1, max: 10, item: &AUDIENCE }),
             required(
                 "SigningAlgorithm",
-                Kind::Text(Text { min: 5, max: 5, letters: ANY, one_of: &["ES384", "RS256"] }),
+                Kind::Text(Text { min: 5, max: 5, pattern: ANY, one_of: &["ES384", "RS256"] }),
             ),
             duration(60, 3600),
             TAGS,

@@ -1,8 +1,9 @@
 //! The world that most tests need.
 
 use super::{
-    AccessKey, Account, Container, Imds, MfaDevice, OidcProvider, Role, SamlProvider,
-    SsoAssignment, SsoUser, Trust, User, WebTrust, World,
+    AccessKey, Account, Container, Group, Imds, ManagedPolicy, MfaDevice, OidcProvider, Policies,
+    Quotas, Role, RoleIam, SamlProvider, SsoAssignment, SsoUser, Trust, User, UserIam, WebTrust,
+    World,
 };
 
 /// The default world's names and keys, for tests to refer to.
@@ -26,6 +27,31 @@ pub mod names {
     pub const ROOT_KEY: &str = "AKIAROOTEXAMPLE11111";
     /// `root`'s secret access key.
     pub const ROOT_SECRET: &str = "ROOTrXUtnFEMI/K7MDENG/bPxRfiCYROOTKEY111";
+    /// `admin`'s access key id in [`ACCOUNT`]: it may do everything.
+    pub const ADMIN_KEY: &str = "AKIAADMINEXAMPLE1111";
+    /// `admin`'s secret access key in [`ACCOUNT`].
+    pub const ADMIN_SECRET: &str = "aDm1nXUtnFEMI/K7MDENG/bPxRfiCYADMINKEY11";
+    /// The second account with users.
+    pub const OTHER_ACCOUNT: &str = "222222222222";
+    /// `admin`'s access key id in [`OTHER_ACCOUNT`].
+    pub const OTHER_ADMIN_KEY: &str = "AKIAADMINEXAMPLE2222";
+    /// `admin`'s secret access key in [`OTHER_ACCOUNT`].
+    pub const OTHER_ADMIN_SECRET: &str = "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";
+    /// May make, look after and delete users under [`LEASES_PATH`], with everything that may be
+    /// attached to them, and nothing else; `alice` and `admin` may assume it.
+    pub const LEASES: &str = "arn:aws:iam::111111111111:role/Leases";
+    /// May do what Infisical asks for, and nothing else; `alice` and `admin` may assume it.
+    pub const LEASES_INFISICAL: &str = "arn:aws:iam::111111111111:role/LeasesInfisical";
+    /// The path that [`LEASES`] is allowed.
+    pub const LEASES_PATH: &str = "/rolecall/";
+    /// A group without a path.
+    pub const GROUP: &str = "Developers";
+    /// A group with the path `/team/`.
+    pub const GROUP_WITH_PATH: &str = "Auditors";
+    /// A policy that is good as a permissions boundary: everything but IAM.
+    pub const BOUNDARY: &str = "arn:aws:iam::111111111111:policy/LeaseBoundary";
+    /// A policy with a path: reading S3.
+    pub const POLICY: &str = "arn:aws:iam::111111111111:policy/team/ReadS3";
     /// First hop of the chain.
     pub const HOP: &str = "arn:aws:iam::222222222222:role/Hop";
     /// Second hop.
@@ -76,9 +102,12 @@ use names::{ACCOUNT, ALICE_MFA};
 ///   and the root user; roles `Web` (web identity tokens of `https://oidc.kit.example`), `Saml`,
 ///   `Mfa`, `External` and `team/Long` (up to 12 hours), which trust `alice`; `Instance` and `Task`,
 ///   whose credentials the metadata service and the containers' endpoint give.
+///   Its user `admin` may do everything; the roles `Leases` and `LeasesInfisical` may look after
+///   users; the groups `Developers` and `team/Auditors` and the policies `LeaseBoundary` and
+///   `team/ReadS3` are there to be used by them.
 /// - IAM Identity Center: user `alice@kit.example` with the permission set `Developer` in
 ///   111111111111.
-/// - Account 222222222222: role `Hop`, which trusts `alice` and the permission sets.
+/// - Account 222222222222: role `Hop`, which trusts `alice` and the permission sets; a user `admin`.
 /// - Account 333333333333: role `Deploy`, which trusts `Hop` (and `alice`, for single hops).
 /// - Account 444444444444: role `Final`, which trusts `Deploy` only. Its root is managed by
 ///   111111111111 (`AssumeRoot`).
@@ -103,6 +132,12 @@ impl Default for World {
                 },
                 user("bob", names::BOB_KEY, names::BOB_SECRET),
                 User { root: true, ..user("root", names::ROOT_KEY, names::ROOT_SECRET) },
+                administrator(ACCOUNT, names::ADMIN_KEY, names::ADMIN_SECRET),
+                administrator(
+                    names::OTHER_ACCOUNT,
+                    names::OTHER_ADMIN_KEY,
+                    names::OTHER_ADMIN_SECRET,
+                ),
             ],
             roles: vec![
                 role("222222222222", "Hop", trusting(&[&alice, names::SSO_ROLES])),
@@ -144,7 +179,18 @@ impl Default for World {
                         ..Trust::default()
                     },
                 ),
+                leases("Leases", LEASES_POLICY, &alice),
+                leases("LeasesInfisical", INFISICAL_POLICY, &alice),
             ],
+            groups: vec![
+                Group { policies: inline("ReadQueues", READ_QUEUES), ..group(names::GROUP, "/") },
+                group(names::GROUP_WITH_PATH, "/team/"),
+            ],
+            policies: vec![
+                policy("LeaseBoundary", "/", ALL_BUT_IAM),
+                policy("ReadS3", "/team/", READ_S3),
+            ],
+            unassigned_mfa: Vec::new(),
             oidc_providers: vec![OidcProvider {
                 account: ACCOUNT.to_owned(),
                 url: names::OIDC_ISSUER.to_owned(),
@@ -177,6 +223,7 @@ fn account(id: &str, root_managed_by: Option<&str>) -> Account {
         id: id.to_owned(),
         partition: super::aws(),
         root_managed_by: root_managed_by.map(str::to_owned),
+        quotas: Quotas::default(),
     }
 }
 
@@ -185,7 +232,13 @@ fn user(name: &str, key: &str, secret: &str) -> User {
         account: ACCOUNT.to_owned(),
         name: name.to_owned(),
         path: super::slash(),
-        access_keys: vec![AccessKey { id: key.to_owned(), secret: secret.into(), active: true }],
+        access_keys: vec![AccessKey {
+            id: key.to_owned(),
+            secret: secret.into(),
+            active: true,
+            created: 0,
+            last_used: None,
+        }],
         ..User::default()
     }
 }
@@ -207,3 +260,81 @@ fn trusting(principals: &[&str]) -> Trust {
         ..Trust::default()
     }
 }
+
+fn administrator(account: &str, key: &str, secret: &str) -> User {
+    User {
+        account: account.to_owned(),
+        iam: UserIam {
+            policies: Policies {
+                attached: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
+                ..Policies::default()
+            },
+            ..UserIam::default()
+        },
+        ..user("admin", key, secret)
+    }
+}
+
+fn leases(name: &str, document: &str, alice: &str) -> Role {
+    let admin = format!("arn:aws:iam::{ACCOUNT}:user/admin");
+    Role {
+        iam: RoleIam { policies: inline("Leases", document), ..RoleIam::default() },
+        ..role(ACCOUNT, name, trusting(&[alice, &admin]))
+    }
+}
+
+fn inline(name: &str, document: &str) -> Policies {
+    Policies { inline: [(name.to_owned(), document.to_owned())].into(), ..Policies::default() }
+}
+
+fn group(name: &str, path: &str) -> Group {
+    Group {
+        account: ACCOUNT.to_owned(),
+        name: name.to_owned(),
+        path: path.to_owned(),
+        ..Group::default()
+    }
+}
+
+fn policy(name: &str, path: &str, document: &str) -> ManagedPolicy {
+    ManagedPolicy {
+        account: ACCOUNT.to_owned(),
+        name: name.to_owned(),
+        path: path.to_owned(),
+        document: document.to_owned(),
+    }
+}
+
+const LEASES_POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
+  {"Sid": "Users", "Effect": "Allow", "Resource": "arn:aws:iam::*:user/rolecall/*", "Action": [
+    "iam:CreateUser", "iam:GetUser", "iam:DeleteUser", "iam:TagUser", "iam:UntagUser",
+    "iam:ListUserTags", "iam:PutUserPermissionsBoundary", "iam:DeleteUserPermissionsBoundary",
+    "iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:DeleteAccessKey", "iam:ListAccessKeys",
+    "iam:GetAccessKeyLastUsed", "iam:PutUserPolicy", "iam:GetUserPolicy", "iam:DeleteUserPolicy",
+    "iam:ListUserPolicies", "iam:AttachUserPolicy", "iam:DetachUserPolicy",
+    "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:GetLoginProfile",
+    "iam:DeleteLoginProfile", "iam:ListSigningCertificates", "iam:DeleteSigningCertificate",
+    "iam:ListSSHPublicKeys", "iam:DeleteSSHPublicKey", "iam:ListServiceSpecificCredentials",
+    "iam:DeleteServiceSpecificCredential", "iam:ListMFADevices", "iam:DeactivateMFADevice"]},
+  {"Sid": "Groups", "Effect": "Allow", "Resource": "arn:aws:iam::*:group/*",
+    "Action": ["iam:GetGroup", "iam:AddUserToGroup", "iam:RemoveUserFromGroup"]},
+  {"Sid": "Devices", "Effect": "Allow", "Resource": "arn:aws:iam::*:mfa/*",
+    "Action": ["iam:DeactivateMFADevice", "iam:DeleteVirtualMFADevice"]},
+  {"Sid": "Look", "Effect": "Allow", "Resource": "*", "Action": ["iam:ListUsers",
+    "iam:GetPolicy", "iam:GetAccountSummary", "iam:SimulatePrincipalPolicy"]}]}"#;
+
+const INFISICAL_POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
+  {"Effect": "Allow", "Resource": "*", "Action": ["iam:AttachUserPolicy", "iam:CreateAccessKey",
+    "iam:CreateUser", "iam:DeleteAccessKey", "iam:DeleteUser", "iam:DeleteUserPolicy",
+    "iam:DetachUserPolicy", "iam:GetUser", "iam:ListAccessKeys", "iam:ListAttachedUserPolicies",
+    "iam:ListGroupsForUser", "iam:ListUserPolicies", "iam:PutUserPolicy", "iam:AddUserToGroup",
+    "iam:RemoveUserFromGroup", "iam:TagUser"]}]}"#;
+
+const READ_QUEUES: &str = r#"{"Version": "2012-10-17", "Statement": [
+  {"Effect": "Allow", "Action": ["sqs:GetQueue*", "sqs:ListQueues"], "Resource": "*"}]}"#;
+
+const ALL_BUT_IAM: &str = r#"{"Version": "2012-10-17", "Statement": [
+  {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}]}"#;
+
+const READ_S3: &str = r#"{"Version": "2012-10-17", "Statement": [
+  {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}]}"#;

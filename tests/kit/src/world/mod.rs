@@ -4,6 +4,7 @@
 //! field but names has a default.
 
 mod default;
+mod iam;
 mod metadata;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::secret::Secret;
 
 pub use default::names;
+pub use iam::{
+    Attachment, Group, LastUsed, LoginProfile, ManagedPolicy, Policies, Quotas, RoleIam,
+    UnassignedMfa, UserIam,
+};
 pub use metadata::{Container, Imds, ImdsTokens};
 
 /// Everything that exists before the first call.
@@ -24,6 +29,12 @@ pub struct World {
     pub users: Vec<User>,
     /// IAM roles.
     pub roles: Vec<Role>,
+    /// IAM groups.
+    pub groups: Vec<Group>,
+    /// Managed policies of customers.
+    pub policies: Vec<ManagedPolicy>,
+    /// Virtual MFA devices that no user has.
+    pub unassigned_mfa: Vec<UnassignedMfa>,
     /// OpenID Connect providers.
     pub oidc_providers: Vec<OidcProvider>,
     /// SAML providers.
@@ -50,6 +61,9 @@ pub struct Account {
     /// The account whose users may call `AssumeRoot` on this one.
     #[serde(default)]
     pub root_managed_by: Option<String>,
+    /// IAM's limits.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// An IAM user.
@@ -78,6 +92,9 @@ pub struct User {
     /// The account's root user.
     #[serde(default)]
     pub root: bool,
+    /// What IAM knows of it besides.
+    #[serde(default)]
+    pub iam: UserIam,
 }
 
 /// A long-term access key.
@@ -91,6 +108,12 @@ pub struct AccessKey {
     /// An inactive key is answered like an unknown one.
     #[serde(default = "yes")]
     pub active: bool,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    pub created: i64,
+    /// When it last signed a request that was accepted.
+    #[serde(default)]
+    pub last_used: Option<LastUsed>,
 }
 
 /// A virtual MFA device. Its codes do not depend on the time: each listed code is taken once, in
@@ -130,6 +153,9 @@ pub struct Role {
     /// Actions an explicit deny forbids its sessions.
     #[serde(default)]
     pub denied_actions: Vec<String>,
+    /// What its sessions may do.
+    #[serde(default)]
+    pub iam: RoleIam,
 }
 
 /// Who may assume a role. Every condition that is set must hold.
@@ -221,6 +247,9 @@ impl World {
             accounts: Vec::new(),
             users: Vec::new(),
             roles: Vec::new(),
+            groups: Vec::new(),
+            policies: Vec::new(),
+            unassigned_mfa: Vec::new(),
             oidc_providers: Vec::new(),
             saml_providers: Vec::new(),
             sso_users: Vec::new(),
@@ -236,6 +265,9 @@ impl World {
         put(&mut self.accounts, other.accounts, |a, b| a.id == b.id);
         put(&mut self.users, other.users, |a, b| a.account == b.account && a.name == b.name);
         put(&mut self.roles, other.roles, |a, b| a.account == b.account && a.name == b.name);
+        put(&mut self.groups, other.groups, |a, b| a.account == b.account && a.name == b.name);
+        put(&mut self.policies, other.policies, |a, b| a.account == b.account && a.name == b.name);
+        put(&mut self.unassigned_mfa, other.unassigned_mfa, |a, b| a.serial == b.serial);
         put(&mut self.oidc_providers, other.oidc_providers, |a, b| {
             a.account == b.account && a.url == b.url
         });

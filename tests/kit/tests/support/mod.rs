@@ -29,6 +29,18 @@ pub fn bob() -> Keys {
     Keys { id: names::BOB_KEY.into(), secret: names::BOB_SECRET.into(), token: None }
 }
 
+pub fn admin() -> Keys {
+    Keys { id: names::ADMIN_KEY.into(), secret: names::ADMIN_SECRET.into(), token: None }
+}
+
+pub fn other_admin() -> Keys {
+    Keys {
+        id: names::OTHER_ADMIN_KEY.into(),
+        secret: names::OTHER_ADMIN_SECRET.into(),
+        token: None,
+    }
+}
+
 pub fn root() -> Keys {
     Keys { id: names::ROOT_KEY.into(), secret: names::ROOT_SECRET.into(), token: None }
 }
@@ -52,13 +64,30 @@ impl Answer {
         self.get(name).unwrap_or_else(|| panic!("no {name} in {}", self.body))
     }
 
+    /// Texts of all elements of that name.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let close = format!("</{name}>");
+        self.body
+            .split(&format!("<{name}>"))
+            .skip(1)
+            .filter_map(|piece| piece.split_once(&close).map(|(text, _)| text))
+            .collect()
+    }
+
+    /// The key of a session, or of a user.
     pub fn keys(&self) -> Keys {
         assert_eq!(self.status, 200, "{}", self.body);
         Keys {
             id: self.text("AccessKeyId").into(),
             secret: self.text("SecretAccessKey").into(),
-            token: Some(self.text("SessionToken").into()),
+            token: self.get("SessionToken").map(str::to_owned),
         }
+    }
+
+    #[track_caller]
+    pub fn ok(&self) -> &Answer {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self
     }
 
     #[track_caller]
@@ -83,6 +112,18 @@ pub fn call(kit: &Kit, keys: &Keys, action: &str, values: &[(&str, &str)]) -> An
     post(kit, Some(keys), &form(&all), &[]).expect("an answer")
 }
 
+/// A signed call of IAM.
+pub fn iam(kit: &Kit, keys: &Keys, action: &str, values: &[(&str, &str)]) -> Answer {
+    try_iam(kit, keys, action, values).expect("an answer")
+}
+
+/// The same; `None` if the connection is closed without an answer.
+pub fn try_iam(kit: &Kit, keys: &Keys, action: &str, values: &[(&str, &str)]) -> Option<Answer> {
+    let head = [("Action", action), ("Version", "2010-05-08")];
+    let all: Vec<_> = head.iter().chain(values).copied().collect();
+    post_to(kit, "iam", Some(keys), &form(&all), &[])
+}
+
 /// An unsigned call of STS.
 pub fn call_unsigned(kit: &Kit, action: &str, values: &[(&str, &str)]) -> Answer {
     let head = [("Action", action), ("Version", "2011-06-15")];
@@ -102,6 +143,17 @@ pub fn post(
     body: &str,
     headers: &[(&str, &str)],
 ) -> Option<Answer> {
+    post_to(kit, "sts", keys, body, headers)
+}
+
+/// The same, signed for a service.
+pub fn post_to(
+    kit: &Kit,
+    service: &str,
+    keys: Option<&Keys>,
+    body: &str,
+    headers: &[(&str, &str)],
+) -> Option<Answer> {
     let mut all = HeaderMap::new();
     all.insert("host", format!("127.0.0.1:{}", kit.port()).parse().unwrap());
     all.insert(
@@ -112,7 +164,7 @@ pub fn post(
         all.insert(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     }
     if let Some(keys) = keys {
-        sign(&mut all, keys, &basic_date(kit.now()), "sts", body);
+        sign(&mut all, keys, &basic_date(kit.now()), service, body);
     }
     send(kit.port(), "POST", "/", &all, body)
 }

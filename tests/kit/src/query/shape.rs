@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::params::Params;
-use super::table::{Kind, Operation, Param, Text};
+use super::table::{Kind, Param, Text};
 use crate::error::AwsError;
 
 /// Checks everything and says all that is wrong in one `ValidationError`.
-pub(super) fn check(
-    operation: &Operation,
+pub(crate) fn check(
+    operation: &str,
+    params: &[Param],
     arguments: Vec<(String, String)>,
 ) -> Result<Params, AwsError> {
-    let mut checker = Checker { left: arguments.iter().cloned().collect(), problems: Vec::new() };
-    for param in operation.params {
+    let mut checker =
+        Checker { left: arguments.iter().cloned().collect(), problems: Vec::new(), advice: None };
+    for param in params {
         checker.param(param, param.name, &camel(param.name))?;
     }
     if let Some(unknown) = checker.left.keys().next() {
@@ -20,8 +22,11 @@ pub(super) fn check(
         return Err(AwsError::new(
             400,
             "InvalidQueryParameter",
-            format!("{unknown} is not a parameter of {}", operation.name),
+            format!("{unknown} is not a parameter of {operation}"),
         ));
+    }
+    if let Some(advice) = checker.advice {
+        return Err(AwsError::validation(advice));
     }
     if !checker.problems.is_empty() {
         let count = checker.problems.len();
@@ -37,6 +42,8 @@ pub(super) fn check(
 struct Checker {
     left: BTreeMap<String, String>,
     problems: Vec<String>,
+    /// IAM's own words about a value, which come instead of everything else.
+    advice: Option<String>,
 }
 
 impl Checker {
@@ -138,13 +145,16 @@ impl Checker {
                 &format!("Member must have length less than or equal to {}", text.max),
             );
         }
-        if !value.chars().all(text.letters.holds) {
+        if !(text.pattern.holds)(value) {
+            if let Some(advice) = text.pattern.advice {
+                self.advice = Some(format!("The specified value for {shown} is invalid. {advice}"));
+            }
             self.problem(
                 shown,
                 &quoted,
                 &format!(
                     "Member must satisfy regular expression pattern: {}",
-                    text.letters.pattern
+                    text.pattern.pattern
                 ),
             );
         }
@@ -202,14 +212,14 @@ fn camel(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::find;
     use super::*;
+    use crate::sts::params_of;
 
     fn check_assume_role(extra: &[(&str, &str)]) -> Result<Params, AwsError> {
         let base = [("RoleArn", "arn:aws:iam::111111111111:role/R"), ("RoleSessionName", "me")];
         let given = base.iter().chain(extra).map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
         let by_name: BTreeMap<_, _> = given.collect();
-        check(find("AssumeRole").unwrap(), by_name.into_iter().collect())
+        check("AssumeRole", params_of("AssumeRole"), by_name.into_iter().collect())
     }
 
     #[test]
@@ -264,7 +274,7 @@ mod tests {
 
     #[test]
     fn several_problems_come_in_one_message() {
-        let error = check(find("AssumeRole").unwrap(), Vec::new()).err().unwrap();
+        let error = check("AssumeRole", params_of("AssumeRole"), Vec::new()).err().unwrap();
         assert!(error.message.starts_with("2 validation errors detected: Value null at 'roleArn'"));
     }
 }

@@ -7,7 +7,7 @@ use crate::sigv4::SignedRequest;
 const SIGNATURE_PREFIX: &str = "X-Amz-";
 
 /// The parameters of a request, in order, decoded.
-pub(super) fn parse(request: &SignedRequest<'_>) -> Result<Vec<(String, String)>, AwsError> {
+pub(crate) fn parse(request: &SignedRequest<'_>) -> Result<Vec<(String, String)>, AwsError> {
     if request.path != "/" {
         return Err(AwsError::new(
             404,
@@ -41,7 +41,7 @@ pub(super) fn parse(request: &SignedRequest<'_>) -> Result<Vec<(String, String)>
 }
 
 /// The value of a name that must not be there twice.
-pub(super) fn only<'a>(
+pub(crate) fn only<'a>(
     values: &'a [(String, String)],
     name: &str,
 ) -> Result<Option<&'a str>, AwsError> {
