@@ -30,6 +30,12 @@ pub enum Fault {
         /// Name for [`crate::Kit::open`].
         gate: String,
     },
+    /// Does the work, then waits until the gate of that name is opened before it answers: time to
+    /// kill the caller when it cannot know.
+    HoldReply {
+        /// Name for [`crate::Kit::open`].
+        gate: String,
+    },
     /// Takes the request and never answers.
     Stall,
     /// Closes the connection without doing anything.

@@ -8,7 +8,7 @@
 //! | `POST /_kit/reset` | `{}`, or `{"sessions": true}`, which forgets sessions too, or `{"world": true}`, which brings back the world of the start |
 //! | `GET /_kit/chaos` | the rules in force |
 //! | `POST /_kit/chaos` | `{"operation": "AssumeRole", "count": 2, "after": 0, "fault": {"kind": "throttle"}}`, a list of such, or `{"clear": true}` |
-//! | `POST /_kit/open` | `{"gate": "a"}`: lets go what `{"kind": "hold", "gate": "a"}` holds |
+//! | `POST /_kit/open` | `{"gate": "a"}`: lets go what `{"kind": "hold", "gate": "a"}` and `hold_reply` hold |
 //! | `GET /_kit/clock` | `{"now": 1440938160}` |
 //! | `POST /_kit/clock` | `{"freeze": 1440938160}`, `{"advance": 60}` or `{"skew": -3600}` |
 //! | `GET /_kit/world` | the world, with its secrets |

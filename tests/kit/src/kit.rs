@@ -239,6 +239,15 @@ impl Kit {
         self.shared.wait_until(Duration::from_secs(30), ready)
     }
 
+    /// Waits until so many calls of an operation have been carried out or refused, whether or not
+    /// the answer got through; `false` if they have not in 30 s.
+    pub fn wait_for_work(&self, operation: &str, count: usize) -> bool {
+        let done = |state: &State| {
+            state.calls.list().filter(|call| call.operation == operation).count() >= count
+        };
+        self.shared.wait_until(Duration::from_secs(30), done)
+    }
+
     /// Forgets calls, counts, faults, gates, used MFA codes, the clock's shift and IAM's settings.
     /// The world and the sessions stay.
     pub fn reset(&self) {

@@ -259,6 +259,9 @@ async fn serve_aws(
         return Err(Hangup);
     }
     record(shared, call, Some(&reply));
+    if let Some(Fault::HoldReply { gate }) = &last {
+        shared.pass_gate(gate).await;
+    }
     Ok(match last {
         Some(Fault::SkewDate { seconds }) => respond(reply, now.saturating_add(seconds)),
         Some(Fault::Truncate) => truncated(reply, now),
@@ -332,6 +335,7 @@ fn instead(fault: &Fault, refuse: &dyn Fn(&AwsError) -> Reply) -> Option<Instead
         }),
         Fault::Delay { .. }
         | Fault::Hold { .. }
+        | Fault::HoldReply { .. }
         | Fault::LoseReply
         | Fault::Truncate
         | Fault::SkewDate { .. } => None,

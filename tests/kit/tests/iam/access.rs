@@ -254,6 +254,13 @@ fn made_users_need_permission_at_sts_unless_a_role_of_their_account_names_them()
         "because no identity-based policy allows the sts:AssumeRole action",
     );
     assume(&kit, &keys, names::EXTERNAL, &[]).ok();
+    // Trusting the account leaves it to the account's policies.
+    kit.change_world(|world| {
+        let long = world.roles.iter_mut().find(|role| role.name == "Long").unwrap();
+        long.trust.principals = vec!["arn:aws:iam::111111111111:root".into()];
+    });
+    assume(&kit, &keys, names::LONG, &[]).is(403, "AccessDenied", "no identity-based policy");
+    assume(&kit, &alice(), names::LONG, &[]).ok();
     call(&kit, &keys, "GetSessionToken", &[]).ok();
     call(&kit, &keys, "GetFederationToken", &[("Name", "fed")]).is(403, "AccessDenied", "");
     put(&kit, "u", "hop", &policy("Allow", "sts:AssumeRole", names::HOP, "{}"));

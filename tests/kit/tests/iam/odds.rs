@@ -127,6 +127,20 @@ fn replies_are_lost_before_or_after_the_work() {
 }
 
 #[test]
+fn a_reply_may_be_held_when_the_work_is_done() {
+    let kit = kit();
+    kit.inject(FaultRule::next("CreateUser", 1, Fault::HoldReply { gate: "a".into() }));
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| iam(&kit, &admin(), "CreateUser", &[USER]));
+        assert!(kit.wait_for_work("CreateUser", 1));
+        assert!(!held.is_finished());
+        assert_eq!(kit.iam_users(ACCOUNT).len(), 4);
+        kit.open("a");
+        held.join().unwrap().ok();
+    });
+}
+
+#[test]
 fn errors_are_iams_own_and_may_strike_the_service_as_a_whole() {
     let kit = kit();
     let fail = |status, code: &str| Fault::Fail {
