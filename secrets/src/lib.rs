@@ -14,10 +14,15 @@ mod lease;
 mod store;
 mod template;
 
-pub use audit::{AuditEntry, Outcome, Record};
+pub use audit::{AuditEntry, AuditHead, Outcome, Record, TrailFlaw, verify_trail};
 pub use change::{Change, change};
 pub use definition::{
     AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind, SessionToken,
 };
 pub use lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
-pub use store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};
+pub use store::{
+    Claimant, Conflict, Doubt, LeaseFilter, STORE_SUBJECT, SqliteStore, Store, StoreInfo,
+    StoredSecret,
+};
+#[cfg(feature = "postgres")]
+pub use store::{PostgresOptions, PostgresStore};

@@ -23,6 +23,7 @@ mod error;
 mod jwt;
 mod kit;
 mod metadata;
+mod postgres;
 mod principal;
 mod saml;
 mod secret;
@@ -43,6 +44,7 @@ pub use clock::{
 pub use doors::{read_file, write_file};
 pub use error::AwsError;
 pub use kit::{Kit, Options};
+pub use postgres::Postgres;
 pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
