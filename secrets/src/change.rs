@@ -37,19 +37,25 @@ pub enum Change {
     Expire,
     /// Nobody is to care any more.
     Forget,
+    /// Whoever claimed it goes on working on it, for this long from now.
+    Extend(Duration),
     /// Whoever claimed it is done with it, and it stays as it is.
     Release,
 }
 
 /// What becomes of `lease` by `what` at `now`; the store writes it if the lease's fence still is
-/// that of whoever asks.
+/// that of whoever asks. A claim ends with every change but [`Change::Revoke`], after which the work
+/// begins, and [`Change::Extend`].
 ///
 /// # Errors
 /// Why that cannot happen to a lease in its state, for people.
 pub fn change(lease: &Lease, what: &Change, now: SystemTime) -> Result<Lease, String> {
     use LeaseState::{Active, Expired, Failed, Forgotten, Intent, Revoked, Revoking};
     let mut next = lease.clone();
-    next.claimed_until = None;
+    if !matches!(what, Change::Revoke | Change::Extend(_)) {
+        next.claimed_until = None;
+        next.claimed_by = None;
+    }
     match (lease.state, what) {
         (Intent, Change::Grant { access_key_id, expires_at, sealed }) => {
             next.state = Active;
@@ -62,8 +68,8 @@ pub fn change(lease: &Lease, what: &Change, now: SystemTime) -> Result<Lease, St
             next.state = Failed;
             next.failure = Some(why.clone());
         }
-        (Active, Change::Renew(end)) if lease.expires_at <= now => {
-            return Err(format!("the lease has expired; it cannot be renewed to {end:?}"));
+        (Active, Change::Renew(_)) if lease.expires_at <= now => {
+            return Err("the lease has expired and can no longer be renewed".to_owned());
         }
         (Active, Change::Renew(end)) => {
             next.expires_at = *end.min(&lease.max_expires_at);
@@ -87,6 +93,9 @@ pub fn change(lease: &Lease, what: &Change, now: SystemTime) -> Result<Lease, St
         }
         (Active, Change::Expire) => next.state = Expired,
         (Intent | Active | Revoking, Change::Forget) => next.state = Forgotten,
+        (Intent | Active | Revoking, Change::Extend(hold)) => {
+            next.claimed_until = Some(end_of_claim(now, *hold));
+        }
         (_, Change::Release) => {}
         (state, _) => return Err(format!("the lease is {}", state.name())),
     }
@@ -113,11 +122,33 @@ impl NewLease {
             max_expires_at: self.max_expires_at,
             access_key_id: None,
             sealed: None,
-            due_at: Some(now + INTENT_LIMIT),
+            due_at: Some(end_of_claim(now, INTENT_LIMIT)),
             attempts: 0,
             failure: None,
             fence: 1,
-            claimed_until: Some(now + claimant.hold),
+            claimed_until: Some(end_of_claim(now, claimant.hold)),
+            claimed_by: Some(claimant.name.clone()),
         }
     }
+}
+
+impl Lease {
+    /// The lease as `claimant` claims it at `now`; `None` while a claim holds.
+    pub fn claimed(&self, claimant: &Claimant, now: SystemTime) -> Option<Lease> {
+        if self.claimed_until.is_some_and(|until| until > now) {
+            return None;
+        }
+        let mut next = self.clone();
+        next.fence += 1;
+        next.claimed_until = Some(end_of_claim(now, claimant.hold));
+        next.claimed_by = Some(claimant.name.clone());
+        Some(next)
+    }
+}
+
+/// A day at most: a claim that never ends would keep others off for ever.
+pub(crate) const LONGEST_CLAIM: Duration = Duration::from_secs(24 * 3600);
+
+fn end_of_claim(now: SystemTime, hold: Duration) -> SystemTime {
+    now.checked_add(hold.min(LONGEST_CLAIM)).unwrap_or(now)
 }

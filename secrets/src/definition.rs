@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// A change to it counts for new leases and for renewals; it never moves the end of a lease that
 /// runs.
+// Unknown fields end up in the kind, which denies them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct DynamicSecret {
     /// Its name: 1 to 128 of `A-Z a-z 0-9 . _ / -`.
     pub name: String,
@@ -171,5 +171,36 @@ mod seconds {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_back_and_unknown_fields_are_refused() {
+        let kinds = [
+            SecretKind::IamUser(IamUser::default()),
+            SecretKind::AssumedRole(AssumedRole::default()),
+            SecretKind::FederationToken(FederationToken::default()),
+            SecretKind::SessionToken(SessionToken::default()),
+        ];
+        for kind in kinds {
+            let secret = DynamicSecret {
+                name: "a".to_owned(),
+                description: String::new(),
+                connection: Connection::Profile("p".to_owned()),
+                kind,
+                region: Some("eu-west-1".to_owned()),
+                default_ttl: Duration::from_secs(60),
+                max_ttl: Duration::from_secs(3600),
+            };
+            let mut json = serde_json::to_value(&secret).unwrap();
+            assert_eq!(serde_json::from_value::<DynamicSecret>(json.clone()).unwrap(), secret);
+            json["tgas"] = serde_json::json!({});
+            let error = serde_json::from_value::<DynamicSecret>(json).unwrap_err();
+            assert!(error.to_string().contains("tgas"), "{error}");
+        }
     }
 }

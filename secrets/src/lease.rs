@@ -46,6 +46,8 @@ pub struct Lease {
     pub fence: u64,
     /// Until when somebody works on it.
     pub claimed_until: Option<SystemTime>,
+    /// Who: a [`Claimant`](crate::Claimant)'s name.
+    pub claimed_by: Option<String>,
 }
 
 /// What a lease stands for in AWS.
@@ -135,6 +137,11 @@ impl LeaseState {
             Self::Failed => "failed",
             Self::Forgotten => "forgotten",
         }
+    }
+
+    /// The state of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
     /// Whether nothing more will happen to it.

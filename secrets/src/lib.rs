@@ -23,7 +23,7 @@ mod store;
 mod template;
 mod worker;
 
-pub use audit::{AuditEntry, Outcome, Record};
+pub use audit::{AuditEntry, AuditHead, Outcome, Record, TrailFlaw, verify_trail};
 pub use change::{Change, change};
 pub use connect::{Connect, Reached};
 pub use definition::{
@@ -34,5 +34,10 @@ pub use leases::{
     Fate, Identity, Issued, LeaseOptions, LeaseRequest, Leases, Orphan, Probe, ReapOptions,
 };
 pub use seal::SealingKey;
-pub use store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};
+pub use store::{
+    Claimant, Conflict, Doubt, LeaseFilter, STORE_SUBJECT, SqliteStore, Store, StoreInfo,
+    StoredSecret,
+};
+#[cfg(feature = "postgres")]
+pub use store::{PostgresOptions, PostgresStore};
 pub use worker::{Metrics, Worker, WorkerOptions};

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run rolecall against, unless they are there:
-# AWS CLI v2, fish and Node.js as Debian packages; moto, AWS CLI v1, boto3 and pytest in a Python
+# AWS CLI v2, fish, Node.js and PostgreSQL as Debian packages; moto, AWS CLI v1, boto3 and pytest in a Python
 # environment, and the AWS SDK for JavaScript in its folder `node`.
 #
 # usage: tests/peers/install.sh FOLDER      the environment's folder
@@ -16,12 +16,13 @@ missing=()
 test -x /usr/bin/fish || missing+=(fish)
 test -x /usr/bin/node || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if ((${#missing[@]})); then
     if ! command -v apt-get >/dev/null; then
         say "the tests need AWS CLI v2 as /usr/bin/aws, fish as /usr/bin/fish, Node.js as /usr/bin/node,"
-        say "npm, and Python's venv;"
+        say "npm, PostgreSQL's server below /usr/lib/postgresql, and Python's venv;"
         say "this is not a Debian system, so install them by hand. Missing: ${missing[*]}"
         exit 1
     fi

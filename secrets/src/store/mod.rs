@@ -1,24 +1,61 @@
 //! Where definitions, leases and the audit log are kept.
 
+mod guard;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
+mod step;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use rolecall_core::{CredentialsError, Result};
+use rolecall_core::{CredentialsError, ErrorKind, Result};
 
-use crate::audit::{AuditEntry, Record};
+use crate::audit::{AuditEntry, Record, TrailFlaw};
 use crate::change::Change;
 use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId, LeaseState, NewLease};
+
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
+pub use sqlite::SqliteStore;
+
+/// What errors call a store.
+const PROVIDER: &str = "lease store";
+
+/// The subject of what is logged about the store itself: no definition can have this name.
+pub const STORE_SUBJECT: &str = "@store";
 
 /// Which store it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreInfo {
     /// Tells its users in IAM from those of other stores: 12 of `a-z 0-9`, part of their paths.
     pub id: String,
-    /// Counts restorations. One that differs from what was noted elsewhere says that this is a
-    /// copy from the past, whose leases must not be revoked unasked.
+    /// Counts the restorations that were accepted, from 1.
     pub epoch: u64,
+    /// Why it may be a copy from the past, whose leases must not be revoked unasked: they may have
+    /// been renewed since. Until [`Store::accept_restored`].
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a store may be a copy from the past. What speaks for it is in `docs/leases-store.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// This machine has seen more in it than is in it now.
+    Restored,
+    /// This machine has never seen it: it was moved or restored here.
+    NeverSeen,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Restored => "the store has gone back in time: it was restored from a backup",
+            Self::NeverSeen => "the store is new to this machine: it was moved or restored here",
+        })
+    }
 }
 
 /// A definition as it is kept.
@@ -68,6 +105,8 @@ pub enum Conflict {
     SecretInUse,
     /// There is no such lease.
     NoSuchLease,
+    /// There is a lease of that id.
+    LeaseExists,
     /// Somebody else has claimed the lease since.
     FenceLost,
     /// The lease's state does not allow it.
@@ -83,6 +122,28 @@ impl Conflict {
     }
 }
 
+impl Conflict {
+    /// The error that tells of it, with what it is about.
+    fn error(self, about: impl fmt::Display) -> CredentialsError {
+        let kind = match self {
+            Self::SecretExists | Self::NoSuchSecret | Self::NoSuchLease | Self::LeaseExists => {
+                ErrorKind::InvalidConfiguration
+            }
+            Self::SecretInUse | Self::WrongState => ErrorKind::Denied,
+            Self::SecretChanged | Self::FenceLost => ErrorKind::Unavailable,
+        };
+        let error = CredentialsError::new(kind, PROVIDER, format!("{about}: {self}"));
+        let error = match self {
+            Self::SecretExists => error.with_help("choose another name, or update that one"),
+            Self::NoSuchSecret | Self::NoSuchLease => error.with_help("list what there is"),
+            Self::SecretChanged => error.with_help("read it again and repeat the change"),
+            Self::SecretInUse => error.with_help("revoke its leases first"),
+            Self::LeaseExists | Self::FenceLost | Self::WrongState => error,
+        };
+        error.with_source(self)
+    }
+}
+
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -91,6 +152,7 @@ impl fmt::Display for Conflict {
             Self::SecretChanged => "the definition was changed meanwhile",
             Self::SecretInUse => "leases of it run",
             Self::NoSuchLease => "there is no such lease",
+            Self::LeaseExists => "there is a lease of that id",
             Self::FenceLost => "somebody else works on the lease now",
             Self::WrongState => "the lease's state does not allow it",
         })
@@ -109,7 +171,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The time that counts: the database's where several machines share it.
     async fn now(&self) -> Result<SystemTime>;
 
-    /// Adds a definition, as version 1.
+    /// Says that the store is what it should be though it may be a copy from the past: a new epoch
+    /// begins, and what is due will be taken back. Changes nothing if there is no doubt.
+    async fn accept_restored(&self, record: &Record) -> Result<StoreInfo>;
+
+    /// Adds a definition, as version 1; as the version after its last if there was one of that name.
     async fn create_secret(&self, secret: &DynamicSecret, record: &Record) -> Result<()>;
 
     /// Writes the version after `version` of a definition.
@@ -129,7 +195,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Up to `limit` definitions in the order of their names, those after `after`.
     async fn secrets(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredSecret>>;
 
-    /// Writes down a lease before AWS is asked for anything, claimed by `claimant`.
+    /// Writes down a lease before AWS is asked for anything, claimed by `claimant`. Refused unless
+    /// its definition is in use.
     async fn begin(&self, lease: &NewLease, claimant: &Claimant, record: &Record) -> Result<Lease>;
 
     /// Changes a lease by [`crate::change`], if its fence still is `fence`.
@@ -155,12 +222,16 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Claims one lease, with the next fence; `None` while somebody else's claim holds.
     async fn claim(&self, id: LeaseId, claimant: &Claimant) -> Result<Option<Lease>>;
 
-    /// Claims up to `limit` leases that are due, those first that have been due longest.
+    /// Claims up to `limit` leases that are due, those first that could have been claimed longest.
     async fn claim_due(&self, claimant: &Claimant, limit: u32) -> Result<Vec<Lease>>;
 
-    /// When the next lease is due that nobody works on.
+    /// When the next lease can be claimed as due: it is due and nobody's claim holds any longer.
     async fn next_due(&self) -> Result<Option<SystemTime>>;
 
-    /// The audit log of a lease (its id) or a definition (its name), oldest first.
+    /// The audit log of a lease (its id), a definition (its name) or the store itself
+    /// ([`STORE_SUBJECT`]), oldest first; empty if there is none.
     async fn trail(&self, subject: &str) -> Result<Vec<AuditEntry>>;
+
+    /// What is wrong with the audit log of a subject, by [`crate::verify_trail`].
+    async fn verify(&self, subject: &str) -> Result<Option<TrailFlaw>>;
 }

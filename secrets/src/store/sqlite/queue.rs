@@ -1,0 +1,147 @@
+//! Group commit: whoever asks first leads. The leader takes all that has gathered, does it in one
+//! transaction with one write to the disk, and goes on until nothing is left.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::super::PROVIDER;
+
+/// How many operations share one transaction at most: others wait for the file meanwhile.
+const BATCH: usize = 256;
+
+/// Whether an operation writes. Those that only read need not wait for other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// One operation, and who waits for it.
+pub(super) trait Job: Send {
+    fn access(&self) -> Access;
+
+    /// Does it, within a transaction; whether what it did is to be kept.
+    fn run(&mut self, connection: &Connection) -> bool;
+
+    /// Tells what came of it; `error` if the transaction came to nothing.
+    fn answer(self: Box<Self>, error: Option<&CredentialsError>);
+}
+
+struct Task<T, F> {
+    access: Access,
+    work: Option<F>,
+    outcome: Option<Result<T>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Task<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T> + Send,
+{
+    fn access(&self) -> Access {
+        self.access
+    }
+
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.outcome = self.work.take().map(|work| work(connection));
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, error: Option<&CredentialsError>) {
+        let outcome = match error {
+            Some(error) => Err(error.clone()),
+            None => self.outcome.unwrap_or_else(|| Err(lost())),
+        };
+        // Whoever asked may have gone.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+/// What waits to be done.
+#[derive(Default)]
+pub(super) struct Queue(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    jobs: Vec<Box<dyn Job>>,
+    has_leader: bool,
+}
+
+impl Queue {
+    /// Does `work` within a transaction of `run`, which does a batch and answers all of it. Once
+    /// asked for it is done, also if the caller does not wait.
+    pub(super) async fn submit<T: Send + 'static>(
+        self: &Arc<Self>,
+        access: Access,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        run: impl Fn(Vec<Box<dyn Job>>) + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let job = Task { access, work: Some(work), outcome: None, answer };
+        let leads = {
+            let mut waiting = self.waiting();
+            waiting.jobs.push(Box::new(job));
+            !std::mem::replace(&mut waiting.has_leader, true)
+        };
+        if leads {
+            let mut leader = Leader { queue: self.clone(), leads: true };
+            let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+                let message = "the store was used outside an asynchronous runtime";
+                CredentialsError::new(ErrorKind::Internal, PROVIDER, message)
+            })?;
+            runtime.spawn_blocking(move || {
+                while let Some(batch) = leader.next() {
+                    run(batch);
+                }
+            });
+        }
+        answered.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever leads. However that ends, by a panic or the end of the runtime too, nobody is left
+/// waiting and another can lead.
+struct Leader {
+    queue: Arc<Queue>,
+    leads: bool,
+}
+
+impl Leader {
+    /// The next batch; `None` ends the leading.
+    fn next(&mut self) -> Option<Vec<Box<dyn Job>>> {
+        let mut waiting = self.queue.waiting();
+        if waiting.jobs.is_empty() {
+            waiting.has_leader = false;
+            self.leads = false;
+            return None;
+        }
+        let count = waiting.jobs.len().min(BATCH);
+        Some(waiting.jobs.drain(..count).collect())
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if self.leads {
+            let abandoned = {
+                let mut waiting = self.queue.waiting();
+                waiting.has_leader = false;
+                std::mem::take(&mut waiting.jobs)
+            };
+            drop(abandoned);
+        }
+    }
+}
+
+fn lost() -> CredentialsError {
+    let message = "the operation was given up half-way; look what came of it before repeating it";
+    CredentialsError::new(ErrorKind::Unavailable, PROVIDER, message)
+}
