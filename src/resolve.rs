@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
 use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot, own_name};
 use rolecall_core::profile::{
-    Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
+    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
 };
 use rolecall_core::source::{
     ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,
@@ -32,6 +32,15 @@ const TOKEN_LIMIT: u64 = 64 * 1024;
 
 /// The provider that runs `plan`, and keeps its credentials in memory.
 pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
+    provider_on(setup, plan, None)
+}
+
+/// [`provider`] with what stands in for the plan's source.
+pub(crate) fn provider_on(
+    setup: &Setup,
+    plan: &Plan,
+    source: Option<SharedProvider>,
+) -> Result<Arc<MemoryCache>> {
     let fatal = problems(plan).into_iter().find(|p| p.severity == Severity::Error);
     if let Some(problem) = fatal {
         let place = problem.origin.map_or("environment".to_owned(), |origin| origin.to_string());
@@ -41,7 +50,7 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     let resolver = Resolver::new(setup, plan)?;
     // Each is kept in memory: a call that is tried again asks its source again.
     let kept = |provider| Arc::new(MemoryCache::new(&setup.context, provider));
-    let mut provider = kept(resolver.source()?);
+    let mut provider = kept(source.map_or_else(|| resolver.source(), Ok)?);
     if let Some(session) = resolver.mfa_session(&provider)? {
         provider = kept(session);
     }
@@ -136,7 +145,7 @@ impl<'a> Resolver<'a> {
         let context = &self.setup.context;
         let place = match set_by {
             SetBy::Environment => "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(),
-            SetBy::Profile { name, origin } => format!("profile {name} ({origin})"),
+            SetBy::Profile { name, origin } => place(name, origin),
         };
         let identity = WebIdentity {
             role_arn: role_arn.clone(),
@@ -243,7 +252,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {
-        let place = format!("profile {} ({})", hop.profile, hop.origin);
+        let place = place(&hop.profile, &hop.origin);
         let session = mfa::session(&self.setup.context, self.plan);
         let mfa_serial = hop.mfa_serial.clone();
         let role = sts::RoleHop {
@@ -294,6 +303,11 @@ impl<'a> Resolver<'a> {
         }
         digest_of(&text)
     }
+}
+
+/// Where a source or role is configured: in a profile, or where the origin alone says.
+fn place(profile: &str, origin: &Origin) -> String {
+    if profile.is_empty() { origin.to_string() } else { format!("profile {profile} ({origin})") }
 }
 
 fn digest_of(text: &str) -> String {

@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     /// Whether the caller says who is asked for MFA codes.
     pub(crate) has_own_prompt: bool,
     pub(crate) process_timeout: Option<Duration>,
+    /// The region and the URL of the caller, above all else.
+    given: (Option<String>, Option<String>),
     /// What reaches the world, unless the caller brought something of its own.
     pub(crate) web: Option<Arc<WebClient>>,
 }
@@ -49,7 +51,16 @@ impl Setup {
     /// show the rest; files that cannot be read end it.
     pub(crate) fn read(options: SessionOptions) -> Result<Self> {
         let is_real = options.context.is_none();
-        let mut context = options.context.unwrap_or_else(Context::real);
+        let context = options.context.clone().unwrap_or_else(Context::real);
+        Self::on(context, is_real, options)
+    }
+
+    /// [`Self::read`] on a machine that others work on too; `is_real` unless it has HTTP of its own.
+    pub(crate) fn on(
+        mut context: Context,
+        is_real: bool,
+        options: SessionOptions,
+    ) -> Result<Self> {
         let profiles = ProfileSet::load(&context.env, &context.fs)?;
         let plan = match &options.profile {
             Some(name) => plan_profile(&profiles, name, &context.env),
@@ -78,6 +89,7 @@ impl Setup {
         Ok(Self {
             context,
             selected,
+            given: (options.region, options.endpoint_url),
             plan,
             sts,
             has_own_prompt,
@@ -93,6 +105,17 @@ impl Setup {
     pub(crate) fn endpoint(&self, service: Service, region: &str) -> Result<Endpoint> {
         let (env, profile) = (&self.context.env, Some(self.selected.as_str()));
         let options = EndpointOptions::from(service, env, &self.profiles, profile, Some(region))?;
+        endpoint::resolve(service, &options)
+    }
+
+    /// The endpoint of a service where the caller's own region and URL count.
+    #[cfg(feature = "leases")]
+    pub(crate) fn endpoint_as_given(&self, service: Service) -> Result<Endpoint> {
+        let (env, profile) = (&self.context.env, Some(self.selected.as_str()));
+        let (region, endpoint_url) = (self.given.0.as_deref(), self.given.1.as_deref());
+        let overrides = Overrides { region, endpoint_url, ..Overrides::default() };
+        let options =
+            EndpointOptions::with_overrides(service, env, &self.profiles, profile, overrides)?;
         endpoint::resolve(service, &options)
     }
 

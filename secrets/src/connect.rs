@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rolecall_core::http::RetryPolicy;
+use rolecall_core::http::{HttpClient, RetryPolicy};
 use rolecall_core::{Context, Result, SharedProvider};
 use rolecall_sts::{IAM, QueryClient, QueryEndpoint, StsClient};
 
@@ -20,6 +20,8 @@ pub struct Reached {
     pub sts: QueryEndpoint,
     /// How often a call is tried.
     pub retry: RetryPolicy,
+    /// What carries the calls: a profile may name authorities of its own.
+    pub http: Arc<dyn HttpClient>,
 }
 
 /// Turns a connection, and a region above its own, into providers and endpoints. Whoever builds
@@ -85,7 +87,7 @@ impl Accounts {
             return Ok(account);
         }
         let reached = (self.connect.0)(&secret.connection, region)?;
-        let context = self.context.clone();
+        let context = Context { http: reached.http, ..self.context.clone() };
         let credentials = Some(reached.credentials);
         let mut sts = StsClient::new(context.clone(), reached.sts, credentials.clone());
         sts.query.retry = reached.retry;

@@ -11,6 +11,7 @@ mod audit;
 mod change;
 mod check;
 mod connect;
+mod connection;
 mod definition;
 mod iam;
 mod lease;

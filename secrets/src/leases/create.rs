@@ -98,11 +98,22 @@ impl Leases {
                 return Err(self.clear_up(&lease, &account, deadline, unmade).await);
             }
         };
+        let credentials = credentials.with_expires_at(Some(lease.expires_at));
         if request.wait {
             self.wait_until_usable(&account, &credentials).await;
         }
-        let credentials = credentials.with_expires_at(Some(lease.expires_at));
         Ok(Issued { lease, credentials })
+    }
+
+    /// Waits until a key that was made just now works: what [`LeaseRequest::wait`] does, for those
+    /// who have something else to do meanwhile. Two minutes at most; whether it works then.
+    ///
+    /// # Errors
+    /// Those of the connection; the store's.
+    pub async fn until_usable(&self, issued: &Issued) -> Result<bool> {
+        let secret = self.definition_of(&issued.lease).await?;
+        let account = self.account_of(&issued.lease, &secret).await?;
+        Ok(self.wait_until_usable(&account, &issued.credentials).await)
     }
 
     pub(super) async fn plan(
@@ -239,7 +250,7 @@ impl Leases {
 
     /// Waits until STS has known the key several times in a row. It is handed out all the same if
     /// that takes too long.
-    async fn wait_until_usable(&self, account: &Account, credentials: &Credentials) {
+    async fn wait_until_usable(&self, account: &Account, credentials: &Credentials) -> bool {
         let clock = &self.context.clock;
         let mut sts: StsClient = account.sts.clone();
         sts.query.credentials = Some(std::sync::Arc::new(credentials.clone()));
@@ -255,6 +266,7 @@ impl Leases {
         if successes < SUCCESSES {
             tracing::warn!("the new key does not work everywhere yet");
         }
+        successes >= SUCCESSES
     }
 }
 

@@ -11,12 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 
-use crate::audit::{AuditEntry, Outcome, Record};
+use crate::audit::{AuditEntry, Outcome, Record, TrailFlaw};
 use crate::connect::{Account, Accounts, Connect};
 use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId};
 use crate::seal::SealingKey;
-use crate::store::{Claimant, Conflict, LeaseFilter, Store, StoredSecret};
+use crate::store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};
 
 pub use create::{Identity, Issued, LeaseRequest};
 pub use probe::Probe;
@@ -68,7 +68,7 @@ impl Leases {
     }
 
     /// The machine it works on.
-    pub(crate) fn context(&self) -> &Context {
+    pub fn context(&self) -> &Context {
         &self.context
     }
 
@@ -80,6 +80,23 @@ impl Leases {
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Says that the store is right though it may be a copy from the past: what is due will be taken
+    /// back from then on.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn accept_restored(&self) -> Result<StoreInfo> {
+        self.store.accept_restored(&self.record("accept", Outcome::Done, "")).await
+    }
+
+    /// What is wrong with the audit log of a lease or a definition, if anything is.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn verify(&self, subject: &str) -> Result<Option<TrailFlaw>> {
+        self.store.verify(subject).await
     }
 
     /// Adds a definition, after checking it.

@@ -51,8 +51,8 @@ impl Leases {
         let default_ttl =
             newest.as_ref().map_or(secret.default_ttl, |newest| newest.secret.default_ttl);
         let limit = earlier(lease.max_expires_at, lease.created_at + max_ttl);
-        let end = lease.expires_at + by.unwrap_or(default_ttl);
-        if end > limit {
+        let end = lease.expires_at.checked_add(by.unwrap_or(default_ttl));
+        let Some(end) = end.filter(|end| *end <= limit) else {
             let left = limit.duration_since(lease.expires_at).unwrap_or_default();
             return Err(wrong(format!(
                 "lease {} may be renewed by {} s at most, to its maximum TTL",
@@ -60,7 +60,7 @@ impl Leases {
                 left.as_secs()
             ))
             .with_help("ask for less, or take a new lease"));
-        }
+        };
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
         let deadline = Deadline::of(&self.context, HOLD);

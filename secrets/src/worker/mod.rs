@@ -6,7 +6,7 @@ mod pauses;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolecall_core::{Context, Result};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 use tokio::task::JoinSet;
 
 use crate::lease::{Lease, LeaseState};
@@ -68,7 +68,7 @@ impl Worker {
             let wait = match self.take_up(&mut work, &pauses).await {
                 Ok(wait) => wait,
                 Err(error) => {
-                    tracing::warn!(%error, "the store cannot be reached");
+                    tracing::warn!(%error, "the store cannot be worked on");
                     self.metrics.store_failed();
                     STORE_WAIT
                 }
@@ -88,7 +88,7 @@ impl Worker {
     /// Does what is due now, and gives how many leases that was.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; `InvalidConfiguration` while it may be a copy from the past.
     pub async fn run_once(&self) -> Result<usize> {
         let mut work = JoinSet::new();
         let pauses = Arc::new(Pauses::new(self.context().clock.clone()));
@@ -104,6 +104,7 @@ impl Worker {
 
     /// Begins with as many leases as are due and there is room for; how long to wait for the next.
     async fn take_up(&self, work: &mut JoinSet<()>, pauses: &Arc<Pauses>) -> Result<Duration> {
+        self.check_doubt().await?;
         let room = self.options.concurrency.max(1).saturating_sub(work.len());
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let store = self.leases.store();
@@ -125,6 +126,15 @@ impl Worker {
         let next = store.next_due().await?;
         let wait = next.map_or(LONGEST_SLEEP, |due| due.duration_since(now).unwrap_or_default());
         Ok(wait.min(LONGEST_SLEEP))
+    }
+
+    /// Leases may have been renewed since the copy was made that this store perhaps is.
+    async fn check_doubt(&self) -> Result<()> {
+        let Some(doubt) = self.leases.store().info().await?.doubt else { return Ok(()) };
+        let message =
+            format!("{doubt}; nothing is taken back until somebody says that it is right");
+        Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "lease worker", message)
+            .with_help("look at its leases, then run `rolecall lease store --accept-restored`"))
     }
 
     async fn work_on(&self, lease: Lease, pauses: &Pauses) {
