@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
 use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot, own_name};
 use rolecall_core::profile::{
-    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
+    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found,
+    problems,
 };
 use rolecall_core::source::{
     ContainerProvider, EnvironmentProvider, ImdsProvider, ProcessProvider,

@@ -56,11 +56,7 @@ impl Setup {
     }
 
     /// [`Self::read`] on a machine that others work on too; `is_real` unless it has HTTP of its own.
-    pub(crate) fn on(
-        mut context: Context,
-        is_real: bool,
-        options: SessionOptions,
-    ) -> Result<Self> {
+    pub(crate) fn on(mut context: Context, is_real: bool, options: SessionOptions) -> Result<Self> {
         let profiles = ProfileSet::load(&context.env, &context.fs)?;
         let plan = match &options.profile {
             Some(name) => plan_profile(&profiles, name, &context.env),

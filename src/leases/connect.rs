@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rolecall_core::endpoint::{Region, Service};
+use rolecall_core::endpoint::Service;
 use rolecall_core::profile::{Origin, Plan, RoleHop, SetBy, Source};
 use rolecall_core::{
     Context, Credentials, CredentialsError, ErrorKind, Result, SecretInput, SharedProvider,
 };
-use rolecall_secrets::{Connect, Connection, Reached};
+use rolecall_secrets::{Connect, Connection, DynamicSecret, Reached};
 
 use crate::SessionOptions;
 use crate::resolve;
@@ -60,11 +60,7 @@ impl Machine {
     }
 
     /// The plan of a connection that assumes no role, and what stands in for its source.
-    fn plan(
-        &self,
-        root: &Connection,
-        setup: &Setup,
-    ) -> Result<(Plan, Option<SharedProvider>)> {
+    fn plan(&self, root: &Connection, setup: &Setup) -> Result<(Plan, Option<SharedProvider>)> {
         match root {
             Connection::AccessKey { access_key_id, secret_access_key } => {
                 // A definition that was checked names a variable or a file.
@@ -104,12 +100,25 @@ impl Machine {
             _ => Ok((setup.plan.clone()?, None)),
         }
     }
+}
 
-    /// The region that a connection's machine works in, if one is set.
-    pub(super) fn region(&self, connection: &Connection, region: Option<&str>) -> Option<String> {
-        let sts = self.setup(unfold(connection).0, region).ok()?.sts.ok()?;
-        sts.region.as_ref().map(Region::as_str).map(str::to_owned)
-    }
+/// The region that programs with a lease of `secret` are to work in: that of `session`, the
+/// definition's, or its connection's.
+pub(super) fn region(
+    context: &Context,
+    session: &SessionOptions,
+    secret: &DynamicSecret,
+) -> Option<String> {
+    let region = session.region.clone().or_else(|| secret.region.clone());
+    let machine = Machine {
+        context: context.clone(),
+        is_real: false,
+        session: session.clone(),
+        providers: BTreeMap::new(),
+    };
+    let setup = machine.setup(unfold(&secret.connection).0, region.as_deref());
+    let of_connection = |setup: Setup| setup.sts.ok()?.region.map(|r| r.as_str().to_owned());
+    region.or_else(|| setup.ok().and_then(of_connection))
 }
 
 const PLACE: &str = "connection";

@@ -63,14 +63,27 @@ mod tests {
             ("1h30m", 5400, "90m"),
         ] {
             let duration = parse_duration(text).unwrap();
-            assert_eq!((duration.as_secs(), format_duration(duration).as_str()), (seconds, written));
+            assert_eq!(
+                (duration.as_secs(), format_duration(duration).as_str()),
+                (seconds, written)
+            );
         }
     }
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        for text in ["", "h", "1x", "-1", "1.5h", "1h30", "1 h", "99999999999999999999", "1é",
-            "18446744073709551615d"] {
+        for text in [
+            "",
+            "h",
+            "1x",
+            "-1",
+            "1.5h",
+            "1h30",
+            "1 h",
+            "99999999999999999999",
+            "1é",
+            "18446744073709551615d",
+        ] {
             let error = parse_duration(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{text}");
         }

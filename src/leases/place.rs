@@ -100,7 +100,11 @@ mod tests {
         for (text, env, expected) in [
             (None, vec![home], "/home/me/.local/share/rolecall/leases.db"),
             (None, vec![home, ("XDG_DATA_HOME", "/data")], "/data/rolecall/leases.db"),
-            (None, vec![home, ("XDG_DATA_HOME", "data")], "/home/me/.local/share/rolecall/leases.db"),
+            (
+                None,
+                vec![home, ("XDG_DATA_HOME", "data")],
+                "/home/me/.local/share/rolecall/leases.db",
+            ),
             (None, vec![home, variable], "/var/lib/leases.db"),
             (Some("sqlite:/x.db"), vec![home, variable], "/x.db"),
             (Some("sqlite:~/x.db"), vec![home], "/home/me/x.db"),
