@@ -5,6 +5,8 @@ use rolecall::SecretInput;
 use rolecall::configure::SettingPath;
 use rolecall::export::ExportFormat;
 
+use crate::commands::lease::LeaseCommand;
+use crate::commands::secret::SecretCommand;
 use crate::commands::sts::StsCommand;
 
 /// Short-lived AWS credentials for any profile.
@@ -31,7 +33,7 @@ pub(crate) struct Global {
     /// The region, above AWS_REGION and the profile's
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// The URL of STS, above AWS_ENDPOINT_URL_STS and the profile's
+    /// The URL of STS, and of IAM for leases, above AWS_ENDPOINT_URL_STS and the profile's
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Where the MFA code comes from: file://PATH, - or env:NAME; otherwise the profile's
@@ -87,6 +89,10 @@ pub(crate) enum Command {
     Configure(ConfigureArgs),
     /// Write credentials into the credentials file, and new ones before they end
     Update(UpdateArgs),
+    /// Dynamic secrets: definitions of IAM users and STS sessions that are leased
+    Secret(Box<SecretCommand>),
+    /// Leases of dynamic secrets: take, renew, revoke, and the worker that ends them in time
+    Lease(Box<LeaseCommand>),
     /// The credentials cache that is shared with AWS CLI
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -104,7 +110,7 @@ pub(crate) struct ExportArgs {
     pub(crate) format: ExportFormat,
 }
 
-fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat> {
+pub(crate) fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat> {
     use clap::builder::{PossibleValuesParser, TypedValueParser};
     PossibleValuesParser::new(ExportFormat::ALL.map(|(name, _)| name))
         .try_map(|name| name.parse::<ExportFormat>())

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         _ if args.global.debug => start_log("trace"),
         // What fails while nobody looks is told too.
         Command::Serve(_) | Command::Exec(ExecArgs { serve: true, .. }) => start_log("warn"),
+        Command::Lease(lease) => start_log(if lease.is_worker() { "info" } else { "warn" }),
         _ => {}
     }
     match run(&args) {
@@ -42,6 +43,8 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Doctor => commands::doctor::run(global),
         Command::Configure(configure) => commands::configure::run(global, configure),
         Command::Update(update) => commands::update::run(global, update),
+        Command::Secret(secret) => commands::secret::run(global, secret),
+        Command::Lease(lease) => commands::lease::run(global, lease),
         Command::Cache(cache) => commands::cache::run(global, cache),
         Command::Completions { shell } => commands::completions::run(*shell),
     }
@@ -52,6 +55,10 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn start_log(level: &str) {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(format!("rolecall={level},rolecall_core={level},rolecall_sts={level}"))
+        .with_env_filter(
+            ["rolecall", "rolecall_core", "rolecall_sts", "rolecall_secrets"]
+                .map(|krate| format!("{krate}={level}"))
+                .join(","),
+        )
         .init();
 }
