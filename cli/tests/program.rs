@@ -14,6 +14,7 @@ mod doctor;
 mod exec_serve;
 mod export;
 mod killed;
+mod leases;
 mod mfa_once;
 mod secrets;
 mod serve;

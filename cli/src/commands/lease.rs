@@ -480,7 +480,7 @@ async fn worker(global: &Global, leases: Leases, args: &WorkerArgs) -> Result<Ex
     let stop = stop_signal()?;
     let address = server.as_ref().map(|server| server.address().to_string());
     if global.json {
-        print_json(&json!({ "listen": address }))?;
+        print(&format!("{}\n", json!({ "listen": address })))?;
     }
     match &address {
         Some(address) => warn(&format!("working on leases; metrics at http://{address}/metrics")),

@@ -76,7 +76,8 @@ struct DefinitionArgs {
     /// role:ARN[,external-id=ID][,source=CONNECTION] or web-identity:ARN=FILE; --profile NAME is
     /// profile:NAME
     #[arg(long, value_name = "CONNECTION")]
-    connection: Option<Connection>,
+    // A text, as clap would print one that it cannot read, and with it a secret.
+    connection: Option<String>,
     /// For people
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -281,6 +282,7 @@ impl DefinitionArgs {
         if self.connection.is_some() && global.profile.is_some() {
             store::bad_usage("--profile and --connection say the same: give one of them");
         }
+        let connection = self.connection.as_deref().map(str::parse).transpose()?;
         let of_profile = global.profile.clone().map(Connection::Profile);
         let list = |texts: &Option<Vec<String>>| {
             let filled = |texts: &Vec<String>| -> Vec<String> {
@@ -290,7 +292,7 @@ impl DefinitionArgs {
         };
         Ok(DefinitionEdit {
             description: self.description.clone(),
-            connection: self.connection.clone().or(of_profile),
+            connection: connection.or(of_profile),
             region: global.region.clone(),
             default_ttl: self.default_ttl,
             max_ttl: self.max_ttl,
