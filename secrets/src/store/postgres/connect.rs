@@ -78,6 +78,8 @@ impl Target {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         config.keepalives_idle(Duration::from_secs(30));
+        config.keepalives_interval(Duration::from_secs(10));
+        config.keepalives_retries(3);
         config.tcp_user_timeout(Duration::from_secs(30));
         let trust = match settings.mode.as_deref() {
             Some("disable") => Trust::Plain,
