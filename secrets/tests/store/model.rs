@@ -50,7 +50,7 @@ struct Model {
 }
 
 fn secret_of(number: u128) -> &'static str {
-    if number % 2 == 0 { "s" } else { "t" }
+    if number.is_multiple_of(2) { "s" } else { "t" }
 }
 
 fn what(what: u8, now: SystemTime, minutes: u32) -> Change {

@@ -63,10 +63,10 @@ impl Target {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(invalid("the connection string names no host"));
         }
-        if config.get_password().is_none() {
-            if let Some(password) = context.env.get("PGPASSWORD").map(Zeroizing::new) {
-                config.password(password.as_bytes());
-            }
+        if config.get_password().is_none()
+            && let Some(password) = context.env.get("PGPASSWORD").map(Zeroizing::new)
+        {
+            config.password(password.as_bytes());
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
