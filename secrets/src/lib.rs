@@ -9,20 +9,35 @@
 
 mod audit;
 mod change;
+mod check;
+mod connect;
 mod definition;
+mod iam;
 mod lease;
+mod leases;
+mod make;
+mod naming;
+mod policy;
+mod seal;
 mod store;
 mod template;
+mod worker;
 
 pub use audit::{AuditEntry, AuditHead, Outcome, Record, TrailFlaw, verify_trail};
 pub use change::{Change, change};
+pub use connect::{Connect, Reached};
 pub use definition::{
     AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind, SessionToken,
 };
 pub use lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
+pub use leases::{
+    Fate, Identity, Issued, LeaseOptions, LeaseRequest, Leases, Orphan, Probe, ReapOptions,
+};
+pub use seal::SealingKey;
 pub use store::{
     Claimant, Conflict, Doubt, LeaseFilter, STORE_SUBJECT, SqliteStore, Store, StoreInfo,
     StoredSecret,
 };
 #[cfg(feature = "postgres")]
 pub use store::{PostgresOptions, PostgresStore};
+pub use worker::{Metrics, Worker, WorkerOptions};

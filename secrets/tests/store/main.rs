@@ -1,7 +1,6 @@
 //! Both stores, by the same tests; then what is particular to each.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken machine fails its test")]
-#![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
 #![expect(clippy::disallowed_methods, reason = "the tests go behind the store's back")]
 
 mod bed;
