@@ -30,7 +30,7 @@ fn main() {
         return runtime.block_on(part_of(Path::new(&path), &part));
     }
     runtime.block_on(async {
-        let folder = tempfile::tempdir_in("target").unwrap();
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let path = folder.path().join("store/leases.db");
         let store = SqliteStore::open(context(&path), &path).await.unwrap();
         bookkeeping("SQLite", Arc::new(store), 20_000).await;
