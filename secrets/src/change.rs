@@ -76,8 +76,6 @@ pub fn change(lease: &Lease, what: &Change, now: SystemTime) -> Result<Lease, St
             next.due_at = Some(next.expires_at);
         }
         (Intent | Active | Revoking, Change::Revoke) => {
-            // Whoever says so goes on with it.
-            next.claimed_until = lease.claimed_until;
             next.state = Revoking;
             next.due_at = Some(now);
             next.sealed = None;

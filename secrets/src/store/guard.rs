@@ -127,10 +127,11 @@ impl Guard {
     fn write_if_sure(&self, standing: &Standing) {
         let old = self.read();
         let is_news = old.is_none_or(|old| old.entries < standing.entries);
-        if is_news && self.doubt(standing).is_none() {
-            if let Err(error) = self.write(standing) {
-                tracing::warn!("{error}");
-            }
+        if is_news
+            && self.doubt(standing).is_none()
+            && let Err(error) = self.write(standing)
+        {
+            tracing::warn!("{error}");
         }
     }
 

@@ -48,6 +48,11 @@ impl SqliteBed {
         Self { folder, context, path, store }
     }
 
+    /// Closes the store; its folder stays as long as what this gives.
+    pub(crate) fn close(self) -> tempfile::TempDir {
+        self.folder
+    }
+
     pub(crate) fn raw(&self) -> rusqlite::Connection {
         let raw = rusqlite::Connection::open(&self.path).unwrap();
         raw.busy_timeout(Duration::from_secs(10)).unwrap();

@@ -1,5 +1,8 @@
 //! Both stores, by the same tests; then what is particular to each.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken machine fails its test")]
+#![expect(clippy::disallowed_methods, reason = "the tests go behind the store's back")]
+
 mod bed;
 mod model;
 mod postgres;

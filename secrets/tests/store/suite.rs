@@ -366,10 +366,10 @@ async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> 
     let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (future, slot) in futures.iter_mut().zip(&mut done) {
-            if slot.is_none() {
-                if let std::task::Poll::Ready(value) = future.as_mut().poll(context) {
-                    *slot = Some(value);
-                }
+            if slot.is_none()
+                && let std::task::Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *slot = Some(value);
             }
         }
         if done.iter().all(Option::is_some) {

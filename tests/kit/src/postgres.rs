@@ -89,6 +89,8 @@ impl Postgres {
                 return Self { port, password, _alive: alive };
             }
         }
+        drop(alive);
+        let _ = child.wait();
         panic!("PostgreSQL did not start:\n{}", said.join("\n"));
     }
 

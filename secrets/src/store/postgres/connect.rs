@@ -63,10 +63,10 @@ impl Target {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(invalid("the connection string names no host"));
         }
-        if config.get_password().is_none() {
-            if let Some(password) = context.env.get("PGPASSWORD").map(Zeroizing::new) {
-                config.password(password.as_bytes());
-            }
+        if config.get_password().is_none()
+            && let Some(password) = context.env.get("PGPASSWORD").map(Zeroizing::new)
+        {
+            config.password(password.as_bytes());
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
@@ -78,6 +78,8 @@ impl Target {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         config.keepalives_idle(Duration::from_secs(30));
+        config.keepalives_interval(Duration::from_secs(10));
+        config.keepalives_retries(3);
         config.tcp_user_timeout(Duration::from_secs(30));
         let trust = match settings.mode.as_deref() {
             Some("disable") => Trust::Plain,

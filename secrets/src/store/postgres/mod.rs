@@ -27,6 +27,9 @@ use crate::lease::{Lease, LeaseId, NewLease};
 /// What one operation may take in all: longer than any of its statements.
 const OPERATION_LIMIT: Duration = Duration::from_secs(60);
 
+/// What connecting may take, with waiting for others that make or migrate the store.
+const CONNECT_LIMIT: Duration = Duration::from_secs(120);
+
 /// How a store in PostgreSQL is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
@@ -82,7 +85,13 @@ impl PostgresStore {
     ) -> Result<Self> {
         let target = Target::parse(&context, url)?;
         let place = target.place.clone();
-        let shared = Shared::connect(context, target, options).await;
+        let clock = context.clock.clone();
+        let connecting = Shared::connect(context, target, options);
+        let shared = clock.timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|| {
+            let message = "the server did not answer in time";
+            Err(CredentialsError::new(ErrorKind::TimedOut, PROVIDER, message)
+                .with_help("check that it can be reached and is not busy"))
+        });
         shared.map(|shared| Self(Arc::new(shared))).map_err(|error| error.with_place(place))
     }
 

@@ -82,3 +82,51 @@ async fn migrate_by(
     session.commit().await?;
     Ok(found == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::connect::Target;
+    use super::*;
+    use rolecall_core::{Env, Secret};
+    use rolecall_kit::Postgres;
+
+    #[tokio::test]
+    async fn an_older_store_becomes_a_newer_one_as_a_whole_or_not_at_all() {
+        let server = Postgres::shared();
+        let context = Context { env: Env::from_pairs([("HOME", "/none")]), ..Context::real() };
+        let target = Target::parse(&context, &Secret::from(server.url())).unwrap();
+        let pool = target.pool(&context, 1, "SET search_path TO \"old\"".to_owned()).unwrap();
+        let session = async || Session::of(&pool).await.unwrap();
+        let migrate = async |migrations: &[&str]| {
+            migrate_by(session().await, &context, "old", "here", migrations).await
+        };
+        let first = "CREATE TABLE store (number bigint, version bigint, id text, epoch bigint, \
+                     is_restored boolean, home text)";
+        let second = "CREATE TABLE more (a int); ALTER TABLE store ADD extra text DEFAULT 'x'";
+        assert!(migrate(&[first]).await.unwrap());
+        assert!(!migrate(&[first]).await.unwrap());
+        migrate(&[first, "CREATE TABLE more (a int); CREATE TABLE store (a int)"])
+            .await
+            .unwrap_err();
+        let version = async || {
+            let row = session().await.query_one("SELECT version FROM store", &[]).await;
+            row.unwrap().get::<_, i64>(0)
+        };
+        assert_eq!(version().await, 1);
+        assert!(!migrate(&[first, second]).await.unwrap());
+        assert_eq!(version().await, 2);
+        let sql = "SELECT extra, length(id) FROM store, (SELECT count(*) FROM more) AS more";
+        let row = session().await.query_one(sql, &[]).await.unwrap();
+        assert_eq!((row.get::<_, &str>(0), row.get::<_, i32>(1)), ("x", 12));
+        let error = migrate(&[first]).await.unwrap_err();
+        assert!(error.message().contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn a_schema_cannot_smuggle_sql() {
+        assert_eq!(quoted("a\"; DROP").unwrap(), "\"a\"\"; DROP\"");
+        for wrong in ["", "a\0b", &"x".repeat(64)] {
+            assert!(quoted(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

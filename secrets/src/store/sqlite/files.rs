@@ -100,7 +100,11 @@ impl Files {
             }
             let pause = POLL / 2 + self.context.random.up_to(POLL);
             match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => runtime.block_on(self.context.clock.sleep(pause)),
+                // Other processes take real time, whatever the clock.
+                Ok(runtime) => {
+                    let never = std::future::pending::<()>();
+                    runtime.block_on(self.context.clock.timeout(pause, never));
+                }
                 Err(_) => std::thread::yield_now(),
             }
         }

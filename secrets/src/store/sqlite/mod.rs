@@ -177,14 +177,10 @@ impl Shared {
         drop(turn);
         for job in jobs {
             run(connection, "SAVEPOINT job")?;
-            if !job.run(connection) {
-                // A full disk ends the whole transaction.
+            if let Err(error) = job.run(connection) {
+                // A full or failing disk ends the whole transaction.
                 if connection.is_autocommit() {
-                    let message = "another change ended the transaction of this one; nothing was \
-                                   changed";
-                    let kind = ErrorKind::Unavailable;
-                    return Err(CredentialsError::new(kind, PROVIDER, message)
-                        .with_help("try again; the disk may be full"));
+                    return Err(error);
                 }
                 run(connection, "ROLLBACK TO job")?;
             }
@@ -198,9 +194,10 @@ impl Shared {
 
 fn read_all(connection: &Connection, mut jobs: Vec<Box<dyn Job>>) {
     let done = run(connection, "BEGIN").and_then(|()| {
-        jobs.iter_mut().for_each(|job| {
-            job.run(connection);
-        });
+        for job in &mut jobs {
+            // Each tells its own error.
+            let _ = job.run(connection);
+        }
         run(connection, "COMMIT")
     });
     if done.is_err() && !connection.is_autocommit() {
@@ -354,5 +351,79 @@ impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.shared.files.database;
         f.debug_struct("SqliteStore").field("path", path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Outcome;
+    use crate::definition::{Connection as Reach, IamUser, SecretKind};
+    use rolecall_core::Env;
+
+    fn definition(name: String) -> DynamicSecret {
+        DynamicSecret {
+            name,
+            description: "x".repeat(1000),
+            connection: Reach::Default,
+            kind: SecretKind::IamUser(IamUser::default()),
+            region: None,
+            default_ttl: PATIENCE,
+            max_ttl: PATIENCE,
+        }
+    }
+
+    async fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Env::from_pairs([("HOME", folder.path().display().to_string())]);
+        let context = Context { env, ..Context::real() };
+        let store = SqliteStore::open(context, &folder.path().join("s/leases.db")).await.unwrap();
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_says_so_and_changes_nothing() {
+        let (_folder, store) = store().await;
+        let record = Record::new("me", "define", Outcome::Done, "");
+        let room = async |pages: i64| {
+            let set = move |connection: &Connection| {
+                connection.pragma_update(None, "max_page_count", pages).map_err(failed)
+            };
+            store.read(set).await.unwrap();
+        };
+        room(40).await;
+        let mut written = 0;
+        let error = loop {
+            let secret = definition(format!("secret-{written}"));
+            match store.create_secret(&secret, &record).await {
+                Ok(()) => written += 1,
+                Err(error) => break error,
+            }
+            assert!(written < 1000, "the disk is never full");
+        };
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().contains("disk is full"), "{error}");
+        assert!(error.place().is_some() && error.help().is_some());
+        let name = format!("secret-{written}");
+        assert_eq!(store.secret(&name, None).await.unwrap(), None);
+        assert_eq!(store.trail(&name).await.unwrap(), []);
+        room(100_000).await;
+        store.create_secret(&definition(name.clone()), &record).await.unwrap();
+        for number in 0..=written {
+            assert_eq!(store.verify(&format!("secret-{number}")).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_takes_nobody_with_it() {
+        let (_folder, store) = store().await;
+        let panics = store.write(|connection, _| -> Result<()> {
+            connection.execute("UPDATE store SET epoch = 77", []).map_err(failed)?;
+            panic!("on purpose")
+        });
+        assert_eq!(panics.await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(store.info().await.unwrap().epoch, 1);
+        let record = Record::new("me", "define", Outcome::Done, "");
+        store.create_secret(&definition("after".to_owned()), &record).await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Group commit: whoever asks first leads. The leader takes all that has gathered, does it in one
 //! transaction with one write to the disk, and goes on until nothing is left.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
@@ -23,8 +24,11 @@ pub(super) enum Access {
 pub(super) trait Job: Send {
     fn access(&self) -> Access;
 
-    /// Does it, within a transaction; whether what it did is to be kept.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Does it, within a transaction. What a failed one did is not to be kept.
+    ///
+    /// # Errors
+    /// What the caller will be told.
+    fn run(&mut self, connection: &Connection) -> Result<()>;
 
     /// Tells what came of it; `error` if the transaction came to nothing.
     fn answer(self: Box<Self>, error: Option<&CredentialsError>);
@@ -46,9 +50,12 @@ where
         self.access
     }
 
-    fn run(&mut self, connection: &Connection) -> bool {
-        self.outcome = self.work.take().map(|work| work(connection));
-        matches!(self.outcome, Some(Ok(_)))
+    fn run(&mut self, connection: &Connection) -> Result<()> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let outcome = work(connection);
+        let done = outcome.as_ref().map(drop).map_err(Clone::clone);
+        self.outcome = Some(outcome);
+        done
     }
 
     fn answer(self: Box<Self>, error: Option<&CredentialsError>) {
@@ -95,7 +102,8 @@ impl Queue {
             })?;
             runtime.spawn_blocking(move || {
                 while let Some(batch) = leader.next() {
-                    run(batch);
+                    // Those of the batch whose answer was lost by a panic are told so.
+                    let _ = catch_unwind(AssertUnwindSafe(|| run(batch)));
                 }
             });
         }
@@ -107,8 +115,7 @@ impl Queue {
     }
 }
 
-/// Whoever leads. However that ends, by a panic or the end of the runtime too, nobody is left
-/// waiting and another can lead.
+/// Whoever leads. If that ends with the runtime, nobody is left waiting and another can lead.
 struct Leader {
     queue: Arc<Queue>,
     leads: bool,
