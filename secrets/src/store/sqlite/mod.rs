@@ -34,8 +34,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Its time is [`Context::clock`]'s.
 #[derive(Clone)]
 pub struct SqliteStore {
+    // The first to go.
+    _closing: Arc<Closing>,
     shared: Arc<Shared>,
     queue: Arc<Queue>,
+}
+
+/// The end of a store: when the last handle goes, all is done and the file is closed, so that a
+/// process that ends then leaves one whole file.
+struct Closing(Arc<Queue>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
 }
 
 struct Shared {
@@ -69,7 +81,8 @@ impl SqliteStore {
             Err(CredentialsError::new(ErrorKind::Internal, PROVIDER, message))
         });
         let shared = Arc::new(shared.map_err(|error| error.with_place(place))?);
-        Ok(Self { shared, queue: Arc::default() })
+        let queue = Arc::<Queue>::default();
+        Ok(Self { _closing: Arc::new(Closing(queue.clone())), shared, queue })
     }
 
     async fn read<T: Send + 'static>(

@@ -2,7 +2,8 @@
 //! transaction with one write to the disk, and goes on until nothing is left.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 use rusqlite::Connection;
@@ -68,14 +69,22 @@ where
     }
 }
 
+/// How long the end of a store waits for what is being done.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
 /// What waits to be done.
 #[derive(Default)]
-pub(super) struct Queue(Mutex<Waiting>);
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    idle: Condvar,
+}
 
 #[derive(Default)]
 struct Waiting {
     jobs: Vec<Box<dyn Job>>,
     has_leader: bool,
+    /// Leaders that still hold what they work with, the one before among them.
+    leaders: usize,
 }
 
 impl Queue {
@@ -92,7 +101,9 @@ impl Queue {
         let leads = {
             let mut waiting = self.waiting();
             waiting.jobs.push(Box::new(job));
-            !std::mem::replace(&mut waiting.has_leader, true)
+            let leads = !std::mem::replace(&mut waiting.has_leader, true);
+            waiting.leaders += usize::from(leads);
+            leads
         };
         if leads {
             let mut leader = Leader { queue: self.clone(), leads: true };
@@ -105,13 +116,24 @@ impl Queue {
                     // Those of the batch whose answer was lost by a panic are told so.
                     let _ = catch_unwind(AssertUnwindSafe(|| run(batch)));
                 }
+                // First what it works with, then the word that it is done.
+                drop(run);
+                drop(leader);
             });
         }
         answered.await.unwrap_or_else(|_| Err(lost()))
     }
 
+    /// Waits until nothing is being done any more, for a bounded time: a process that ends at once
+    /// would leave the file open, and its log beside it.
+    pub(super) fn finish(&self) {
+        let waiting = self.waiting();
+        let is_busy = |waiting: &mut Waiting| waiting.leaders > 0;
+        let _ = self.idle.wait_timeout_while(waiting, LAST_WORK, is_busy);
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,6 +167,8 @@ impl Drop for Leader {
             };
             drop(abandoned);
         }
+        self.queue.waiting().leaders -= 1;
+        self.queue.idle.notify_all();
     }
 }
 
