@@ -411,7 +411,7 @@ async fn revoke(global: &Global, leases: &Leases, args: &RevokeArgs) -> Result<E
     if global.json {
         let failures: Vec<_> = failures.iter().map(told).collect();
         print_json(&json!({ "revoked": revoked, "failures": failures }))?;
-    } else {
+    } else if revoked > 0 || failures.len() != 1 {
         print(&format!("Revoked {revoked} of {} leases.\n", ids.len()))?;
     }
     let Some((_, last)) = failures.last() else { return Ok(ExitCode::SUCCESS) };

@@ -84,7 +84,7 @@ fn definitions_that_make_no_sense_are_refused() {
         (&["app", "--kind", "session-token", "--group", "x"], "no group"),
         (&["app", "--kind", "assumed-role", "--role-arn", "x"], "role_arn"),
         (&["app", "--kind", "assumed-role", "--max-ttl", "13h"], "43200"),
-        (&["app", "--region", "mars"], "region"),
+        (&["app", "--region", "mars/1"], "region"),
         (&["app", "--connection", "vault:hunter2"], "no known form"),
         (&["app", "--connection", "access-key:AKIAIOSFODNN7EXAMPLE=hunter2"], "env:NAME"),
         (&["app", "--connection", "role:x"], "role_arn"),
@@ -146,7 +146,7 @@ fn stores_that_cannot_be_used_say_why() {
     // The version: bytes 60 to 64 of the header (SQLite, "Database File Format", 1.3).
     newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
     fs::write(store(&sandbox), &newer).unwrap();
-    wrong(&["newer"], "newer rolecall").from(&sandbox, &["secret", "list"]);
+    wrong(&["version 99"], "newer rolecall").from(&sandbox, &["secret", "list"]);
     assert_eq!(fs::read(store(&sandbox)).unwrap(), newer, "it was changed");
     fs::write(store(&sandbox), &whole).unwrap();
     sandbox.run(&["secret", "show", "app"]).good();

@@ -69,7 +69,7 @@ fn a_command_that_cannot_be_started_leaves_nothing() {
 fn sigterm_is_passed_on_and_the_user_is_gone() {
     let sandbox = sandbox();
     define(&sandbox, &[]);
-    let script = "trap 'exit 9' TERM; : > up; while :; do read line < /dev/zero; done";
+    let script = "trap 'exit 9' TERM; : > up; until test -e never; do :; done";
     let running = sandbox.start(&["lease", "exec", "app", "--", "bash", "-c", script]);
     wait_for(&sandbox.home().join("up"));
     assert_eq!(leased_users(&sandbox).len(), 1);
@@ -120,7 +120,7 @@ fn what_cannot_be_taken_back_is_said_and_the_exit_code_is_still_the_commands() {
 fn the_lease_is_renewed_while_the_command_runs() {
     let sandbox = sandbox();
     define(&sandbox, &["--default-ttl", "1m", "--max-ttl", "100s"]);
-    let script = ": > up; until test -e done; do read -t 1 line < /dev/zero; done";
+    let script = "mkfifo gate; : > up; read line < gate";
     let running = sandbox.start(&["lease", "exec", "app", "--", "bash", "-c", script]);
     wait_for(&sandbox.home().join("up"));
     let made = only_lease(&sandbox);
@@ -131,7 +131,7 @@ fn the_lease_is_renewed_while_the_command_runs() {
         sandbox.kit.wait_for("PutUserPolicy", policies + 1);
     }
     assert!(sandbox.kit.wait_for("TagUser", 1));
-    sandbox.file("done", "");
+    std::fs::write(sandbox.home().join("gate"), "done\n").unwrap();
     let finished = running.finish_within(Duration::from_secs(60));
     assert_eq!(finished.code(), 0, "{finished:?}");
     let lease = only_lease(&sandbox);
