@@ -43,6 +43,8 @@ mod edit;
 mod exec;
 mod json;
 mod place;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -48,7 +48,9 @@ impl StorePlace {
             return Ok(Self::Postgres(text.into()));
         }
         let path = text.strip_prefix("sqlite:").unwrap_or(text);
-        if path.is_empty() || path.contains("://") {
+        // `sqlite:///path` is a path as URLs have it; with two slashes a machine would follow.
+        let names_machine = path.starts_with("//") && !path.starts_with("///");
+        if path.is_empty() || path.contains("://") || names_machine {
             // The text may hold a password: it is not shown.
             let message = "the place is no sqlite:PATH, path or postgres:// URL";
             return Err(CredentialsError::new(

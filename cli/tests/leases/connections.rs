@@ -74,6 +74,30 @@ fn a_check_prints_the_very_policy_that_is_missing() {
 }
 
 #[test]
+fn the_policy_of_the_guide_is_enough() {
+    let sandbox = sandbox();
+    let by = format!("role:{},source=profile:alice", names::LEASES);
+    let args = ["secret", "create", "app", "--connection", &by, "--group", names::GROUP];
+    sandbox.run(&[&args[..], &["--policy-arn", names::POLICY]].concat()).good();
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/leases.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let policy = guide.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let store = sandbox.run(&["lease", "store", "--json"]).json()["id"].clone();
+    let policy =
+        policy.replace("STORE", store.as_str().unwrap()).replace("ACCOUNT", names::ACCOUNT);
+    sandbox.kit.change_world(|world| {
+        let role = world.roles.iter_mut().find(|role| role.name == "Leases").unwrap();
+        role.iam.policies.inline = [("Guide".to_owned(), policy)].into();
+    });
+    sandbox.run(&["secret", "check", "app"]).good();
+    let lease = take(&sandbox, &[]);
+    sandbox.run(&["lease", "renew", &lease.id]).good();
+    sandbox.run(&["lease", "reap"]).good();
+    sandbox.run(&["lease", "revoke", &lease.id]).good();
+    assert!(leased_users(&sandbox).is_empty());
+}
+
+#[test]
 fn sessions_are_leased_and_say_that_they_cannot_be_taken_back() {
     let sandbox = sandbox();
     let role = ["--kind", "assumed-role", "--role-arn", names::EXTERNAL, "--external-id"];
