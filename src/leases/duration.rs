@@ -41,7 +41,7 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
 /// A length of time in the largest unit that it is whole in: `90s`, `15m`, `1h`, `7d`.
 pub fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let fits = |unit: &&(char, u64)| seconds > 0 && seconds % unit.1 == 0;
+    let fits = |unit: &&(char, u64)| seconds > 0 && seconds.is_multiple_of(unit.1);
     let (name, unit) = UNITS.iter().find(fits).unwrap_or(&('s', 1));
     format!("{}{name}", seconds / unit)
 }

@@ -5,7 +5,7 @@ use super::{define, leased_users, sandbox, take, whoami};
 
 /// Defines and uses a secret by this connection.
 fn leases_by(sandbox: &crate::support::Sandbox, connection: &str) {
-    let name = format!("by-{}", connection.split(':').next().unwrap());
+    let name = format!("by-{}-{}", connection.split(':').next().unwrap(), connection.len());
     sandbox.run(&["secret", "create", &name, "--connection", connection]).good();
     let given = sandbox.run(&["lease", "create", &name, "--json"]).json();
     let text = |name: &str| given["credentials"][name].as_str().unwrap().to_owned();
@@ -31,6 +31,15 @@ fn every_connection_is_reached() {
     sandbox.run(&["secret", "create", "again", "--connection", &again]).good();
     sandbox.run(&["secret", "check", "again"]).good();
     assert_eq!(sandbox.kit.count("AssumeRole"), calls);
+    let all = "arn:aws:iam::aws:policy/AdministratorAccess";
+    sandbox.kit.change_world(|world| {
+        for role in &mut world.roles {
+            role.iam.policies.attached.push(all.to_owned());
+        }
+    });
+    leases_by(&sandbox, &format!("web-identity:{}={}", names::WEB, sandbox.token_file()));
+    let external = format!("role:{},external-id={}", names::EXTERNAL, names::EXTERNAL_ID);
+    leases_by(&sandbox, &format!("{external},source=profile:alice"));
 }
 
 #[test]
