@@ -56,7 +56,8 @@ pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, Attachment, Container, Group, Imds, ImdsTokens, LastUsed, LoginProfile,
-    ManagedPolicy, MfaDevice, OidcProvider, Policies, Quotas, Role, RoleIam, SamlProvider,
-    SsoAssignment, SsoUser, Trust, UnassignedMfa, User, UserIam, WebTrust, World, names,
+    AccessKey, Account, Attachment, Container, Group, Hints, Imds, ImdsTokens, LastUsed,
+    LoginProfile, ManagedPolicy, MfaDevice, OidcProvider, Policies, Quotas, Role, RoleIam,
+    SamlProvider, SsoAssignment, SsoUser, Trust, UnassignedMfa, User, UserIam, WebTrust, World,
+    names,
 };

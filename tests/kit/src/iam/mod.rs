@@ -80,7 +80,13 @@ impl Work<'_> {
     fn user_at(&mut self) -> Result<usize, AwsError> {
         let name = self.user_name()?.to_owned();
         let missing = || no_such(format!("The user with name {name} cannot be found."));
-        let at = self.world().user_index(self.account(), &name).ok_or_else(missing)?;
+        let itself = self.params.get("UserName").is_none();
+        // Only this way is the root user found: it has no name that others could call it by.
+        let found = match &self.caller.principal {
+            Principal::Root { arn, .. } if itself => self.world().user_index_of_arn(arn),
+            principal => self.world().user_index(principal.account(), &name),
+        };
+        let at = found.ok_or_else(missing)?;
         // What takes away works on what is there, not on a copy that lags behind.
         let takes_away = ["Delete", "Detach", "Remove", "Deactivate", "Untag"]
             .iter()

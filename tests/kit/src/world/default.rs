@@ -214,6 +214,7 @@ impl Default for World {
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
+            hints: super::Hints::default(),
         }
     }
 }

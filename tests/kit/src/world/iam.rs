@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccessKey, World, slash, stable_id};
+use super::{AccessKey, User, World, slash, stable_id};
 
 /// What is attached to a user, and since when it exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,15 +199,23 @@ impl World {
         format!("arn:{partition}:iam::{}:policy{}{}", policy.account, policy.path, policy.name)
     }
 
-    /// Where a user of an account stands in `users`; names are compared exactly.
+    /// Where an IAM user of an account stands in `users`; names are compared exactly.
     pub(crate) fn user_index(&self, account: &str, name: &str) -> Option<usize> {
-        self.users.iter().position(|user| user.name == name && user.account == account)
+        let is_it = |user: &User| user.name == name && user.account == account && !user.root;
+        self.hints.find(
+            (account, name),
+            |at| self.users.get(at).is_some_and(is_it),
+            || self.users.iter().position(is_it),
+        )
     }
 
     /// Where the user with an ARN stands in `users`. Reads the ARN instead of writing every user's.
     pub(crate) fn user_index_of_arn(&self, arn: &str) -> Option<usize> {
         let mut parts = arn.splitn(6, ':').skip(4);
         let (account, rest) = (parts.next()?, parts.next()?);
+        if rest == "root" {
+            return self.users.iter().position(|user| user.root && user.account == account);
+        }
         let name = rest.rsplit('/').next()?;
         let at = self.user_index(account, name)?;
         (self.user_arn(&self.users[at]) == arn).then_some(at)
@@ -215,14 +223,17 @@ impl World {
 
     /// Where the user of an access key, active or not, stands in `users`.
     pub(crate) fn user_index_of_key(&self, access_key_id: &str) -> Option<usize> {
-        self.users
-            .iter()
-            .position(|user| user.access_keys.iter().any(|key| key.id == access_key_id))
+        let has_it = |user: &User| user.access_keys.iter().any(|key| key.id == access_key_id);
+        self.hints.find(
+            ("", access_key_id),
+            |at| self.users.get(at).is_some_and(has_it),
+            || self.users.iter().position(has_it),
+        )
     }
 
     pub(crate) fn access_key_mut(&mut self, access_key_id: &str) -> Option<&mut AccessKey> {
-        let mut keys = self.users.iter_mut().flat_map(|user| &mut user.access_keys);
-        keys.find(|key| key.id == access_key_id)
+        let at = self.user_index_of_key(access_key_id)?;
+        self.users[at].access_keys.iter_mut().find(|key| key.id == access_key_id)
     }
 
     /// IAM's limits in an account.

@@ -4,6 +4,7 @@
 //! field but names has a default.
 
 mod default;
+mod hints;
 mod iam;
 mod metadata;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::secret::Secret;
 
 pub use default::names;
+pub use hints::Hints;
 pub use iam::{
     Attachment, Group, LastUsed, LoginProfile, ManagedPolicy, Policies, Quotas, RoleIam,
     UnassignedMfa, UserIam,
@@ -47,6 +49,9 @@ pub struct World {
     pub imds: Imds,
     /// The endpoints of containers.
     pub container: Container,
+    /// Where users were last found.
+    #[serde(skip)]
+    pub hints: Hints,
 }
 
 /// An AWS account.
@@ -256,6 +261,7 @@ impl World {
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
+            hints: Hints::default(),
         }
     }
 
@@ -315,10 +321,9 @@ impl World {
 
     /// The user of an active access key, and its secret.
     pub fn user_of_key(&self, access_key_id: &str) -> Option<(&User, &AccessKey)> {
-        self.users.iter().find_map(|user| {
-            let key = user.access_keys.iter().find(|key| key.id == access_key_id && key.active)?;
-            Some((user, key))
-        })
+        let user = &self.users[self.user_index_of_key(access_key_id)?];
+        let key = user.access_keys.iter().find(|key| key.id == access_key_id && key.active)?;
+        Some((user, key))
     }
 
     /// Every secret the world starts with.

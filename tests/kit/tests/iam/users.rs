@@ -229,6 +229,10 @@ fn who_calls_without_a_name_asks_about_itself() {
         iam(&kit, &root(), "GetUser", &[]).ok().text("Arn"),
         "arn:aws:iam::111111111111:root"
     );
+    iam(&kit, &admin(), "DeleteUser", &[("UserName", "root")]).is(404, "NoSuchEntity", "root");
+    iam(&kit, &admin(), "CreateUser", &[("UserName", "root")]).ok();
+    iam(&kit, &admin(), "DeleteUser", &[("UserName", "root")]).ok();
+    iam(&kit, &root(), "GetUser", &[]).ok();
     let leases = super::support::assume(&kit, &admin(), names::LEASES, &[]).keys();
     iam(&kit, &leases, "GetUser", &[]).is(400, "ValidationError", "Must specify userName");
 }
