@@ -11,6 +11,7 @@ cargo build --release -p rolecall-cli -p rolecall-kit
 mkdir -p target/bench
 rustc -O benches/empty.rs -o target/bench/empty
 cargo bench -p rolecall --bench memory -- --quiet
+cargo bench -p rolecall-secrets --bench leases
 python3 benches/processes.py
 python3 benches/sources.py
 python3 benches/serve.py

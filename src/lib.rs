@@ -26,6 +26,8 @@ pub mod doctor;
 pub mod exec;
 mod explain;
 pub mod export;
+#[cfg(all(unix, feature = "leases"))]
+pub mod leases;
 mod mfa;
 mod not_yet;
 mod profiles;

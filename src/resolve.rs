@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
 use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot, own_name};
 use rolecall_core::profile::{
-    Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found, problems,
+    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found,
+    problems,
 };
 use rolecall_core::source::{
     ContainerProvider, EnvironmentProvider, ImdsProvider, KEYS_REREAD_AFTER, ProcessProvider,
@@ -35,6 +36,15 @@ const TOKEN_LIMIT: u64 = 64 * 1024;
 
 /// The provider that runs `plan`, and keeps its credentials in memory.
 pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
+    provider_on(setup, plan, None)
+}
+
+/// [`provider`] with what stands in for the plan's source.
+pub(crate) fn provider_on(
+    setup: &Setup,
+    plan: &Plan,
+    source: Option<SharedProvider>,
+) -> Result<Arc<MemoryCache>> {
     let fatal = problems(plan).into_iter().find(|p| p.severity == Severity::Error);
     if let Some(problem) = fatal {
         let place = problem.origin.map_or("environment".to_owned(), |origin| origin.to_string());
@@ -48,8 +58,9 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
         cache.is_interactive = is_interactive;
         Arc::new(cache)
     };
-    let mut provider = match (&plan.source, resolver.source()?) {
-        (Source::StaticKeys { .. }, keys) => {
+    let is_given = source.is_some();
+    let mut provider = match (&plan.source, source.map_or_else(|| resolver.source(), Ok)?) {
+        (Source::StaticKeys { .. }, keys) if !is_given => {
             Arc::new(MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER))
         }
         (_, source) => kept(source, resolver.is_interactive(0)),
@@ -138,7 +149,7 @@ impl<'a> Resolver<'a> {
         let context = &self.setup.context;
         let place = match set_by {
             SetBy::Environment => "AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(),
-            SetBy::Profile { name, origin } => format!("profile {name} ({origin})"),
+            SetBy::Profile { name, origin } => place(name, origin),
         };
         let identity = WebIdentity {
             role_arn: role_arn.clone(),
@@ -264,7 +275,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn hop(&self, number: usize, hop: &RoleHop, source: SharedProvider) -> Result<SharedProvider> {
-        let place = format!("profile {} ({})", hop.profile, hop.origin);
+        let place = place(&hop.profile, &hop.origin);
         let session = mfa::session(&self.setup.context, self.plan);
         let mfa_serial = hop.mfa_serial.clone();
         let role = sts::RoleHop {
@@ -324,6 +335,11 @@ impl<'a> Resolver<'a> {
         }
         digest_of(&text)
     }
+}
+
+/// Where a source or role is configured: in a profile, or where the origin alone says.
+fn place(profile: &str, origin: &Origin) -> String {
+    if profile.is_empty() { origin.to_string() } else { format!("profile {profile} ({origin})") }
 }
 
 fn digest_of(text: &str) -> String {

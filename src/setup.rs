@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     /// Whether the caller says who is asked for MFA codes.
     pub(crate) has_own_prompt: bool,
     pub(crate) process_timeout: Option<Duration>,
+    /// The region and the URL of the caller, above all else.
+    given: (Option<String>, Option<String>),
     /// What reaches the world, unless the caller brought something of its own.
     pub(crate) web: Option<Arc<WebClient>>,
     /// Who asks Roles Anywhere, if that is the plan's source.
@@ -62,7 +64,18 @@ impl Setup {
         change: impl FnOnce(&mut ProfileSet),
     ) -> Result<Self> {
         let is_real = options.context.is_none();
-        let mut context = options.context.unwrap_or_else(Context::real);
+        let context = options.context.clone().unwrap_or_else(Context::real);
+        Self::on(context, is_real, options, change)
+    }
+
+    /// [`Self::read_with`] on a machine that others work on too; `is_real` unless it has HTTP of
+    /// its own.
+    pub(crate) fn on(
+        mut context: Context,
+        is_real: bool,
+        options: SessionOptions,
+        change: impl FnOnce(&mut ProfileSet),
+    ) -> Result<Self> {
         let mut profiles = ProfileSet::load(&context.env, &context.fs)?;
         change(&mut profiles);
         let plan = match &options.profile {
@@ -106,6 +119,7 @@ impl Setup {
         Ok(Self {
             context,
             selected,
+            given: (options.region, options.endpoint_url),
             plan,
             sts,
             has_own_prompt,
@@ -133,6 +147,14 @@ impl Setup {
     ) -> Result<EndpointOptions> {
         let (env, profile) = (&self.context.env, Some(self.selected.as_str()));
         EndpointOptions::with_overrides(service, env, &self.profiles, profile, overrides)
+    }
+
+    /// The endpoint of a service where the caller's own region and URL count.
+    #[cfg(feature = "leases")]
+    pub(crate) fn endpoint_as_given(&self, service: Service) -> Result<Endpoint> {
+        let (region, endpoint_url) = (self.given.0.as_deref(), self.given.1.as_deref());
+        let overrides = Overrides { region, endpoint_url, ..Overrides::default() };
+        endpoint::resolve(service, &self.endpoint_options(service, overrides)?)
     }
 
     /// How long a program of a profile may take.

@@ -7,6 +7,8 @@ use rolecall::export::ExportFormat;
 use rolecall::rolesanywhere::Digest;
 use rolecall::rolesanywhere::command_line::SignFormat;
 
+use crate::commands::lease::LeaseCommand;
+use crate::commands::secret::SecretCommand;
 use crate::commands::sts::StsCommand;
 use crate::helper_flags::{CertificateFlags, IdentityFlags};
 
@@ -34,7 +36,7 @@ pub(crate) struct Global {
     /// The region, above AWS_REGION and the profile's
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// The URL of STS, above AWS_ENDPOINT_URL_STS and the profile's
+    /// The URL of STS, and of IAM for leases, above AWS_ENDPOINT_URL_STS and the profile's
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Where the MFA code comes from: file://PATH, - or env:NAME; otherwise the profile's
@@ -98,6 +100,10 @@ pub(crate) enum Command {
     ReadCertificateData(Box<IdentityFlags>),
     /// Print the version alone, as `aws_signing_helper version` does
     Version,
+    /// Dynamic secrets: definitions of IAM users and STS sessions that are leased
+    Secret(Box<SecretCommand>),
+    /// Leases of dynamic secrets: take, renew, revoke, and the worker that ends them in time
+    Lease(Box<LeaseCommand>),
     /// The credentials cache that is shared with AWS CLI
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -115,7 +121,7 @@ pub(crate) struct ExportArgs {
     pub(crate) format: ExportFormat,
 }
 
-fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat> {
+pub(crate) fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat> {
     use clap::builder::{PossibleValuesParser, TypedValueParser};
     PossibleValuesParser::new(ExportFormat::ALL.map(|(name, _)| name))
         .try_map(|name| name.parse::<ExportFormat>())

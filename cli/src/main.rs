@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Command::Serve(_) | Command::Exec(ExecArgs { serve: true, .. }) => {
             start_log(LevelFilter::WARN)
         }
+        Command::Lease(lease) if lease.is_worker() => start_log(LevelFilter::INFO),
+        Command::Lease(_) => start_log(LevelFilter::WARN),
         _ => {}
     }
     match run(&args) {
@@ -72,6 +74,8 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::SignString(sign) => commands::sign_string::run(global, sign),
         Command::ReadCertificateData(identity) => commands::certificate_data::run(global, identity),
         Command::Version => commands::helper::version(),
+        Command::Secret(secret) => commands::secret::run(global, secret),
+        Command::Lease(lease) => commands::lease::run(global, lease),
         Command::Cache(cache) => commands::cache::run(global, cache),
         Command::Completions { shell } => commands::completions::run(*shell),
     }

@@ -1,6 +1,6 @@
 //! Printing: data on standard output, talk on standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use rolecall::{CredentialsError, ErrorKind, printable};
@@ -123,4 +123,34 @@ pub(crate) fn print_table(headings: &[&str], rows: &[Vec<String>]) -> Result<Exi
         text.push('\n');
     }
     print(&text)
+}
+
+/// How far a long task has come: a line on standard error that is written over, for people only.
+pub(crate) struct Progress {
+    is_seen: bool,
+    is_shown: bool,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self { is_seen: io::stderr().is_terminal(), is_shown: false }
+    }
+
+    /// Shows that `done` of `total` are done.
+    pub(crate) fn show(&mut self, done: usize, total: usize, what: &str) {
+        const WIDTH: usize = 24;
+        if self.is_seen && total > 1 {
+            let filled = done * WIDTH / total;
+            let bar: String = (0..WIDTH).map(|at| if at < filled { '#' } else { '.' }).collect();
+            let _ = write!(io::stderr(), "\r{what} [{bar}] {done} of {total}");
+            self.is_shown = true;
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&mut self) {
+        if std::mem::take(&mut self.is_shown) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod doctor;
 mod exec_serve;
 mod export;
 mod killed;
+mod leases;
 mod mfa_once;
 mod roles_anywhere;
 mod secrets;

@@ -19,6 +19,12 @@ pub(super) fn text(body: impl Into<Bytes>) -> Answer {
     answer(StatusCode::OK, "text/plain", body.into())
 }
 
+/// Prometheus's text format.
+#[cfg(feature = "leases")]
+pub(super) fn metrics(text: String) -> Answer {
+    answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into())
+}
+
 /// A JSON document without secrets.
 pub(super) fn json(document: &serde_json::Value) -> Answer {
     answer(StatusCode::OK, "application/json", document.to_string().into())

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Request;
+use http::request::Parts;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::router::Router;
+use super::answer::Answer;
 
 /// How many connections are kept.
 const MOST: usize = 256;
@@ -32,8 +33,13 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The same where no request is being answered: what has been answered is on its way.
 const GRACE_OF_IDLE: Duration = Duration::from_millis(100);
 
-pub(super) struct Connections {
-    router: Arc<Router>,
+/// Who answers requests, whose bodies nobody reads.
+pub(super) trait Answers: Send + Sync + 'static {
+    fn answer(&self, request: &Parts) -> impl Future<Output = Answer> + Send;
+}
+
+pub(super) struct Connections<A> {
+    router: Arc<A>,
     clock: Clock,
     tasks: JoinSet<()>,
     oldest_first: VecDeque<Kept>,
@@ -46,8 +52,8 @@ struct Kept {
     is_busy: Arc<AtomicBool>,
 }
 
-impl Connections {
-    pub(super) fn new(router: Arc<Router>, clock: Clock) -> Self {
+impl<A: Answers> Connections<A> {
+    pub(super) fn new(router: Arc<A>, clock: Clock) -> Self {
         let (closing, _) = watch::channel(false);
         Self { router, clock, tasks: JoinSet::new(), oldest_first: VecDeque::new(), closing }
     }
@@ -96,8 +102,8 @@ impl Connections {
     }
 }
 
-async fn serve(
-    router: Arc<Router>,
+async fn serve<A: Answers>(
+    router: Arc<A>,
     clock: Clock,
     stream: TcpStream,
     is_busy: Arc<AtomicBool>,

@@ -21,6 +21,8 @@ mod command;
 mod connection;
 mod gate;
 mod imds;
+#[cfg(feature = "leases")]
+mod metrics;
 mod profile;
 mod router;
 mod server;
@@ -31,6 +33,8 @@ mod token_file;
 
 pub use announcement::Announcement;
 pub use command::run_command;
+#[cfg(feature = "leases")]
+pub use metrics::MetricsServer;
 pub use profile::ServedProfile;
 pub use server::{Server, stop_signal};
 pub use token::random_token;

@@ -5,6 +5,7 @@ use percent_encoding::percent_decode_str;
 use rolecall_core::{Clock, Context, Result};
 
 use super::answer::{self, Answer, failure, refused, wrong_method};
+use super::connection::Answers;
 use super::profile::ServedProfile;
 use super::token::{Known, SessionTokens};
 use super::{ServeOptions, gate, imds};
@@ -33,19 +34,6 @@ impl Router {
             imds: options.imds.then(SessionTokens::new).transpose()?,
             authorization: options.authorization.as_ref().map(Known::new).transpose()?,
         })
-    }
-
-    /// Answers a request, whose body nobody reads.
-    pub(super) async fn answer(&self, request: &Parts) -> Answer {
-        let answer = self.answer_quietly(request).await;
-        // Names alone: a client may have put a secret into the query, or anything into a header.
-        tracing::debug!(
-            method = %request.method,
-            path = request.uri.path(),
-            status = answer.status().as_u16(),
-            "answered"
-        );
-        answer
     }
 
     async fn answer_quietly(&self, request: &Parts) -> Answer {
@@ -93,6 +81,20 @@ impl Router {
                 answer::secrets(&list)
             }
         }
+    }
+}
+
+impl Answers for Router {
+    async fn answer(&self, request: &Parts) -> Answer {
+        let answer = self.answer_quietly(request).await;
+        // Names alone: a client may have put a secret into the query, or anything into a header.
+        tracing::debug!(
+            method = %request.method,
+            path = request.uri.path(),
+            status = answer.status().as_u16(),
+            "answered"
+        );
+        answer
     }
 }
 

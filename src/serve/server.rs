@@ -8,7 +8,7 @@ use rolecall_core::{Clock, Context, CredentialsError, ErrorKind, Result, Signals
 use tokio::net::TcpStream;
 
 use super::announcement::Announcement;
-use super::connection::Connections;
+use super::connection::{Answers, Connections};
 use super::profile::ServedProfile;
 use super::router::Router;
 use super::{ServeOptions, TokenFile};
@@ -103,34 +103,46 @@ impl Server {
     /// # Errors
     /// `Internal` if the sockets cannot be waited for.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
-        let failed = |error: io::Error| cannot_listen(self.port, error);
-        let ipv4 = tokio::net::TcpListener::from_std(self.ipv4).map_err(failed)?;
-        let ipv6 = self.ipv6.map(tokio::net::TcpListener::from_std).transpose().map_err(failed)?;
-        let mut connections = Connections::new(self.router, self.clock.clone());
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            let next = async {
-                connections.make_room().await;
-                accept(&ipv4, ipv6.as_ref()).await
-            };
-            let accepted = tokio::select! {
-                () = &mut stop => break,
-                accepted = next => accepted,
-            };
-            match accepted {
-                Ok(stream) => connections.add(stream),
-                // The client is gone already.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot take a connection");
-                    self.clock.sleep(PAUSE).await;
-                }
+        accept_until(self.router, self.clock, self.port, self.ipv4, self.ipv6, stop).await
+    }
+}
+
+/// Lets `router` answer what comes until `stop`, then finishes what is being answered.
+pub(super) async fn accept_until<A: Answers>(
+    router: Arc<A>,
+    clock: Clock,
+    port: u16,
+    ipv4: TcpListener,
+    ipv6: Option<TcpListener>,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let failed = |error: io::Error| cannot_listen(port, error);
+    let ipv4 = tokio::net::TcpListener::from_std(ipv4).map_err(failed)?;
+    let ipv6 = ipv6.map(tokio::net::TcpListener::from_std).transpose().map_err(failed)?;
+    let mut connections = Connections::new(router, clock.clone());
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let next = async {
+            connections.make_room().await;
+            accept(&ipv4, ipv6.as_ref()).await
+        };
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = next => accepted,
+        };
+        match accepted {
+            Ok(stream) => connections.add(stream),
+            // The client is gone already.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot take a connection");
+                clock.sleep(PAUSE).await;
             }
         }
-        drop((ipv4, ipv6));
-        connections.finish().await;
-        Ok(())
     }
+    drop((ipv4, ipv6));
+    connections.finish().await;
+    Ok(())
 }
 
 /// What SIGTERM or SIGINT brings about, from this call on: for [`Server::run`].
@@ -165,7 +177,7 @@ async fn accept(
     Ok(stream)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
@@ -206,7 +218,7 @@ fn check(profiles: &[ServedProfile], options: &ServeOptions) -> Result<()> {
     Ok(())
 }
 
-fn cannot_listen(port: u16, error: io::Error) -> CredentialsError {
+pub(super) fn cannot_listen(port: u16, error: io::Error) -> CredentialsError {
     let message = format!("cannot listen on port {port} of loopback: {error}");
     CredentialsError::new(ErrorKind::InvalidConfiguration, "serve", message)
         .with_help("choose another port; 0 takes a free one")

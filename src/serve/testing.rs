@@ -15,6 +15,7 @@ use rolecall_core::{
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::connection::Answers;
 use super::router::Router;
 use super::{ServeOptions, ServedProfile};
 

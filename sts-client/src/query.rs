@@ -124,6 +124,19 @@ impl QueryClient {
         self.call_making(action, self.credentials.as_ref(), &|| Ok(params.clone())).await
     }
 
+    /// [`Self::call`] for an action that must not be carried out twice, such as `CreateUser`: it is
+    /// tried again only if it certainly was not carried out.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_once<T: DeserializeOwned>(&self, action: &str, params: Params) -> Result<T> {
+        let make = || Ok(params.clone());
+        let call = self.prepare(action, self.credentials.as_ref(), &make)?;
+        let call = Call { once: true, ..call };
+        let answer = call.answer().await?;
+        call.understand(&answer, xml::read(answer.body(), call.shape(&call.names())))
+    }
+
     /// Calls `action`, whose answer tells nothing but that it was done.
     ///
     /// # Errors
@@ -154,7 +167,8 @@ impl QueryClient {
         make: &'a MakeParams<'a>,
     ) -> Result<Call<'a>> {
         let uri = self.endpoint.uri().map_err(|flaw| bad_url(self.api.name, flaw))?;
-        Ok(Call { client: self, action, uri, credentials, make, sent: Mutex::default() })
+        let sent = Mutex::default();
+        Ok(Call { client: self, action, uri, credentials, make, once: false, sent })
     }
 }
 
@@ -164,6 +178,8 @@ struct Call<'a> {
     uri: Uri,
     credentials: Option<&'a SharedProvider>,
     make: &'a MakeParams<'a>,
+    /// Whether it must not be carried out twice.
+    once: bool,
     sent: Mutex<Sent>,
 }
 
@@ -246,7 +262,7 @@ impl Exchange for Call<'_> {
     }
 
     fn is_repeatable(&self) -> bool {
-        !self.sent.lock().unwrap_or_else(PoisonError::into_inner).holds_code
+        !self.once && !self.sent.lock().unwrap_or_else(PoisonError::into_inner).holds_code
     }
 
     fn judge(&self, answer: &Response) -> Verdict {
@@ -254,7 +270,10 @@ impl Exchange for Call<'_> {
             return Verdict::Final;
         }
         let status = answer.status().as_u16();
+        // Behind a fault of the service the call may have been carried out.
+        let may_repeat = !self.once || answer.status().is_client_error();
         match error::code(&self.client.api, answer) {
+            _ if !may_repeat => Verdict::Final,
             Some(code) if error::is_retryable(&code) => Verdict::Transient(code),
             _ if error::is_retryable_status(status) => {
                 Verdict::Transient(format!("HTTP status {status}"))

@@ -38,6 +38,15 @@ impl Env {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
+    /// The name of this machine: what the system says, or of given variables `HOSTNAME`.
+    pub fn host_name(&self) -> Option<String> {
+        #[cfg(unix)]
+        if self.0.is_none() {
+            return Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
+        }
+        self.first(&["HOSTNAME", "COMPUTERNAME"])
+    }
+
     /// The names of all variables that are set and are UTF-8.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn names(&self) -> Vec<String> {

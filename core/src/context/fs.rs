@@ -128,6 +128,15 @@ impl Fs {
         self.call(|| FileFacts::of(&self.place(path)))
     }
 
+    /// The path of a file that is there, with its symbolic links resolved, for a library that opens
+    /// files by itself.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        self.call(|| self.place(path).canonicalize())
+    }
+
     /// Removes a file; no such file is fine.
     ///
     /// # Errors

@@ -79,6 +79,11 @@ impl Signals {
         Ok(Self { arrivals, handle, thread: Some(thread), _hearing: hearing })
     }
 
+    /// The next one that has arrived already.
+    pub fn arrived(&mut self) -> Option<Signal> {
+        self.arrivals.try_recv().ok()
+    }
+
     /// Waits for the next one.
     pub async fn next(&mut self) -> Signal {
         match self.arrivals.recv().await {

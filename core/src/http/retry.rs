@@ -197,8 +197,8 @@ fn explain(
         ),
         HttpFailure::TimedOut | HttpFailure::Interrupted if !exchange.is_repeatable() => (
             ErrorKind::Unavailable,
-            format!("the answer of {host} was lost, and its code may be used up"),
-            "wait for the next code and try again",
+            format!("the answer of {host} was lost, and the call may have been carried out"),
+            "if it held a code that can be used once, wait for the next code and try again",
         ),
         HttpFailure::TimedOut => (
             ErrorKind::TimedOut,

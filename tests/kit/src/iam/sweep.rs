@@ -82,14 +82,13 @@ pub(super) fn delete_ssh_public_key(work: &mut Work<'_>) -> Answer {
     delete(work, "SSHPublicKeyId", |user| &mut user.iam.ssh_public_keys, "Public Key")
 }
 
-/// IAM gives this list whole: it has no pages.
 pub(super) fn list_service_specific_credentials(work: &mut Work<'_>) -> Answer {
     let service = work.params.get("ServiceName").map(str::to_owned);
     let user = work.user()?;
     let credentials = user.iam.service_specific_credentials.iter();
     let wanted =
         credentials.filter(|one| service.as_ref().is_none_or(|service| *service == one.service));
-    let members = wanted
+    let items = wanted
         .map(|one| {
             let mut elements = head(user, "ServiceSpecificCredentialId", one);
             elements.extend([
@@ -97,10 +96,10 @@ pub(super) fn list_service_specific_credentials(work: &mut Work<'_>) -> Answer {
                 Element::text("CreateDate", clock::extended(one.created)),
                 Element::text("ServiceName", one.service.as_str()),
             ]);
-            Element::parent("member", elements)
+            (one.id.clone(), Element::parent("member", elements))
         })
         .collect();
-    Ok(vec![Element::parent("ServiceSpecificCredentials", members)])
+    page(work, "ServiceSpecificCredentials", items)
 }
 
 pub(super) fn delete_service_specific_credential(work: &mut Work<'_>) -> Answer {

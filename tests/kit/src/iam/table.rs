@@ -158,7 +158,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     asks!(
         "ListServiceSpecificCredentials",
         User,
-        [SELF, param("ServiceName", text(1, 256, ANY))],
+        [SELF, PAGE_MARKER, PAGE_SIZE, param("ServiceName", text(1, 256, ANY))],
         sweep::list_service_specific_credentials
     ),
     does!(

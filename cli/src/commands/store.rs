@@ -1,0 +1,57 @@
+//! What `secret` and `lease` share: the store.
+
+use clap::error::ErrorKind as UsageError;
+use clap::{Args, CommandFactory};
+use rolecall::leases::{self, Leases, OpenOptions, StorePlace};
+use rolecall::{Context, SecretInput};
+
+use crate::args::{self, Global};
+use crate::output::{Failure, warn_of_exposed};
+
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    /// Where definitions and leases are kept: sqlite:PATH or a path, postgres://…, or env:NAME or
+    /// file://PATH where one is written; otherwise ROLECALL_STORE says, or it is
+    /// ~/.local/share/rolecall/leases.db
+    #[arg(long, global = true, value_name = "PLACE")]
+    pub(crate) store: Option<String>,
+}
+
+/// Opens the store, with the key that secrets are kept under.
+pub(crate) async fn open(
+    global: &Global,
+    args: &StoreArgs,
+    seal_key: Option<&SecretInput>,
+) -> Result<Leases, Failure> {
+    if let Some(text) = &args.store
+        && StorePlace::find(&Context::real(), Some(text))?.has_password()
+        && text.contains("://")
+        && !text.starts_with("file://")
+    {
+        warn_of_exposed("--store");
+    }
+    if matches!(seal_key, Some(SecretInput::Literal(_))) {
+        warn_of_exposed("--seal-key");
+    }
+    let options = OpenOptions {
+        store: args.store.clone(),
+        sealing_key: seal_key.cloned(),
+        session: super::options(global),
+        ..OpenOptions::default()
+    };
+    Ok(leases::open(options).await?)
+}
+
+/// Ends the program if a profile is named: definitions name theirs.
+pub(crate) fn refuse_profile(global: &Global) {
+    if global.profile.is_some() {
+        bad_usage(
+            "--profile goes with `secret create` and `secret update`: the definition keeps it",
+        );
+    }
+}
+
+/// Ends the program as clap does for a wrong command line.
+pub(crate) fn bad_usage(message: &str) -> ! {
+    args::Args::command().error(UsageError::ArgumentConflict, message).exit()
+}

@@ -1,0 +1,115 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rolecall_core::http::{HttpClient, RetryPolicy};
+use rolecall_core::{Context, Result, SharedProvider};
+use rolecall_sts::{IAM, QueryClient, QueryEndpoint, StsClient};
+
+use crate::definition::{Connection, DynamicSecret};
+use crate::iam::{Budget, Iam};
+
+/// An account as a connection reaches it.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// Who asks.
+    pub credentials: SharedProvider,
+    /// Where IAM is.
+    pub iam: QueryEndpoint,
+    /// Where STS is.
+    pub sts: QueryEndpoint,
+    /// How often a call is tried.
+    pub retry: RetryPolicy,
+    /// What carries the calls: a profile may name authorities of its own.
+    pub http: Arc<dyn HttpClient>,
+}
+
+/// Turns a connection, and a region above its own, into providers and endpoints. Whoever builds
+/// [`crate::Leases`] brings it, as this crate knows nothing of profiles.
+#[derive(Clone)]
+pub struct Connect(Arc<Resolve>);
+
+type Resolve = dyn Fn(&Connection, Option<&str>) -> Result<Reached> + Send + Sync;
+
+impl Connect {
+    /// By this function.
+    pub fn new(
+        resolve: impl Fn(&Connection, Option<&str>) -> Result<Reached> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(resolve))
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connect(..)")
+    }
+}
+
+/// One account, ready to be called.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    /// `aws`, `aws-cn`, `aws-us-gov` …
+    pub(crate) partition: String,
+    pub(crate) iam: Iam,
+    pub(crate) sts: StsClient,
+}
+
+/// The accounts reached so far, each with one budget of calls however many connections lead there.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    context: Context,
+    connect: Connect,
+    reached: Mutex<HashMap<String, Account>>,
+    budgets: Mutex<HashMap<String, Arc<Budget>>>,
+    calls_per_second: u32,
+}
+
+impl Accounts {
+    pub(crate) fn new(context: Context, connect: Connect, calls_per_second: u32) -> Self {
+        Self {
+            context,
+            connect,
+            reached: Mutex::default(),
+            budgets: Mutex::default(),
+            calls_per_second,
+        }
+    }
+
+    /// The account that `secret` makes its users or sessions in.
+    pub(crate) async fn of(&self, secret: &DynamicSecret) -> Result<Account> {
+        let region = secret.region.as_deref();
+        // What a definition holds of a connection is no secret.
+        let key = format!("{:?} {region:?}", secret.connection);
+        let known = self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(account) = known {
+            return Ok(account);
+        }
+        let reached = (self.connect.0)(&secret.connection, region)?;
+        let context = Context { http: reached.http, ..self.context.clone() };
+        let credentials = Some(reached.credentials);
+        let mut sts = StsClient::new(context.clone(), reached.sts, credentials.clone());
+        sts.query.retry = reached.retry;
+        let who = sts.get_caller_identity().await?;
+        let partition = who.arn.split(':').nth(1).unwrap_or("aws").to_owned();
+        let query = QueryClient {
+            context,
+            api: IAM,
+            endpoint: reached.iam,
+            credentials,
+            retry: reached.retry,
+        };
+        let iam = Iam { query, budget: self.budget(&who.account) };
+        let account = Account { id: who.account, partition, iam, sts };
+        let mut known = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key, account.clone());
+        Ok(account)
+    }
+
+    fn budget(&self, account_id: &str) -> Arc<Budget> {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Budget::new(self.context.clock.clone(), self.calls_per_second));
+        budgets.entry(account_id.to_owned()).or_insert_with(made).clone()
+    }
+}

@@ -1,0 +1,185 @@
+use std::collections::BTreeSet;
+
+use rolecall_core::{CredentialsError, Result};
+use serde_json::{Value, json};
+
+use super::{HOLD, Identity, LeaseRequest, Leases};
+use crate::audit::Outcome;
+use crate::change::Change;
+use crate::connect::Account;
+use crate::definition::{IamUser, SecretKind};
+use crate::iam::{Attachment, has_code};
+use crate::lease::Lease;
+use crate::make::{Deadline, TAG_EXPIRES, UserMaker};
+use crate::policy;
+
+/// What trying a definition has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The account that the connection leads to.
+    pub account_id: String,
+    /// Who it is there.
+    pub arn: String,
+    /// The actions of IAM that it may not carry out.
+    pub missing: Vec<String>,
+    /// The policy that would allow them; `None` if none is missing.
+    pub policy: Option<Value>,
+}
+
+impl Leases {
+    /// Tries a definition that is in use: its connection, and for IAM users every step, with a
+    /// user that is removed again. The user is a lease like any other until then, so nothing is
+    /// left behind if it cannot be removed.
+    ///
+    /// # Errors
+    /// Those of the connection, and AWS's but for missing permissions: an unknown group or policy,
+    /// for one.
+    pub async fn probe(&self, name: &str) -> Result<Probe> {
+        let stored = self.definition(name).await?;
+        let secret = &stored.secret;
+        let account = self.accounts.of(secret).await?;
+        let who = account.sts.get_caller_identity().await?;
+        let mut probe = Probe {
+            account_id: account.id.clone(),
+            arn: who.arn,
+            missing: Vec::new(),
+            policy: None,
+        };
+        let SecretKind::IamUser(spec) = &secret.kind else { return Ok(probe) };
+        let request = LeaseRequest {
+            secret: name.to_owned(),
+            identity: Identity { name: "check".to_owned(), ..Identity::default() },
+            ..LeaseRequest::default()
+        };
+        let now = self.store.now().await?;
+        let plan = self.plan(&request, secret, stored.version, &account, now).await?;
+        let asked = self.record("check", Outcome::Begun, "");
+        let lease = self.store.begin(&plan, &self.claimant, &asked).await?;
+        let mut denied = Denied::default();
+        let outcome = self.try_steps(&lease, spec, &account, &mut denied).await;
+        let change = match (&outcome, denied.actions.is_empty()) {
+            (Ok(()), true) => Change::Refuse("it was only a check".to_owned()),
+            _ => Change::Revoke,
+        };
+        let record = self.record("check", Outcome::Done, denied.text());
+        self.store.advance(lease.id, lease.fence, &change, &record).await?;
+        outcome?;
+        if !denied.actions.is_empty() {
+            probe.policy = Some(missing_policy(&account, spec, &lease, &denied));
+            probe.missing = denied.actions.into_iter().map(str::to_owned).collect();
+        }
+        Ok(probe)
+    }
+
+    async fn try_steps(
+        &self,
+        lease: &Lease,
+        spec: &IamUser,
+        account: &Account,
+        denied: &mut Denied,
+    ) -> Result<()> {
+        let (iam, name) = (&account.iam, lease.principal.name.as_str());
+        let store_id = self.store.info().await?.id;
+        let deadline = Deadline::of(&self.context, HOLD);
+        let user = UserMaker { context: &self.context, iam, store_id: &store_id, lease, deadline };
+        let made = user.create(spec).await.map_err(|unmade| unmade.error);
+        // Tags at its creation need a permission of their own, and IAM's refusal names which.
+        let tagging = made.as_ref().is_err_and(|error| error.message().contains("iam:TagUser"));
+        denied.note(if tagging { "TagUser" } else { "CreateUser" }, made)?;
+        let tags = [(TAG_EXPIRES.to_owned(), String::new())].into();
+        denied.note("TagUser", iam.tag_user(name, &tags).await)?;
+        denied.note("GetUser", iam.user(name).await.map(|_| ()))?;
+        for group in &spec.groups {
+            denied.note("AddUserToGroup", iam.add_user_to_group(name, group).await)?;
+            let removed = iam.remove(name, Attachment::Group, group).await;
+            denied.note("RemoveUserFromGroup", removed)?;
+        }
+        for arn in &spec.policy_arns {
+            denied.note("AttachUserPolicy", iam.attach_user_policy(name, arn).await)?;
+            let removed = iam.remove(name, Attachment::ManagedPolicy, arn).await;
+            denied.note("DetachUserPolicy", removed)?;
+        }
+        let document = spec.policy_document.clone();
+        let document = document.unwrap_or_else(|| policy::dead_man(lease.expires_at));
+        let put = iam.put_user_policy(name, policy::INLINE, &document).await;
+        denied.note("PutUserPolicy", put)?;
+        let removed = iam.remove(name, Attachment::InlinePolicy, policy::INLINE).await;
+        denied.note("DeleteUserPolicy", removed)?;
+        match iam.create_access_key(name).await {
+            Ok(key) => {
+                let removed = iam.remove(name, Attachment::AccessKey, &key.access_key_id).await;
+                denied.note("DeleteAccessKey", removed)?;
+            }
+            Err(error) => denied.note("CreateAccessKey", Err(error))?,
+        }
+        for (kind, action) in [
+            (Attachment::AccessKey, "ListAccessKeys"),
+            (Attachment::InlinePolicy, "ListUserPolicies"),
+            (Attachment::ManagedPolicy, "ListAttachedUserPolicies"),
+            (Attachment::Group, "ListGroupsForUser"),
+        ] {
+            denied.note(action, iam.attachments(name, kind).await.map(|_| ()))?;
+        }
+        denied.note("DeleteUser", iam.delete_user(name).await)
+    }
+}
+
+/// The actions that were refused for want of a permission.
+#[derive(Default)]
+struct Denied {
+    actions: BTreeSet<&'static str>,
+}
+
+impl Denied {
+    fn note(&mut self, action: &'static str, result: Result<()>) -> Result<()> {
+        match result {
+            Err(error) if has_code(&error, "AccessDenied") => {
+                self.actions.insert(action);
+                Ok(())
+            }
+            // Where the user could not be made, IAM has been asked about one that is not there.
+            Err(error) if !self.actions.is_empty() && is_consequence(&error) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn text(&self) -> String {
+        let actions: Vec<&str> = self.actions.iter().copied().collect();
+        if actions.is_empty() { String::new() } else { format!("missing: {}", actions.join(", ")) }
+    }
+}
+
+fn is_consequence(error: &CredentialsError) -> bool {
+    has_code(error, "NoSuchEntity") || has_code(error, "DeleteConflict")
+}
+
+fn missing_policy(account: &Account, spec: &IamUser, lease: &Lease, denied: &Denied) -> Value {
+    let of = |resource: String| format!("arn:{}:iam::{}:{resource}", account.partition, account.id);
+    let path = &lease.principal.path;
+    let (on_groups, on_users): (Vec<&str>, Vec<&str>) = denied
+        .actions
+        .iter()
+        .copied()
+        .partition(|action| action.contains("Group") && !action.contains("Groups"));
+    let actions = |names: Vec<&str>| -> Vec<String> {
+        names.into_iter().map(|name| format!("iam:{name}")).collect()
+    };
+    let mut statements = Vec::new();
+    if !on_users.is_empty() {
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": actions(on_users),
+            "Resource": of(format!("user{path}*")),
+        }));
+    }
+    if !on_groups.is_empty() {
+        let groups: Vec<String> =
+            spec.groups.iter().map(|group| of(format!("group/{group}"))).collect();
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": actions(on_groups),
+            "Resource": groups,
+        }));
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}

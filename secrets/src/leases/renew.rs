@@ -1,0 +1,82 @@
+use std::time::Duration;
+
+use rolecall_core::{CredentialsError, ErrorKind, Result};
+
+use super::{HOLD, Leases, earlier};
+use crate::audit::Outcome;
+use crate::change::Change;
+use crate::lease::{Lease, LeaseId, LeaseState};
+use crate::make::{Deadline, UserMaker};
+use crate::store::Conflict;
+
+impl Leases {
+    /// Moves the end of a lease by `by`, or by the definition's default TTL.
+    ///
+    /// The limit is the lower of the maximum that held when the lease was made and the definition's
+    /// maximum now, both counted from when it was made.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` beyond that limit, if it has ended, or if it is a session, which AWS
+    /// cannot prolong; nothing is changed then. Else AWS's or the store's.
+    pub async fn renew(&self, id: LeaseId, by: Option<Duration>) -> Result<Lease> {
+        let lease = self.claimed(id).await?;
+        let outcome = self.renew_claimed(&lease, by).await;
+        if let Err(error) = &outcome {
+            let record = self.record("renew", Outcome::Refused, error.to_string());
+            // The lease stays as it was; the claim runs out by itself if this fails too.
+            let _ = self.store.advance(id, lease.fence, &Change::Release, &record).await;
+        }
+        outcome
+    }
+
+    async fn renew_claimed(&self, lease: &Lease, by: Option<Duration>) -> Result<Lease> {
+        let now = self.store.now().await?;
+        if lease.state != LeaseState::Active || lease.expires_at <= now {
+            let ended = lease.state == LeaseState::Active;
+            let state = if ended { "over" } else { lease.state.name() };
+            return Err(wrong(format!("lease {} is {state} and cannot be renewed", lease.id))
+                .with_source(Conflict::WrongState)
+                .with_help("take a new one"));
+        }
+        let secret = self.definition_of(lease).await?;
+        if !secret.kind.is_revocable() {
+            return Err(wrong(format!(
+                "lease {} is a session, which ends when AWS said it would",
+                lease.id
+            ))
+            .with_help("take a new one"));
+        }
+        let newest = self.store.secret(&lease.secret, None).await?;
+        let max_ttl = newest.as_ref().map_or(secret.max_ttl, |newest| newest.secret.max_ttl);
+        let default_ttl =
+            newest.as_ref().map_or(secret.default_ttl, |newest| newest.secret.default_ttl);
+        let limit = earlier(lease.max_expires_at, lease.created_at + max_ttl);
+        let end = lease.expires_at.checked_add(by.unwrap_or(default_ttl));
+        let Some(end) = end.filter(|end| *end <= limit) else {
+            let left = limit.duration_since(lease.expires_at).unwrap_or_default();
+            return Err(wrong(format!(
+                "lease {} may be renewed by {} s at most, to its maximum TTL",
+                lease.id,
+                left.as_secs()
+            ))
+            .with_help("ask for less, or take a new lease"));
+        };
+        let account = self.account_of(lease, &secret).await?;
+        let store_id = self.store.info().await?.id;
+        let deadline = Deadline::of(&self.context, HOLD);
+        let (context, iam) = (&self.context, &account.iam);
+        let user = UserMaker { context, iam, store_id: &store_id, lease, deadline };
+        // AWS first: a lease must not promise what its user cannot keep.
+        user.prolong(end).await?;
+        let record = self.record(
+            "renew",
+            Outcome::Done,
+            format!("by {} s", by.unwrap_or(default_ttl).as_secs()),
+        );
+        self.store.advance(lease.id, lease.fence, &Change::Renew(end), &record).await
+    }
+}
+
+fn wrong(message: String) -> CredentialsError {
+    CredentialsError::new(ErrorKind::InvalidConfiguration, "leases", message)
+}

@@ -1,0 +1,136 @@
+use std::time::{Duration, SystemTime};
+
+use rolecall_core::{CredentialsError, ErrorKind, Result};
+
+use super::{HOLD, Leases};
+use crate::audit::Outcome;
+use crate::change::Change;
+use crate::lease::{Lease, LeaseId, LeaseState};
+use crate::make::{Deadline, Removal, UserMaker};
+use crate::store::Conflict;
+
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// What became of a lease that was due.
+#[derive(Debug)]
+pub(crate) struct Worked {
+    pub(crate) lease: Lease,
+    /// Why it has to be tried again.
+    pub(crate) failure: Option<CredentialsError>,
+}
+
+impl Leases {
+    /// Takes a lease back now. Once this has been asked for it is tried until it is done, also if
+    /// the first try fails; then the lease is still [`LeaseState::Revoking`] and says why.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if it is a session, which nobody can take back, or over already; else
+    /// the store's.
+    pub async fn revoke(&self, id: LeaseId) -> Result<Lease> {
+        let lease = self.lease(id).await?;
+        if lease.state.is_over() {
+            return Err(wrong(format!("lease {id} is {} already", lease.state.name()))
+                .with_source(Conflict::WrongState));
+        }
+        if lease.principal.kind != "iam-user" {
+            return Err(wrong(format!(
+                "lease {id} is a session, which cannot be taken back before its end"
+            ))
+            .with_help("deny its role by a policy on aws:TokenIssueTime, or forget the lease"));
+        }
+        let lease = self.claimed(id).await?;
+        Ok(self.take_back(lease).await?.lease)
+    }
+
+    /// Stops caring for a lease, whatever AWS still holds of it.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if it is over already; else the store's.
+    pub async fn forget(&self, id: LeaseId) -> Result<Lease> {
+        let lease = self.claimed(id).await?;
+        let detail = format!("AWS may still hold {}", lease.principal.name);
+        let record = self.record("forget", Outcome::Done, detail);
+        self.store.advance(id, lease.fence, &Change::Forget, &record).await
+    }
+
+    /// Does what is due for a lease that was claimed.
+    pub(crate) async fn work_on(&self, lease: Lease) -> Result<Worked> {
+        let is_session = lease.principal.kind != "iam-user";
+        let (change, record) = match lease.state {
+            LeaseState::Active if is_session => {
+                (Change::Expire, self.record("expire", Outcome::Done, ""))
+            }
+            // Whoever asked for it died before AWS answered, and nobody has the session.
+            LeaseState::Intent if is_session => (
+                Change::Refuse("whoever asked for it is gone".to_owned()),
+                self.record("create", Outcome::Failed, "never handed out"),
+            ),
+            _ => return self.take_back(lease).await,
+        };
+        let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
+        Ok(Worked { lease, failure: None })
+    }
+
+    /// Puts off a lease that was claimed, without a try.
+    pub(crate) async fn put_off(&self, lease: Lease, failure: &str, at: SystemTime) -> Result<()> {
+        let lease = self.begin_revocation(lease).await?;
+        let change = Change::Retry { failure: failure.to_owned(), at };
+        let record = self.record("revoke", Outcome::Failed, failure);
+        self.store.advance(lease.id, lease.fence, &change, &record).await.map(|_| ())
+    }
+
+    /// Takes back a lease that was claimed, and writes down how it went.
+    async fn take_back(&self, lease: Lease) -> Result<Worked> {
+        let lease = self.begin_revocation(lease).await?;
+        let removal = self.remove(&lease).await;
+        let (change, record) = match &removal {
+            Ok(Removal::Gone) => (Change::Removed, self.record("revoke", Outcome::Done, "")),
+            Ok(Removal::Foreign) => {
+                let detail = "a user of that name is not ours and was left alone";
+                (Change::Removed, self.record("revoke", Outcome::Done, detail))
+            }
+            Ok(Removal::NotSeen { until }) => {
+                let failure = "IAM does not show the user, and may only not show it yet".to_owned();
+                let record = self.record("revoke", Outcome::Failed, failure.as_str());
+                (Change::Retry { failure, at: *until }, record)
+            }
+            Err(error) => {
+                let failure = error.to_string();
+                let at = self.store.now().await? + self.wait(lease.attempts);
+                let record = self.record("revoke", Outcome::Failed, failure.as_str());
+                (Change::Retry { failure, at }, record)
+            }
+        };
+        let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
+        Ok(Worked { lease, failure: removal.err() })
+    }
+
+    /// Writes down that a claimed lease is to be taken back, if it is not yet.
+    async fn begin_revocation(&self, lease: Lease) -> Result<Lease> {
+        if lease.state == LeaseState::Revoking {
+            return Ok(lease);
+        }
+        let record = self.record("revoke", Outcome::Begun, "");
+        self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await
+    }
+
+    async fn remove(&self, lease: &Lease) -> Result<Removal> {
+        let secret = self.definition_of(lease).await?;
+        let account = self.account_of(lease, &secret).await?;
+        let store_id = self.store.info().await?.id;
+        let deadline = Deadline::of(&self.context, HOLD);
+        let (context, iam) = (&self.context, &account.iam);
+        UserMaker { context, iam, store_id: &store_id, lease, deadline }.remove().await
+    }
+
+    /// Longer with each failure, up to an hour; never given up.
+    fn wait(&self, failures: u32) -> Duration {
+        let wait = FIRST_WAIT.saturating_mul(1 << failures.min(12)).min(LONGEST_WAIT);
+        wait / 2 + self.context.random.up_to(wait / 2)
+    }
+}
+
+fn wrong(message: String) -> CredentialsError {
+    CredentialsError::new(ErrorKind::InvalidConfiguration, "leases", message)
+}

@@ -1,0 +1,139 @@
+//! What is done with many leases at once.
+
+use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rolecall_secrets::{
+    DynamicSecret, Fate, LeaseFilter, LeaseId, LeaseState, Leases, Orphan, ReapOptions, SecretKind,
+    StoredSecret,
+};
+use tokio::task::JoinSet;
+
+const PAGE: u32 = 1000;
+/// How many are taken back at once; the budget of calls of the account counts all the same.
+const AT_ONCE: usize = 8;
+
+/// How far [`revoke_all`] has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Leases that are taken back.
+    pub revoked: usize,
+    /// Leases that are not, yet.
+    pub failed: usize,
+    /// Leases in all.
+    pub total: usize,
+}
+
+/// The leases of a definition that are not over.
+///
+/// # Errors
+/// `InvalidConfiguration` if there is no such definition; the store's.
+pub async fn running(leases: &Leases, secret: &str) -> Result<Vec<LeaseId>> {
+    leases.definition(secret).await?;
+    let filter = LeaseFilter {
+        secret: Some(secret.to_owned()),
+        states: LeaseState::ALL.into_iter().filter(|state| !state.is_over()).collect(),
+        ..LeaseFilter::default()
+    };
+    let mut ids: Vec<LeaseId> = Vec::new();
+    loop {
+        let page = leases.leases(&filter, ids.last().copied(), PAGE).await?;
+        ids.extend(page.iter().map(|lease| lease.id));
+        if page.len() < PAGE as usize {
+            return Ok(ids);
+        }
+    }
+}
+
+/// Takes leases back, several at once, and gives those that could not be, in their order, with the
+/// reason. Those are tried again by whoever works on leases, unless they are sessions.
+pub async fn revoke_all(
+    leases: &Leases,
+    ids: &[LeaseId],
+    mut report: impl FnMut(Progress),
+) -> Vec<(LeaseId, CredentialsError)> {
+    let mut progress = Progress { total: ids.len(), ..Progress::default() };
+    let mut failures = Vec::new();
+    let mut work = JoinSet::new();
+    let mut left = ids.iter().copied();
+    loop {
+        while work.len() < AT_ONCE {
+            let Some(id) = left.next() else { break };
+            let leases = leases.clone();
+            work.spawn(async move { (id, revoke(&leases, id).await) });
+        }
+        let Some(done) = work.join_next().await else { break };
+        match done {
+            Ok((_, Ok(()))) => progress.revoked += 1,
+            Ok((id, Err(error))) => {
+                progress.failed += 1;
+                failures.push((id, error));
+            }
+            // Only a panic or the runtime's end does that.
+            Err(error) => tracing::warn!(%error, "a revocation was broken off"),
+        }
+        report(progress);
+    }
+    failures.sort_by_key(|(id, _)| *id);
+    failures
+}
+
+/// Takes one back; an error as long as it is not gone.
+async fn revoke(leases: &Leases, id: LeaseId) -> Result<()> {
+    let lease = leases.revoke(id).await?;
+    if lease.state == LeaseState::Revoked {
+        return Ok(());
+    }
+    let why = lease.failure.unwrap_or_else(|| format!("it is {}", lease.state.name()));
+    Err(CredentialsError::new(ErrorKind::Unavailable, format!("lease {id}"), why)
+        .with_help("it is tried again by `rolecall lease worker` until it is done"))
+}
+
+/// [`Leases::reap`] for one definition or all of them; a user that several of them reach is told
+/// once, and `most` counts for all together.
+///
+/// # Errors
+/// As [`Leases::reap`]; `InvalidConfiguration` if there is no such definition.
+pub async fn reap_all(
+    leases: &Leases,
+    secret: Option<&str>,
+    options: &ReapOptions,
+) -> Result<Vec<Orphan>> {
+    let mut found: Vec<Orphan> = Vec::new();
+    for secret in users(leases, secret).await? {
+        let tried = found.iter().filter(|orphan| orphan.fate != Fate::Found).count();
+        let most = options.most.saturating_sub(tried);
+        let options = ReapOptions { most, ..options.clone() };
+        for orphan in leases.reap(&secret, &options).await? {
+            // One that was removed may still be listed.
+            if !found.iter().any(|known| known.arn == orphan.arn) {
+                found.push(orphan);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Every definition, in the order of their names.
+///
+/// # Errors
+/// The store's.
+pub async fn definitions(leases: &Leases) -> Result<Vec<StoredSecret>> {
+    let mut all: Vec<StoredSecret> = Vec::new();
+    loop {
+        let after = all.last().map(|stored| stored.secret.name.clone());
+        let page = leases.store().secrets(after.as_deref(), PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// One definition, or all that make users.
+async fn users(leases: &Leases, secret: Option<&str>) -> Result<Vec<DynamicSecret>> {
+    if let Some(name) = secret {
+        return Ok(vec![leases.definition(name).await?.secret]);
+    }
+    let all = definitions(leases).await?.into_iter().map(|stored| stored.secret);
+    Ok(all.filter(|secret| matches!(secret.kind, SecretKind::IamUser(_))).collect())
+}

@@ -1,0 +1,227 @@
+//! `lease exec`: one command, and a lease for as long as it runs.
+
+use std::ffi::OsString;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Signal, Signals};
+use rolecall_secrets::{Issued, Lease, LeaseRequest, LeaseState, Leases};
+use rustix::process::Signal as Number;
+
+use super::connect;
+use crate::{SessionOptions, exec};
+
+/// How long to wait at least before a renewal is tried again.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a person should know of a lease whose command runs or has run.
+#[derive(Clone, Copy, Debug)]
+pub enum LeaseNews<'a> {
+    /// It is not renewed any more: the command loses its credentials at the lease's end.
+    Ends(&'a Lease, Option<&'a CredentialsError>),
+    /// A renewal failed and is tried again.
+    NotRenewed(&'a Lease, &'a CredentialsError),
+    /// It could not be taken back at the command's end: whoever works on leases goes on with it.
+    NotRevoked(&'a Lease, &'a str),
+}
+
+/// Takes a lease, waits until its key works, and runs `command` with it in the environment; gives
+/// its exit code: 128 and the signal's number if a signal ended it.
+///
+/// A user's lease is renewed whenever two thirds of its time have passed, to the length it was taken
+/// for, and taken back when the command has ended, or could not be started. Sessions end by
+/// themselves. `session` is what the store was opened with: it may say the region. Signals are passed on, save those of the terminal, which the command gets itself.
+///
+/// # Errors
+/// Whatever there is to say about the lease, then without the command having run;
+/// `InvalidConfiguration` if it cannot be started. What happens later is told to `report`.
+///
+/// # Panics
+/// Outside an asynchronous runtime.
+pub async fn run_command(
+    leases: &Leases,
+    request: &LeaseRequest,
+    command: &[OsString],
+    session: &SessionOptions,
+    mut report: impl FnMut(LeaseNews<'_>),
+) -> Result<u8> {
+    let context = leases.context();
+    // Before there is anything to take back, so that none is lost.
+    let mut signals = Signals::to_pass_on(&context.fs).map_err(|error| {
+        let message = format!("cannot listen for signals: {error}");
+        CredentialsError::new(ErrorKind::Internal, "exec", message).with_source(error)
+    })?;
+    let secret = leases.definition(&request.secret).await?.secret;
+    let region = connect::region(context, session, &secret);
+    // The wait comes after: whoever breaks it off has a lease that can be taken back.
+    let issued = leases.create(&LeaseRequest { wait: false, ..request.clone() }).await?;
+    let mut run = Run { leases, lease: issued.lease.clone(), renewal: None, next: None };
+    let ended = run.command(&issued, command, region.as_deref(), &mut signals, &mut report).await;
+    run.finish_renewal().await;
+    revoke(leases, &run.lease, &mut signals, &mut report).await;
+    ended
+}
+
+struct Run<'a> {
+    leases: &'a Leases,
+    lease: Lease,
+    /// The one under way. It is never dropped: the lease would stay claimed.
+    renewal: Option<Renewal<'a>>,
+    /// When the next is due.
+    next: Option<SystemTime>,
+}
+
+type Renewal<'a> = Pin<Box<dyn Future<Output = Result<Lease>> + 'a>>;
+
+impl<'a> Run<'a> {
+    async fn command(
+        &mut self,
+        issued: &Issued,
+        command: &[OsString],
+        region: Option<&str>,
+        signals: &mut Signals,
+        report: &mut impl FnMut(LeaseNews<'_>),
+    ) -> Result<u8> {
+        let context: &Context = self.leases.context();
+        let is_user = self.lease.principal.kind == "iam-user";
+        if is_user {
+            tokio::select! {
+                usable = self.leases.until_usable(issued) => { usable?; }
+                number = asked_to_stop(signals) => return Ok(exit_code(number)),
+            }
+        }
+        // A user's key outlives the end that is known now, once the lease is renewed.
+        let end = issued.credentials.expires_at().filter(|_| !is_user);
+        let credentials = issued.credentials.clone().with_expires_at(end);
+        let environment = exec::environment(context, &credentials, region);
+        context.prompt.leave_terminal();
+        let mut child = context.process.spawn(command, &environment)?;
+        drop((environment, credentials));
+        let length = self.length();
+        self.plan_renewal(is_user);
+        loop {
+            let now = context.clock.now();
+            let pause = self.next.map(|next| next.duration_since(now).unwrap_or_default());
+            tokio::select! {
+                code = child.wait() => return code,
+                signal = signals.next() => {
+                    if !signal.has_reached_child() {
+                        child.signal(signal.number);
+                    }
+                }
+                renewed = finished(&mut self.renewal), if self.renewal.is_some() => {
+                    self.renewal = None;
+                    self.renewed(renewed, report);
+                }
+                () = context.clock.sleep(pause.unwrap_or_default()),
+                    if pause.is_some() && self.renewal.is_none() =>
+                {
+                    self.next = None;
+                    self.renew(length);
+                }
+            }
+        }
+    }
+
+    /// How long the lease was taken for.
+    fn length(&self) -> Duration {
+        self.lease.expires_at.duration_since(self.lease.created_at).unwrap_or_default()
+    }
+
+    fn left(&self) -> Duration {
+        let now = self.leases.context().clock.now();
+        self.lease.expires_at.duration_since(now).unwrap_or_default()
+    }
+
+    fn plan_renewal(&mut self, is_user: bool) {
+        let wait = self.left() * 2 / 3;
+        self.next = is_user.then(|| self.leases.context().clock.now() + wait);
+    }
+
+    /// Begins a renewal to the length that the lease was taken for, or as much of it as there may
+    /// be.
+    fn renew(&mut self, length: Duration) {
+        let most = self.lease.max_expires_at.duration_since(self.lease.expires_at);
+        let by = length.saturating_sub(self.left()).min(most.unwrap_or_default());
+        let (leases, id) = (self.leases, self.lease.id);
+        self.renewal = Some(Box::pin(async move { leases.renew(id, Some(by)).await }));
+    }
+
+    fn renewed(&mut self, outcome: Result<Lease>, report: &mut impl FnMut(LeaseNews<'_>)) {
+        match outcome {
+            Ok(lease) => {
+                self.lease = lease;
+                if self.lease.expires_at < self.lease.max_expires_at {
+                    self.plan_renewal(true);
+                } else {
+                    report(LeaseNews::Ends(&self.lease, None));
+                }
+            }
+            Err(error) if may_pass(&error) && !self.left().is_zero() => {
+                report(LeaseNews::NotRenewed(&self.lease, &error));
+                let pause = (self.left() / 10).max(SHORTEST_PAUSE);
+                self.next = Some(self.leases.context().clock.now() + pause);
+            }
+            Err(error) => report(LeaseNews::Ends(&self.lease, Some(&error))),
+        }
+    }
+
+    async fn finish_renewal(&mut self) {
+        if self.renewal.is_some()
+            && let Ok(lease) = finished(&mut self.renewal).await
+        {
+            self.lease = lease;
+        }
+        self.renewal = None;
+    }
+}
+
+async fn finished(renewal: &mut Option<Renewal<'_>>) -> Result<Lease> {
+    match renewal {
+        Some(renewal) => renewal.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn may_pass(error: &CredentialsError) -> bool {
+    use ErrorKind::{Internal, Malformed, TimedOut, Unavailable};
+    matches!(error.kind(), Unavailable | TimedOut | Malformed | Internal)
+}
+
+/// Takes the lease back. Another signal leaves it to whoever works on leases: it is written down.
+async fn revoke(
+    leases: &Leases,
+    lease: &Lease,
+    signals: &mut Signals,
+    report: &mut impl FnMut(LeaseNews<'_>),
+) {
+    if lease.principal.kind != "iam-user" {
+        return;
+    }
+    // Those that came while the command ended.
+    while let Some(_old) = signals.arrived() {}
+    let why = tokio::select! {
+        outcome = leases.revoke(lease.id) => match outcome {
+            Ok(lease) if lease.state == LeaseState::Revoked => return,
+            Ok(lease) => lease.failure.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        },
+        number = asked_to_stop(signals) => format!("signal {number} broke it off"),
+    };
+    report(LeaseNews::NotRevoked(lease, &why));
+}
+
+/// Waits for a signal that ends programs.
+async fn asked_to_stop(signals: &mut Signals) -> i32 {
+    let ends = [Number::HUP, Number::INT, Number::QUIT, Number::TERM].map(Number::as_raw);
+    loop {
+        let Signal { number, .. } = signals.next().await;
+        if ends.contains(&number) {
+            return number;
+        }
+    }
+}
+
+fn exit_code(signal: i32) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
+}
