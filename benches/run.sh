@@ -11,6 +11,8 @@ cargo build --release -p rolecall-cli -p rolecall-kit
 mkdir -p target/bench
 rustc -O benches/empty.rs -o target/bench/empty
 cargo bench -p rolecall --bench memory -- --quiet
+cargo bench -p rolecall-rolesanywhere --bench signing -- --quiet
 python3 benches/processes.py
 python3 benches/sources.py
+python3 benches/roles_anywhere.py
 python3 benches/serve.py
