@@ -29,7 +29,7 @@ fn signing(criterion: &mut Criterion) {
         let new = NewCertificate { key, ..NewCertificate::default() };
         let issued = kit.issue(&new);
         let leaf = Certificate::from_der(&issued.ders()[0]).unwrap();
-        let der = key_der(issued.private_key.as_deref().unwrap());
+        let der = key_der(issued.private_key.as_ref().unwrap().expose());
         let signer = Arc::new(PrivateKey::from_der(&der).unwrap());
         let identity = Identity::new(signer, vec![leaf], SystemTime::UNIX_EPOCH).unwrap();
         let call = SessionCall {
