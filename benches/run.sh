@@ -12,6 +12,8 @@ mkdir -p target/bench
 rustc -O benches/empty.rs -o target/bench/empty
 cargo bench -p rolecall --bench memory -- --quiet
 cargo bench -p rolecall-secrets --bench leases
+cargo bench -p rolecall-rolesanywhere --bench signing -- --quiet
 python3 benches/processes.py
 python3 benches/sources.py
+python3 benches/roles_anywhere.py
 python3 benches/serve.py
