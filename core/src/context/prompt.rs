@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The longest answer of a program.
 const ANSWER_LIMIT: usize = 4096;
 
+/// Whether questions hear the process's signals. Those are the whole process's, and so is this.
+static HEARS_SIGNALS: AtomicBool = AtomicBool::new(false);
+
 /// Questions to a person: the terminal, a function of the caller's, or a program.
 #[derive(Clone)]
 pub struct Prompt {
@@ -43,6 +46,15 @@ impl Prompt {
     /// Asks on the controlling terminal; an answer is waited for two minutes.
     pub fn terminal() -> Self {
         Self { asked: Asked::Terminal, terminal_is_taken: Arc::default() }
+    }
+
+    /// From here on a secret question hears what would end the process (SIGHUP, SIGINT, SIGQUIT,
+    /// SIGTERM), and switches the terminal's echo on first. For programs that have no handlers of
+    /// their own, and never for a library: a handler that is registered after a question does not
+    /// keep the signal from ending the process. Without this, and where the system does not say
+    /// what is handled, a process that is killed at a question leaves the echo off.
+    pub fn hear_signals() {
+        HEARS_SIGNALS.store(true, Ordering::SeqCst);
     }
 
     /// Asks `answer`, which gets the question. It may block, as a person may.
@@ -164,9 +176,7 @@ fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
     // Before the question, so that nothing typed in answer to it is shown or lost.
     let (interruption, quiet) = match echo {
         // Where signals cannot be heard the question is put all the same.
-        Echo::Off => {
-            (Interruption::listen().ok(), Some(Quiet::start(&tty, before).map_err(broken)?))
-        }
+        Echo::Off => (interruption(), Some(Quiet::start(&tty, before).map_err(broken)?)),
         Echo::On => (None, None),
     };
     let asked = rustix::io::write(&tty, question.as_bytes()).map_err(broken);
@@ -183,6 +193,12 @@ fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
         return Err(CredentialsError::new(ErrorKind::Denied, "prompt", message));
     }
     ended.and(answer)
+}
+
+/// What hears the end of the process, if it is to be heard at all.
+#[cfg(unix)]
+fn interruption() -> Option<Interruption> {
+    HEARS_SIGNALS.load(Ordering::SeqCst).then(|| Interruption::listen().ok()).flatten()
 }
 
 /// Reads up to the end of line, waiting at most `patience` for each byte, and no longer than until
@@ -281,6 +297,7 @@ impl fmt::Debug for Prompt {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use super::super::hearing::{ENDING, has, signals_in};
     use super::*;
 
     #[tokio::test]
@@ -316,6 +333,14 @@ mod tests {
         let other = Prompt::from_fn(|_| Ok(Secret::from("1")));
         other.leave_terminal();
         assert_eq!(other.ask("code? ").await.unwrap().expose(), "1");
+    }
+
+    #[test]
+    fn a_library_s_question_leaves_the_process_s_signals_alone() {
+        let handled = || signals_in(&crate::Fs::real(), "SigCgt:");
+        let before = ENDING.map(|number| has(handled(), number));
+        assert!(interruption().is_none());
+        assert_eq!(ENDING.map(|number| has(handled(), number)), before);
     }
 
     #[test]
