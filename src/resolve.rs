@@ -63,6 +63,20 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     Ok(provider)
 }
 
+/// How long the credentials of `plan` last when they are new, where a role says so.
+pub(crate) fn lifetime(plan: &Plan) -> Duration {
+    let seconds = match (plan.hops.last(), &plan.source) {
+        (Some(hop), _) => hop.duration_seconds,
+        (
+            None,
+            Source::WebIdentity { duration_seconds, .. } | Source::Saml { duration_seconds, .. },
+        ) => *duration_seconds,
+        (None, Source::Sso { .. }) => return sso::LONGEST_SESSION,
+        (None, _) => None,
+    };
+    Duration::from_secs(seconds.unwrap_or(DEFAULT_DURATION).into())
+}
+
 struct Resolver<'a> {
     setup: &'a Setup,
     plan: &'a Plan,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use rolecall::ErrorKind;
+use rolecall::update::{Update, Updater};
+use rolecall::{ErrorKind, block_on};
 use rolecall_kit::{SsoLogin, names};
 use serde_json::{Value, json};
 
@@ -126,4 +127,37 @@ fn a_login_session_is_still_refused_with_what_to_do() {
     let error = machine().error("login");
     assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
     assert!(error.help().unwrap().contains("aws configure export-credentials"), "{error}");
+}
+
+#[test]
+fn update_wakes_when_the_session_gives_new_ones_and_not_before() {
+    let machine = machine();
+    let clock = machine.context.clock.clone();
+    let updater = Updater::new("copy", machine.options("work")).unwrap();
+    let mut written = Vec::new();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let report = |update: Update<'_>| {
+        let Update::Written { credentials, next } = update else { panic!("{update:?}") };
+        let left = credentials.expires_at().unwrap().duration_since(next.unwrap()).unwrap();
+        // Within the last five minutes, but well before their end.
+        assert!((120..300).contains(&left.as_secs()), "{left:?}");
+        written.push((clock.now(), next.unwrap()));
+        let pass = next.unwrap().duration_since(clock.now()).unwrap();
+        machine.kit.advance(pass.as_secs().cast_signed());
+        if written.len() == 3 {
+            sender.send(()).unwrap();
+        }
+    };
+    let stop = async {
+        while receiver.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    block_on(updater.run_until(stop, report)).unwrap().unwrap();
+    for pair in written.windows(2) {
+        // It got new ones the first time it looked.
+        let late = pair[1].0.duration_since(pair[0].1).unwrap_or_default();
+        assert!(late < Duration::from_secs(1), "{late:?}");
+    }
+    assert_eq!(calls(&machine), 3);
 }

@@ -97,7 +97,7 @@ impl Interruption {
     /// `Unsupported` where the system does not say what is ignored or handled already: a signal
     /// that is heard once could not be left to do again what it did before.
     pub(super) fn listen() -> io::Result<Self> {
-        let ignored = set_in(&Fs::real(), "SigIgn:").ok_or(io::ErrorKind::Unsupported)?;
+        let ignored = signals_in(&Fs::real(), "SigIgn:").ok_or(io::ErrorKind::Unsupported)?;
         let numbers = ENDING.into_iter().filter(|number| !has(ignored, *number));
         Self::listen_to(&numbers.collect::<Vec<_>>())
     }
@@ -148,7 +148,7 @@ impl Drop for Interruption {
 /// Whether the signal is known to do what it does by itself: it is neither ignored nor in anybody's
 /// hands.
 fn is_default(fs: &Fs, number: i32) -> bool {
-    let sets = set_in(fs, "SigIgn:").zip(set_in(fs, "SigCgt:"));
+    let sets = signals_in(fs, "SigIgn:").zip(signals_in(fs, "SigCgt:"));
     sets.is_some_and(|(ignored, caught)| !has(ignored | caught, number))
 }
 
@@ -157,12 +157,9 @@ pub(super) fn has(signals: u64, number: i32) -> bool {
     signals & (1 << (number - 1)) != 0
 }
 
-/// A set of signals of this process, one bit each. Linux says so in a file; elsewhere none is in it.
-pub(super) fn signals_in(fs: &Fs, name: &str) -> u64 {
-    set_in(fs, name).unwrap_or(0)
-}
-
-fn set_in(fs: &Fs, name: &str) -> Option<u64> {
+/// A set of signals of this process, one bit each. Linux says so in a file; elsewhere it is not
+/// known.
+pub(super) fn signals_in(fs: &Fs, name: &str) -> Option<u64> {
     let status = fs.read(Path::new("/proc/self/status"), 64 * 1024).ok();
     let status = status.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let line = status.and_then(|text| text.lines().find_map(|line| line.strip_prefix(name)));
@@ -200,13 +197,13 @@ mod tests {
     fn what_is_ignored_or_caught_is_read_from_the_system() {
         let folder = tempfile::tempdir().unwrap();
         let fs = Fs::rooted(folder.path());
-        assert_eq!(signals_in(&fs, "SigIgn:"), 0);
+        assert_eq!(signals_in(&fs, "SigIgn:"), None);
         // Where nothing is known, nobody's handler may be passed by.
         assert!(!is_default(&fs, SIGHUP));
         fs.create_folder(Path::new("/proc/self")).unwrap();
         let status = b"Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
         fs.write(Path::new("/proc/self/status"), status).unwrap();
-        assert_eq!(signals_in(&fs, "SigIgn:"), 0x1001);
+        assert_eq!(signals_in(&fs, "SigIgn:"), Some(0x1001));
         let by_themselves = ENDING.map(|number| is_default(&fs, number));
         assert_eq!(by_themselves, [false, false, true, true]);
     }

@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_library_s_question_leaves_the_process_s_signals_alone() {
-        let handled = || signals_in(&crate::Fs::real(), "SigCgt:");
+        let handled = || signals_in(&crate::Fs::real(), "SigCgt:").unwrap();
         let before = ENDING.map(|number| has(handled(), number));
         assert!(interruption().is_none());
         assert_eq!(ENDING.map(|number| has(handled(), number)), before);

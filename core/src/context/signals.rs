@@ -50,7 +50,7 @@ impl Signals {
     /// # Errors
     /// As the system says.
     pub fn to_pass_on(fs: &Fs) -> io::Result<Self> {
-        let ignored = signals_in(fs, "SigIgn:");
+        let ignored = signals_in(fs, "SigIgn:").unwrap_or(0);
         let is_heard = |number: &i32| !has(ignored, *number);
         Self::listen(TO_PASS_ON.into_iter().filter(is_heard))
     }
