@@ -41,7 +41,7 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
         return Err(CredentialsError::new(ErrorKind::InvalidConfiguration, place, problem.message)
             .with_help(problem.help));
     }
-    let resolver = Resolver::new(setup, plan)?;
+    let mut resolver = Resolver::new(setup, plan)?;
     // Each is kept in memory: a call that is tried again asks its source again.
     let kept = |provider, is_interactive| {
         let mut cache = MemoryCache::new(&setup.context, provider);
@@ -49,8 +49,11 @@ pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
         Arc::new(cache)
     };
     let mut provider = match (&plan.source, resolver.source()?) {
-        (Source::StaticKeys { .. }, keys) => {
-            Arc::new(MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER))
+        (Source::StaticKeys { access_key_id, .. }, keys) => {
+            let keys = MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER);
+            let keys = Arc::new(keys);
+            resolver.planned_keys = Some((keys.clone(), access_key_id.clone()));
+            keys
         }
         (_, source) => kept(source, resolver.is_interactive(0)),
     };
@@ -83,6 +86,8 @@ struct Resolver<'a> {
     cache: Option<CacheFolder>,
     /// Whose credentials STS hands out; empty if the plan does not need it.
     authority: String,
+    /// Keys that may come to be others than those of the plan, and the id of those.
+    planned_keys: Option<(Arc<MemoryCache>, String)>,
 }
 
 impl<'a> Resolver<'a> {
@@ -101,7 +106,8 @@ impl<'a> Resolver<'a> {
                 sts.authority.clone()
             }
         };
-        Ok(Self { setup, plan, cache: folder.map(|f| CacheFolder::below(&f)), authority })
+        let cache = folder.map(|folder| CacheFolder::below(&folder));
+        Ok(Self { setup, plan, cache, authority, planned_keys: None })
     }
 
     fn source(&self) -> Result<SharedProvider> {
@@ -323,7 +329,11 @@ impl<'a> Resolver<'a> {
             None => provider,
             Some(folder) => {
                 let context = self.setup.context.clone();
-                Arc::new(DiskCache::new(context, folder.clone(), slot, provider))
+                let cache = DiskCache::new(context, folder.clone(), slot, provider);
+                match self.planned_keys.clone() {
+                    Some((keys, id)) => Arc::new(cache.while_keys_are(keys, id)),
+                    None => Arc::new(cache),
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use rolecall::update::{Update, Updater};
-use rolecall::{ErrorKind, block_on};
-use rolecall_kit::{SsoLogin, names};
+use rolecall::{ErrorKind, Session, block_on};
+use rolecall_kit::{Fault, FaultRule, SsoLogin, names};
 use serde_json::{Value, json};
 
 use crate::support::Machine;
@@ -160,4 +160,27 @@ fn update_wakes_when_the_session_gives_new_ones_and_not_before() {
         assert!(late < Duration::from_secs(1), "{late:?}");
     }
     assert_eq!(calls(&machine), 3);
+}
+
+#[test]
+fn a_renewal_that_nobody_waits_for_any_more_is_written_before_the_runtime_ends() {
+    let machine = machine();
+    let before = machine.read(TOKEN);
+    machine.pass(Duration::from_secs(3601));
+    let gate = "renewal".to_owned();
+    machine.kit.inject(FaultRule::next("CreateToken", 1, Fault::Hold { gate }));
+    let session = Session::new(machine.options("work")).unwrap();
+    let (called, is_called) = tokio::sync::oneshot::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| called.send(machine.kit.wait_for("CreateToken", 1)).unwrap());
+        block_on(async {
+            tokio::select! {
+                done = session.credentials() => panic!("{done:?}"),
+                called = is_called => assert!(called.unwrap()),
+            }
+            machine.kit.open("renewal");
+        })
+        .unwrap();
+    });
+    assert_ne!(machine.read(TOKEN)["refreshToken"], before["refreshToken"]);
 }

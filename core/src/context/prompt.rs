@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -17,6 +17,9 @@ const ANSWER_LIMIT: usize = 4096;
 
 /// Whether questions hear the process's signals. Those are the whole process's, and so is this.
 static HEARS_SIGNALS: AtomicBool = AtomicBool::new(false);
+
+/// A process has one terminal. Held while a question is on it.
+static TERMINAL: Mutex<()> = Mutex::new(());
 
 /// Questions to a person: the terminal, a function of the caller's, or a program.
 #[derive(Clone)]
@@ -118,8 +121,10 @@ impl Prompt {
         let (is_taken, question) = (self.terminal_is_taken.clone(), question.to_owned());
         let answer = tokio::task::spawn_blocking(move || match function {
             Some(answer) => answer(&question),
-            None if is_taken.load(Ordering::SeqCst) => Err(taken(&question)),
-            None => ask_terminal(&question, echo, before),
+            None => alone(|| match is_taken.load(Ordering::SeqCst) {
+                true => Err(taken(&question)),
+                false => ask_terminal(&question, echo, before),
+            }),
         });
         let answer = answer.await.map_err(|error| {
             CredentialsError::new(ErrorKind::Internal, "prompt", "the question was not answered")
@@ -127,6 +132,14 @@ impl Prompt {
         })??;
         Ok(Some(answer.trimmed()).filter(|answer| !answer.expose().is_empty()))
     }
+}
+
+/// Asks when no other question of this process is on the terminal: two at once would take each
+/// other's answers, and the second would find the echo off and leave it so. Each wait is bounded by
+/// the patience with those before.
+fn alone<T>(ask: impl FnOnce() -> T) -> T {
+    let _turn = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
+    ask()
 }
 
 /// What to do with what was typed before a question.
@@ -341,6 +354,29 @@ mod tests {
         let before = ENDING.map(|number| has(handled(), number));
         assert!(interruption().is_none());
         assert_eq!(ENDING.map(|number| has(handled(), number)), before);
+    }
+
+    #[test]
+    fn one_question_at_a_time_is_on_the_terminal() {
+        use std::sync::mpsc::channel;
+        let order = Mutex::new(Vec::new());
+        let (first_asks, is_asked) = channel();
+        let (answer, answered) = channel::<()>();
+        std::thread::scope(|scope| {
+            let order = &order;
+            scope.spawn(move || {
+                alone(|| {
+                    first_asks.send(()).unwrap();
+                    answered.recv().unwrap();
+                    order.lock().unwrap().push(1);
+                });
+            });
+            is_asked.recv().unwrap();
+            scope.spawn(|| alone(|| order.lock().unwrap().push(2)));
+            assert!(TERMINAL.try_lock().is_err(), "a second question would be shown");
+            answer.send(()).unwrap();
+        });
+        assert_eq!(*order.lock().unwrap(), [1, 2]);
     }
 
     #[test]
