@@ -16,11 +16,12 @@ AWS_V2 = pathlib.Path("/usr/bin/aws")
 PYTHON = ROOT / "target/peers/bin/python"
 
 
-def median_ms(command, environment, runs):
+def median_ms(command, environment, runs, prepare=None):
+    preparation = ["--prepare", prepare] if prepare else []
     with tempfile.NamedTemporaryFile(suffix=".json") as result:
         subprocess.run(
             ["hyperfine", "-N", "--warmup", str(max(3, runs // 20)), "--runs", str(runs),
-             "--export-json", result.name, "--style", "none", command],
+             "--export-json", result.name, "--style", "none", *preparation, command],
             env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             timeout=600,
         )

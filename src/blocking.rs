@@ -1,10 +1,15 @@
 //! Waiting for a future from code that is not asynchronous.
 
 use std::future::Future;
+use std::time::Duration;
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 
-/// Runs `future` to its end on this thread, in a runtime that is made for it and ends with it.
+/// How long what must be brought to its end is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs `future` to its end on this thread, in a runtime that is made for it and ends with it. A
+/// renewal of an SSO token that is under way is waited for, at most five seconds.
 ///
 /// # Errors
 /// `Internal` if the system has no means for a runtime.
@@ -17,7 +22,11 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
         CredentialsError::new(ErrorKind::Internal, "runtime", format!("cannot start: {error}"))
             .with_source(error)
     })?;
-    let output = runtime.block_on(future);
+    let output = runtime.block_on(async {
+        let output = future.await;
+        rolecall_sts::finish_renewals(PATIENCE).await;
+        output
+    });
     // A question to a person may still hold a thread: it must not hold the process.
     runtime.shutdown_background();
     Ok(output)

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use rolecall_core::cache::RefreshWindow;
 use rolecall_core::profile::{
     Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, misspelt, problems,
 };
@@ -43,8 +44,12 @@ enum Cached {
     No,
     /// Nothing that is good for a while: AWS would be asked.
     Nothing,
-    /// Credentials that would be used as they are, until then.
-    Until(SystemTime),
+    /// Credentials that would be used as they are.
+    Good {
+        /// From when on new ones are asked for.
+        renewed_from: SystemTime,
+        until: SystemTime,
+    },
 }
 
 #[derive(Debug)]
@@ -154,8 +159,10 @@ impl Explanation {
             return;
         }
         let Ok(provider) = resolve::provider(setup, plan) else { return };
+        let window = RefreshWindow::for_lifetime(resolve::lifetime(plan));
+        let early = if provider.is_interactive { window.mandatory } else { window.advisory };
         self.cached = match provider.ready().and_then(|credentials| credentials.expires_at()) {
-            Some(end) => Cached::Until(end),
+            Some(until) => Cached::Good { renewed_from: until - early, until },
             None => Cached::Nothing,
         };
     }
@@ -187,7 +194,11 @@ impl Explanation {
             "region": self.region,
             "sts_endpoint": self.endpoint,
             "cached_until": match self.cached {
-                Cached::Until(end) => Some(timestamp::format(end)),
+                Cached::Good { until, .. } => Some(timestamp::format(until)),
+                Cached::No | Cached::Nothing => None,
+            },
+            "renewed_from": match self.cached {
+                Cached::Good { renewed_from, .. } => Some(timestamp::format(renewed_from)),
                 Cached::No | Cached::Nothing => None,
             },
             "source": plan.map(|plan| source_json(&plan.source)),
@@ -365,9 +376,9 @@ impl fmt::Display for Explanation {
             match self.cached {
                 Cached::No => {}
                 Cached::Nothing => writeln!(f, "Cached   nothing that is good: AWS is asked")?,
-                Cached::Until(end) => {
-                    let end = timestamp::format(end);
-                    writeln!(f, "Cached   until {end}: AWS is not asked")?;
+                Cached::Good { renewed_from, until } => {
+                    let [from, until] = [renewed_from, until].map(timestamp::format);
+                    writeln!(f, "Cached   good until {until}; AWS is asked from {from} on")?;
                 }
             }
             for link in &plan.passed_over {

@@ -51,7 +51,7 @@ pub(crate) fn provider_on(
         return Err(CredentialsError::new(ErrorKind::InvalidConfiguration, place, problem.message)
             .with_help(problem.help));
     }
-    let resolver = Resolver::new(setup, plan)?;
+    let mut resolver = Resolver::new(setup, plan)?;
     // Each is kept in memory: a call that is tried again asks its source again.
     let kept = |provider, is_interactive| {
         let mut cache = MemoryCache::new(&setup.context, provider);
@@ -60,8 +60,11 @@ pub(crate) fn provider_on(
     };
     let is_given = source.is_some();
     let mut provider = match (&plan.source, source.map_or_else(|| resolver.source(), Ok)?) {
-        (Source::StaticKeys { .. }, keys) if !is_given => {
-            Arc::new(MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER))
+        (Source::StaticKeys { access_key_id, .. }, keys) if !is_given => {
+            let keys = MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER);
+            let keys = Arc::new(keys);
+            resolver.planned_keys = Some((keys.clone(), access_key_id.clone()));
+            keys
         }
         (_, source) => kept(source, resolver.is_interactive(0)),
     };
@@ -74,12 +77,28 @@ pub(crate) fn provider_on(
     Ok(provider)
 }
 
+/// How long the credentials of `plan` last when they are new, where a role says so.
+pub(crate) fn lifetime(plan: &Plan) -> Duration {
+    let seconds = match (plan.hops.last(), &plan.source) {
+        (Some(hop), _) => hop.duration_seconds,
+        (
+            None,
+            Source::WebIdentity { duration_seconds, .. } | Source::Saml { duration_seconds, .. },
+        ) => *duration_seconds,
+        (None, Source::Sso { .. }) => return sso::LONGEST_SESSION,
+        (None, _) => None,
+    };
+    Duration::from_secs(seconds.unwrap_or(DEFAULT_DURATION).into())
+}
+
 struct Resolver<'a> {
     setup: &'a Setup,
     plan: &'a Plan,
     cache: Option<CacheFolder>,
     /// Whose credentials STS hands out; empty if the plan does not need it.
     authority: String,
+    /// Keys that may come to be others than those of the plan, and the id of those.
+    planned_keys: Option<(Arc<MemoryCache>, String)>,
 }
 
 impl<'a> Resolver<'a> {
@@ -98,7 +117,8 @@ impl<'a> Resolver<'a> {
                 sts.authority.clone()
             }
         };
-        Ok(Self { setup, plan, cache: folder.map(|f| CacheFolder::below(&f)), authority })
+        let cache = folder.map(|folder| CacheFolder::below(&folder));
+        Ok(Self { setup, plan, cache, authority, planned_keys: None })
     }
 
     fn source(&self) -> Result<SharedProvider> {
@@ -320,7 +340,11 @@ impl<'a> Resolver<'a> {
             None => provider,
             Some(folder) => {
                 let context = self.setup.context.clone();
-                Arc::new(DiskCache::new(context, folder.clone(), slot, provider))
+                let cache = DiskCache::new(context, folder.clone(), slot, provider);
+                match self.planned_keys.clone() {
+                    Some((keys, id)) => Arc::new(cache.while_keys_are(keys, id)),
+                    None => Arc::new(cache),
+                }
             }
         }
     }

@@ -104,7 +104,6 @@ impl Session {
     }
 
     /// What keeps the credentials.
-    #[cfg(feature = "serve")]
     pub(crate) fn cache(&self) -> Arc<MemoryCache> {
         self.provider.clone()
     }

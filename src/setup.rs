@@ -55,29 +55,30 @@ impl Setup {
     /// Reads the files and plans. What cannot be planned is kept as an error, so that `explain` can
     /// show the rest; files that cannot be read end it.
     pub(crate) fn read(options: SessionOptions) -> Result<Self> {
-        Self::read_with(options, |_| {})
+        let profiles = Self::profiles(&options)?;
+        Ok(Self::of(options, profiles))
     }
 
-    /// [`Self::read`], where `change` may take something from the profiles before they are used.
-    pub(crate) fn read_with(
-        options: SessionOptions,
-        change: impl FnOnce(&mut ProfileSet),
-    ) -> Result<Self> {
+    /// The profiles on the machine of `options`. A file may be a pipe: it can be read once.
+    pub(crate) fn profiles(options: &SessionOptions) -> Result<ProfileSet> {
+        let context = options.context.clone().unwrap_or_else(Context::real);
+        ProfileSet::load(&context.env, &context.fs)
+    }
+
+    /// [`Self::read`], with `profiles` in the place of what the files say.
+    pub(crate) fn of(options: SessionOptions, profiles: ProfileSet) -> Self {
         let is_real = options.context.is_none();
         let context = options.context.clone().unwrap_or_else(Context::real);
-        Self::on(context, is_real, options, change)
+        Self::on(context, is_real, options, profiles)
     }
 
-    /// [`Self::read_with`] on a machine that others work on too; `is_real` unless it has HTTP of
-    /// its own.
+    /// [`Self::of`] on a machine that others work on too; `is_real` unless it has HTTP of its own.
     pub(crate) fn on(
         mut context: Context,
         is_real: bool,
         options: SessionOptions,
-        change: impl FnOnce(&mut ProfileSet),
-    ) -> Result<Self> {
-        let mut profiles = ProfileSet::load(&context.env, &context.fs)?;
-        change(&mut profiles);
+        profiles: ProfileSet,
+    ) -> Self {
         let plan = match &options.profile {
             Some(name) => plan_profile(&profiles, name, &context.env),
             None => plan_default(&profiles, &context.env),
@@ -116,7 +117,7 @@ impl Setup {
             };
             around.take(plan, options.roles_anywhere)
         };
-        Ok(Self {
+        Self {
             context,
             selected,
             given: (options.region, options.endpoint_url),
@@ -130,7 +131,7 @@ impl Setup {
             #[cfg(feature = "roles-anywhere")]
             roles_anywhere,
             profiles,
-        })
+        }
     }
 
     /// The endpoint of a service in a region of its own.

@@ -4,11 +4,11 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use rolecall_core::cache::RefreshWindow;
 use rolecall_core::profile::edit::{
-    Change, Edit, SectionName, SettingKey, SettingValue, edit_files,
+    Change, Document, Edit, SectionName, SettingKey, SettingValue, edit_files_if,
 };
-use rolecall_core::profile::{FileKind, ProfileSet, Source};
+use rolecall_core::profile::{FileKind, Source};
+use rolecall_core::source::KEYS_REREAD_AFTER;
 use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, Secret};
 
 use crate::setup::Setup;
@@ -25,6 +25,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 pub struct Updater {
     session: Session,
     target: SectionName,
+    /// Whether keys of a user in the section, which nobody could bring back, may be replaced: the
+    /// section was named by whoever wants it written. Keys that are the source never are.
+    pub replaces_long_lived_keys: bool,
 }
 
 /// What an [`Updater`] has to say.
@@ -65,9 +68,10 @@ impl Updater {
     /// the keys of the very section that would be written; as [`Session::new`].
     pub fn new(target: &str, source: SessionOptions) -> Result<Self> {
         let section = SectionName::profile(target)?;
-        let mut own_keys = None;
-        let forget = |profiles: &mut ProfileSet| own_keys = profiles.forget_session_keys(target);
-        let mut setup = Setup::read_with(source.clone(), forget)?;
+        let profiles = Setup::profiles(&source)?;
+        let mut others = profiles.clone();
+        let own_keys = others.forget_session_keys(target);
+        let mut setup = Setup::of(source.clone(), others);
         match (&mut setup.plan, own_keys) {
             (Ok(plan), Some(origin)) => {
                 let reason = format!("the keys of profile {target} ({origin}) are to be replaced");
@@ -77,7 +81,8 @@ impl Updater {
             }
             // With them there would be a source, unless something else is wrong.
             (Err(_), Some(_)) => {
-                return Err(Session::new(source).err().unwrap_or(from_itself(target)));
+                let session = Session::of(Setup::of(source, profiles));
+                return Err(session.err().unwrap_or(from_itself(target)));
             }
             (_, None) => {}
         }
@@ -85,7 +90,7 @@ impl Updater {
         match &session.plan().source {
             // A user's, which nobody could bring back.
             Source::StaticKeys { profile, .. } if profile == target => Err(from_itself(target)),
-            _ => Ok(Self { session, target: section }),
+            _ => Ok(Self { session, target: section, replaces_long_lived_keys: false }),
         }
     }
 
@@ -100,12 +105,15 @@ impl Updater {
     /// Whatever the source or the file says; the file is then as it was.
     pub async fn once(&self) -> Result<Credentials> {
         let credentials = self.session.credentials().await?;
-        self.write(&credentials).await?;
+        self.write(&credentials, None).await?;
         Ok(credentials)
     }
 
-    /// Writes, and writes anew shortly before the end, until `stop`. What fails is tried again, for
-    /// as long as it takes. Ends by itself where the credentials do not end.
+    /// Writes, and writes anew shortly before the end, until `stop`: within the last quarter of
+    /// their time and at most 15 minutes, or where a person may be asked for new ones (SSO, SAML,
+    /// MFA) the last twelfth and at most 5. What fails is tried again, for as long as it takes. Ends
+    /// by itself where nothing will ever give others: credentials without an end, unless they are
+    /// session keys out of a file, which is looked at every minute.
     ///
     /// # Errors
     /// A first failure that will not pass by itself. Later ones are told to `report`.
@@ -141,7 +149,7 @@ impl Updater {
         loop {
             match self.refresh(written.as_ref()).await {
                 Ok(credentials) => {
-                    let next = next_refresh(context, &credentials);
+                    let next = self.next_refresh(&credentials);
                     report(Update::Written { credentials: &credentials, next });
                     let Some(next) = next else { return Ok(()) };
                     written = Some(credentials);
@@ -150,7 +158,7 @@ impl Updater {
                 }
                 Err(Refused::NotYet) => {
                     tracing::debug!("the source gives the same credentials again");
-                    self.pause(&mut failures).await;
+                    self.pause(&mut failures, written.as_ref()).await;
                 }
                 Err(Refused::Failed(error)) => {
                     let may_pass =
@@ -158,7 +166,7 @@ impl Updater {
                     if written.is_none() && !may_pass {
                         return Err(error);
                     }
-                    let pause = self.next_pause(failures);
+                    let pause = self.next_pause(failures, written.as_ref());
                     report(Update::Failed { error: &error, pause });
                     failures += 1;
                     context.clock.sleep(pause).await;
@@ -172,23 +180,51 @@ impl Updater {
         if old.is_some_and(|old| *old == credentials) {
             return Err(Refused::NotYet);
         }
-        self.write(&credentials).await.map_err(Refused::Failed)?;
+        self.write(&credentials, old).await.map_err(Refused::Failed)?;
         Ok(credentials)
     }
 
-    async fn pause(&self, failures: &mut u32) {
-        let pause = self.next_pause(*failures);
+    async fn pause(&self, failures: &mut u32, old: Option<&Credentials>) {
+        let pause = match old {
+            Some(old) if old.expires_at().is_none() => KEYS_REREAD_AFTER,
+            _ => self.next_pause(*failures, old),
+        };
         *failures += 1;
         self.session.context().clock.sleep(pause).await;
     }
 
-    fn next_pause(&self, failures: u32) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
-        pause / 2 + self.session.context().random.up_to(pause / 2)
+    /// Shorter while the `old` are good but not for long.
+    fn next_pause(&self, failures: u32, old: Option<&Credentials>) -> Duration {
+        let context = self.session.context();
+        let left = old.and_then(|old| old.time_left(context.clock.now()));
+        let longest = match left {
+            Some(left) if !left.is_zero() => (left / 8).clamp(FIRST_PAUSE, LONGEST_PAUSE),
+            _ => LONGEST_PAUSE,
+        };
+        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(longest);
+        pause / 2 + context.random.up_to(pause / 2)
+    }
+
+    /// When to replace `credentials`: well inside the time in which the session itself would, and
+    /// not at the same moment on every machine. `None` if nothing will give others.
+    fn next_refresh(&self, credentials: &Credentials) -> Option<SystemTime> {
+        let context = self.session.context();
+        let now = context.clock.now();
+        let Some(end) = credentials.expires_at() else {
+            // Other programs replace session keys in a file; nobody else's come to be others.
+            let may_change = matches!(self.session.plan().source, Source::StaticKeys { .. });
+            let may_change = may_change && credentials.session_token().is_some();
+            return may_change.then(|| now + KEYS_REREAD_AFTER);
+        };
+        let from = self.session.cache().replaced_from().unwrap_or(end);
+        // Into the window by a tenth to a fifth of what is left at its beginning.
+        let tenth = end.duration_since(from).unwrap_or_default() / 10;
+        Some((from + tenth + context.random.up_to(tenth)).max(now))
     }
 
     /// Replaces the keys of the section, all at once. Nothing that could not be used is written.
-    async fn write(&self, credentials: &Credentials) -> Result<()> {
+    /// `written` is what this updater wrote last.
+    async fn write(&self, credentials: &Credentials, written: Option<&Credentials>) -> Result<()> {
         let context = self.session.context();
         let is_empty = |secret: &Secret| secret.expose().is_empty();
         let wrong = if credentials.access_key_id().is_empty()
@@ -199,11 +235,32 @@ impl Updater {
         } else if credentials.time_left(context.clock.now()).is_some_and(|left| left.is_zero()) {
             "at their end already"
         } else {
-            return edit_files(context, &self.edits(credentials)?).await;
+            let allows = |_: FileKind, document: &Document| self.check_replaced(document, written);
+            return edit_files_if(context, &self.edits(credentials)?, allows).await;
         };
         let message = format!("the credentials are {wrong} and were not written");
         Err(CredentialsError::new(ErrorKind::Malformed, credentials.provider().to_owned(), message)
             .with_help("check the source, and this machine's clock"))
+    }
+
+    /// Whether the keys that are in the section may be replaced.
+    fn check_replaced(&self, document: &Document, written: Option<&Credentials>) -> Result<()> {
+        let get = |name| {
+            let value = document.get(&self.target, &SettingKey::new(name, None)?)?;
+            Ok(value.filter(|value| !value.expose().is_empty()))
+        };
+        let keys = get("aws_access_key_id")?.zip(get("aws_secret_access_key")?);
+        let Some((id, _)) = keys.filter(|_| !self.replaces_long_lived_keys) else { return Ok(()) };
+        let has_token = get("aws_session_token")?.or(get("aws_security_token")?).is_some();
+        let is_session = has_token && !id.expose().starts_with("AKIA");
+        if is_session || written.is_some_and(|written| written.access_key_id() == id.expose()) {
+            return Ok(());
+        }
+        let target = self.target();
+        let message = format!("profile {target} holds long-lived keys, which would be lost");
+        Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "update", message).with_help(
+            format!("name another section with --profile, or --profile {target} to replace them"),
+        ))
     }
 
     fn edits(&self, credentials: &Credentials) -> Result<Vec<Edit>> {
@@ -233,16 +290,6 @@ fn from_itself(target: &str) -> CredentialsError {
         format!("the keys of profile {target} are the source, and would be overwritten"),
     )
     .with_help("name another source with --from, or another target with --profile")
-}
-
-/// When to replace `credentials`: well inside the time in which the session itself would, and not
-/// at the same moment on every machine. `None` if they do not end.
-fn next_refresh(context: &Context, credentials: &Credentials) -> Option<SystemTime> {
-    let left = credentials.time_left(context.clock.now())?;
-    // A session's own window is up to a fifth shorter.
-    let early = RefreshWindow::for_lifetime(left).advisory * 4 / 5;
-    let early = early - context.random.up_to(early / 4);
-    Some(context.clock.now() + left.saturating_sub(early))
 }
 
 async fn sleep_until(context: &Context, moment: SystemTime) {

@@ -219,11 +219,12 @@ pub(crate) struct ConfigureRolesAnywhereArgs {
 
 #[derive(clap::Args, Default)]
 pub(crate) struct UpdateArgs {
-    /// The section to write. Session keys in it are never the source: they are what is replaced.
-    /// Keys of a user (AKIA…) that would be the source are not overwritten
+    /// The section to write; without it `default`, unless keys of a user (AKIA…, or without a
+    /// session token) are in it. Session keys in the section are never the source: they are what
+    /// is replaced. Keys of a user that would be the source are not overwritten
     // In place of the global one, as in AWS's helper.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) profile: String,
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
     /// The profile whose credentials are written; without it the default chain is asked
     #[arg(long, value_name = "NAME")]
     pub(crate) from: Option<String>,

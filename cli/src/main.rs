@@ -11,6 +11,7 @@ mod shorthand;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rolecall::Prompt;
 use rolecall::rolesanywhere::command_line::HelperVerb;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -20,6 +21,8 @@ use args::{Args, Command, ErrorFormat, ExecArgs};
 use output::Failure;
 
 fn main() -> ExitCode {
+    // All handlers of this process are rolecall's own.
+    Prompt::hear_signals();
     let mut arguments = std::env::args_os();
     if commands::helper::is_called(arguments.next().as_ref()) {
         return as_helper(arguments.collect());

@@ -134,7 +134,12 @@ fn explain_in_text_and_json() {
     let text = sandbox.run(&["explain", "--profile", "final"]).good().stdout;
     let all = sandbox.run(&["explain", "--profile", "final", "--json"]).json();
     let until = all["cached_until"].as_str().unwrap();
-    assert!(text.contains(&format!("\nCached   until {until}: AWS is not asked\n")), "{text}");
+    let from = all["renewed_from"].as_str().unwrap();
+    let says = format!("\nCached   good until {until}; AWS is asked from {from} on\n");
+    assert!(text.contains(&says), "{text}");
+    // A quarter of an hour before: what is left is used, and new ones asked for.
+    let times = [from, until].map(|time| rolecall::timestamp::parse(time).unwrap());
+    assert_eq!(times[1].duration_since(times[0]).unwrap(), std::time::Duration::from_secs(900));
     for without in [&["--no-cache", "--profile", "final"][..], &["--profile", "alice"]] {
         let text = sandbox.run(&[&["explain"], without].concat()).good().stdout;
         assert!(!text.contains("Cached"), "{text}");

@@ -184,7 +184,7 @@ fn files_that_are_hard_to_write() {
     assert_eq!(sandbox.read("config"), old);
 
     set_mode(&place("config"), 0o640);
-    let finished = sandbox.run_on_full_disk(&set);
+    let finished = sandbox.run_with_no_bytes_allowed(&set);
     assert_eq!(finished.code(), 1, "{finished:?}");
     assert!(finished.stderr.contains("nothing was changed; make room"), "{finished:?}");
     assert_eq!(sandbox.read("config"), old);
@@ -192,7 +192,7 @@ fn files_that_are_hard_to_write() {
 
     // A setting for each file: both are written, or neither.
     let both = ["configure", "--set", "region=yy", "--set", "aws_access_key_id=AKIA"];
-    let finished = sandbox.run_on_full_disk(&both);
+    let finished = sandbox.run_with_no_bytes_allowed(&both);
     assert!(finished.stderr.contains("nothing was changed; make room"), "{finished:?}");
     set_mode(&place("config"), 0o440);
     wrong(&["config: it is read-only"], "nothing was changed").from(&sandbox, &both);

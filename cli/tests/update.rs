@@ -101,13 +101,25 @@ fn a_machine_s_own_credentials_are_written_again_and_again() {
         assert_ne!(sandbox.read("credentials"), before);
         before = sandbox.read("credentials");
     }
-    // A user's keys are nobody's to overwrite.
+    // A user's keys are nobody's to overwrite: neither as the source nor, unless the section is
+    // named, with others.
     let keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
     sandbox.credentials(keys);
     let finished = sandbox.run(&["update", "--once"]);
     assert_eq!(finished.code(), 4, "{finished:?}");
     assert!(finished.stderr.contains("would be overwritten"), "{finished:?}");
     assert_eq!(sandbox.read("credentials"), keys);
+    let from = ["update", "--once", "--from", "deploy"];
+    let lost = Expected {
+        code: 4,
+        kind: "InvalidConfiguration",
+        says: &["profile default holds long-lived keys"],
+        help: "--profile default to replace them",
+    };
+    lost.from(&sandbox, &from);
+    assert_eq!(sandbox.read("credentials"), keys);
+    sandbox.run(&[&from[..], &["--profile", "default"]].concat()).good();
+    assert!(role_of_default(&sandbox).contains("/Deploy/"));
 }
 
 #[test]
@@ -134,8 +146,10 @@ fn hard_files_keep_every_other_byte() {
         // Nothing is new but the keys, and where there was none an end of line or the section.
         let new = kept.len() - before.len();
         assert!(new <= "\n[default]\n".len(), "{after:.300}");
+        // Every line ends as those that were there did.
         let ends = |ending: &str| after.matches(ending).count();
-        assert!(ends("\r\n") == 0 || ends("\r\n") == ends("\n"), "{after:?}");
+        let expected = if text.contains("\r\n") { ends("\n") } else { 0 };
+        assert_eq!(ends("\r\n"), expected, "{after:?}");
         assert!(role_of_default(&sandbox).contains("/Deploy/"));
     }
 }
@@ -156,11 +170,21 @@ fn a_failed_refresh_leaves_the_file_alone() {
         assert_eq!(finished.code(), code, "{finished:?}");
         assert_eq!(sandbox.read("credentials"), old);
     }
-    let finished = sandbox.run_on_full_disk(&["update", "--from", "alice", "--once"]);
+    let update = ["update", "--from", "alice", "--profile", "default", "--once"];
+    let finished = sandbox.run_with_no_bytes_allowed(&update);
     assert_eq!(finished.code(), 1, "{finished:?}");
-    assert!(finished.stderr.contains("make room on the disk"), "{finished:?}");
+    assert!(finished.stderr.contains("(ulimit -f)"), "{finished:?}");
+    match sandbox.run_on_full_disk(&update) {
+        Some(finished) => {
+            assert_eq!(finished.code(), 1, "{finished:?}");
+            let stderr = &finished.stderr;
+            assert!(stderr.contains("No space left") && stderr.contains("make room"), "{stderr}");
+        }
+        None => eprintln!("not tested: a full disk, which cannot be mounted here"),
+    }
+    assert_eq!(sandbox.read("credentials"), old);
     set_mode(&sandbox.home().join(".aws/credentials"), 0o400);
-    let finished = sandbox.run(&["update", "--from", "alice"]);
+    let finished = sandbox.run(&["update", "--from", "alice", "--profile", "default"]);
     assert_eq!(finished.code(), 4, "{finished:?}");
     assert_eq!(sandbox.read("credentials"), old);
     sandbox.assert_no_left_overs();

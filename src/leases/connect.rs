@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rolecall_core::endpoint::Service;
-use rolecall_core::profile::{Origin, Plan, RoleHop, SetBy, Source};
+use rolecall_core::profile::{Origin, Plan, ProfileSet, RoleHop, SetBy, Source};
 use rolecall_core::{
     Context, Credentials, CredentialsError, ErrorKind, Result, SecretInput, SharedProvider,
 };
@@ -56,7 +56,8 @@ impl Machine {
         };
         let region = region.map(str::to_owned).or_else(|| self.session.region.clone());
         let options = SessionOptions { profile, region, ..self.session.clone() };
-        Setup::on(self.context.clone(), self.is_real, options, |_| {})
+        let profiles = ProfileSet::load(&self.context.env, &self.context.fs)?;
+        Ok(Setup::on(self.context.clone(), self.is_real, options, profiles))
     }
 
     /// The plan of a connection that assumes no role, and what stands in for its source.

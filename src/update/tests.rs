@@ -42,9 +42,13 @@ impl Machine {
                         let end = timestamp::format(clock.now() + Duration::from_secs(s));
                         format!(", \"Expiration\": \"{end}\"")
                     });
+                    let token = match token {
+                        "none" => String::new(),
+                        token => format!(", \"SessionToken\": \"{token}\""),
+                    };
                     format!(
                         "{{\"Version\": 1, \"AccessKeyId\": \"{key}\", \"SecretAccessKey\": \
-                         \"s\", \"SessionToken\": \"{token}\"{}}}",
+                         \"s\"{token}{}}}",
                         end.unwrap_or_default()
                     )
                 });
@@ -176,9 +180,9 @@ fn credentials_are_replaced_shortly_before_their_end() {
     assert!(machine.read().contains("K3"));
     let written = machine.written.lock().unwrap();
     for (one, next) in written.iter().zip(&written[1..3]) {
-        // Each has 9 to 12 minutes left when it is replaced.
+        // Each has 9 to 14 minutes left when it is replaced.
         let lived = (next - one) / 60;
-        assert!((47..=51).contains(&lived), "{written:?}");
+        assert!((46..=51).contains(&lived), "{written:?}");
     }
     assert!(machine.context.clock.sleeps().iter().all(|s| *s <= LONGEST_SLEEP));
 }
@@ -189,7 +193,7 @@ fn a_short_session_is_used_and_not_replaced_at_once() {
     let machine = Machine::new(&[short("K1"), short("K2")]);
     machine.run(2).0.unwrap();
     let written = machine.written.lock().unwrap();
-    assert!((700..830).contains(&written[1]), "{written:?}");
+    assert!((690..830).contains(&written[1]), "{written:?}");
 }
 
 #[test]
@@ -320,4 +324,100 @@ fn another_profiles_session_keys_are_a_source_like_any() {
     machine.write(&format!("[other]\n{}", section("ASIA", "t")));
     let (source, _) = source_of(&machine, "default", Some("other"));
     assert!(matches!(source, Source::StaticKeys { profile, .. } if profile == "other"));
+}
+
+#[test]
+fn long_lived_keys_are_replaced_only_where_that_is_wanted() {
+    let user = "aws_access_key_id = AKIA1\naws_secret_access_key = s\n";
+    for (keys, is_lost) in [
+        (user.to_owned(), true),
+        (format!("{user}aws_session_token = old\n"), true),
+        ("aws_access_key_id = ID\naws_secret_access_key = s\n".to_owned(), true),
+        (section("ASIA1", "t"), false),
+        (
+            "aws_access_key_id = ID\naws_secret_access_key = s\naws_security_token = t\n"
+                .to_owned(),
+            false,
+        ),
+        ("aws_access_key_id = AKIA1\n".to_owned(), false),
+    ] {
+        let machine = Machine::new(&[Ok(("K", "t", Some(3600)))]);
+        let text = format!("[default]\n{keys}");
+        machine.write(&text);
+        let mut updater = machine.updater("default").unwrap();
+        let once = crate::block_on(updater.once()).unwrap();
+        assert_eq!(once.is_err(), is_lost, "{keys}");
+        if let Err(error) = once {
+            assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+            assert!(error.message().contains("long-lived keys"), "{error}");
+            assert!(error.help().unwrap().contains("--profile default"), "{error}");
+            assert_eq!(machine.read(), text);
+        }
+        updater.replaces_long_lived_keys = true;
+        crate::block_on(updater.once()).unwrap().unwrap();
+        assert!(machine.read().contains("aws_access_key_id = K\n"));
+    }
+}
+
+#[test]
+fn what_it_wrote_itself_is_replaced_also_without_a_token() {
+    let machine = Machine::new(&[Ok(("K1", "none", Some(900))), Ok(("K2", "none", Some(900)))]);
+    let (done, reports) = machine.run(2);
+    done.unwrap();
+    assert_eq!(reports[..2], ["K1", "K2"]);
+}
+
+#[test]
+fn files_that_are_pipes_are_read_once() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let keys = section("K", "t");
+    std::io::Write::write_all(&mut writer, format!("[default]\n{keys}").as_bytes()).unwrap();
+    drop(writer);
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+    let mut machine = Machine::new(&[Err(1)]);
+    machine.context.fs = Fs::real();
+    machine.context.env = Env::from_pairs([
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", path.as_str()),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ]);
+    let options = SessionOptions {
+        profile: Some("default".to_owned()),
+        context: Some(machine.context.clone()),
+        ..SessionOptions::default()
+    };
+    let error = Updater::new("default", options).unwrap_err();
+    assert!(error.message().contains("would be overwritten"), "{error}");
+}
+
+#[test]
+fn session_keys_of_a_file_are_looked_at_every_minute() {
+    let machine = Machine::new(&[Err(1)]);
+    let other = |key| format!("[other]\n{}", section(key, "t"));
+    machine.write(&other("ASIA1"));
+    let options = SessionOptions {
+        profile: Some("other".to_owned()),
+        context: Some(machine.context.clone()),
+        ..SessionOptions::default()
+    };
+    let updater = Updater::new("default", options).unwrap();
+    let mut seen = Vec::new();
+    let stopped = Mutex::new(false);
+    let report = |update: Update<'_>| {
+        let Update::Written { credentials, next } = update else { panic!("{update:?}") };
+        assert_eq!(next, Some(machine.context.clock.now() + KEYS_REREAD_AFTER));
+        seen.push(credentials.access_key_id().to_owned());
+        match seen.len() {
+            1 => machine.write(&other("ASIA2")),
+            _ => *stopped.lock().unwrap() = true,
+        }
+    };
+    let stop = async {
+        while !*stopped.lock().unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    crate::block_on(updater.run_until(stop, report)).unwrap().unwrap();
+    assert_eq!(seen, ["ASIA1", "ASIA2"]);
+    assert!(machine.read().contains("[default]\naws_access_key_id = ASIA2\n"));
 }

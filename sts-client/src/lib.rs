@@ -110,5 +110,5 @@ pub use ops::*;
 pub use query::{IAM, QueryApi, QueryClient, QueryEndpoint, STS};
 pub use saml::{Saml, SamlProvider, SamlResponse};
 pub use sign::{SigningRules, SigningScope, presign, presign_with, sign, sign_with};
-pub use sso::{Sso, SsoEndpoints, SsoProvider, SsoSignIn};
+pub use sso::{Sso, SsoEndpoints, SsoProvider, SsoSignIn, finish_renewals};
 pub use web_identity::{WebIdentity, WebIdentityProvider, read_token_file};

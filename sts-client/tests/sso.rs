@@ -12,7 +12,7 @@ use rolecall_core::{
     Clock, Context, CredentialsError, ErrorKind, Fs, ProvideCredentials, timestamp,
 };
 use rolecall_kit::{Fault, FaultRule, Kit, SsoLogin, World, names};
-use rolecall_sts::{Sso, SsoEndpoints, SsoProvider};
+use rolecall_sts::{Sso, SsoEndpoints, SsoProvider, finish_renewals};
 use serde_json::Value;
 
 /// SHA-1 of `dev`.
@@ -300,4 +300,44 @@ fn a_sign_out_during_the_renewal_is_not_undone() {
     });
     let found = machine.context.fs.read(Path::new(FILE), 1 << 20).unwrap_err();
     assert_eq!(found.kind(), std::io::ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_early_renewal_that_fails_is_left_alone_for_a_minute() {
+    let machine = Machine::new();
+    machine.login(&SsoLogin::default());
+    machine.pass(50);
+    machine.kit.inject(FaultRule::always("CreateToken", Fault::Throttle));
+    for (minutes, renewals) in [(0, 1), (0, 1), (2, 2), (0, 2)] {
+        machine.pass(minutes);
+        machine.provider(Some("dev")).provide_credentials().await.unwrap();
+        assert_eq!(machine.kit.count("CreateToken"), renewals);
+    }
+    machine.kit.clear_faults();
+    machine.pass(2);
+    machine.provider(Some("dev")).provide_credentials().await.unwrap();
+    assert_eq!(machine.kit.count("CreateToken"), 3);
+    let locks = machine.context.fs.list(Path::new("/home/.aws/rolecall/locks")).unwrap();
+    assert!(locks.is_empty(), "{locks:?}");
+}
+
+#[tokio::test]
+async fn an_early_renewal_that_takes_long_is_waited_for_shortly_and_goes_on() {
+    let machine = Machine::new();
+    let before = machine.login(&SsoLogin::default());
+    machine.pass(50);
+    let gate = "renewal".to_owned();
+    machine.kit.inject(FaultRule::next("CreateToken", 1, Fault::Hold { gate }));
+    // Far less than the request's own limit.
+    let (clock, limit) = (Clock::real(), Duration::from_secs(10));
+    for _ in 0..2 {
+        let provider = machine.provider(Some("dev"));
+        let asked = clock.timeout(limit, provider.provide_credentials()).await;
+        assert!(asked.is_some_and(|asked| asked.is_ok()));
+    }
+    assert_eq!(machine.file()["refreshToken"], before["refreshToken"]);
+    machine.kit.open("renewal");
+    finish_renewals(Duration::from_secs(30)).await;
+    assert_ne!(machine.file()["refreshToken"], before["refreshToken"]);
+    assert_eq!(machine.kit.count("CreateToken"), 1);
 }

@@ -1,5 +1,5 @@
 """`rolecall configure` writes and reads what `aws configure` does, byte for byte, and what it and
-`rolecall update` write is read by AWS CLI and boto3."""
+`rolecall update` write is read by AWS CLI, boto3 and the AWS SDK for JavaScript."""
 
 import fcntl
 import json
@@ -11,7 +11,7 @@ import termios
 
 import pytest
 
-from programs import AWS, ROLECALL, TIME_OUT, Home
+from programs import AWS, NODE, NODE_MODULES, ROLECALL, ROOT, TIME_OUT, Home
 
 FILES = ["config", "credentials"]
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -191,6 +191,11 @@ def assert_read_by_all(home, profile, role, region):
             f"{region}\n")
     arn, found = json.loads(home.python(WHO, profile, home.sts_url))
     assert role in arn and found == region
+    # The SDK for JavaScript reads the region out of the config file alone.
+    script = str(ROOT / "tests/peers/node/identity.cjs")
+    found = json.loads(home.run(NODE, script, home.sts_url, "--region-of-profile",
+                                env={"AWS_PROFILE": profile, "NODE_PATH": NODE_MODULES}))
+    assert role in found["Arn"] and found["Region"] == region
 
 
 @pytest.mark.parametrize("profile", ["default", "team/dev@x.y"])

@@ -43,3 +43,33 @@ fn a_long_run_takes_the_session_keys_that_another_program_has_written_since() {
     assert_ne!(first.access_key_id(), second.access_key_id());
     assert!(machine.caller(&second).contains("assumed-role/Deploy/"));
 }
+
+#[test]
+fn what_other_keys_than_the_planned_gave_is_not_in_the_cache_as_theirs() {
+    let machine = Machine::new(&format!(
+        "[profile alice]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
+         [profile hop]\nrole_arn = {}\nsource_profile = alice\n\
+         [profile deploy]\nrole_arn = {}\nsource_profile = saml\n",
+        names::ALICE_KEY,
+        names::ALICE_SECRET,
+        names::HOP,
+        names::DEPLOY
+    ));
+    let new_keys = || {
+        let options = SessionOptions { no_disk_cache: true, ..machine.options("hop") };
+        machine.get(options).unwrap()
+    };
+    let planned = new_keys();
+    write(&machine, &planned);
+    let session = Session::new(machine.options("deploy")).unwrap();
+    machine.pass(Duration::from_secs(120));
+    write(&machine, &new_keys());
+    let with_others = block_on(session.credentials()).unwrap().unwrap();
+    // Whoever plans with the first keys gets nothing that came of the others,
+    write(&machine, &planned);
+    let with_planned = machine.run("deploy").unwrap();
+    assert_ne!(with_planned.access_key_id(), with_others.access_key_id());
+    // and what came of the planned is in the cache.
+    let cached = machine.run("deploy").unwrap();
+    assert_eq!(cached.access_key_id(), with_planned.access_key_id());
+}

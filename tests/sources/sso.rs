@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use rolecall::ErrorKind;
-use rolecall_kit::{SsoLogin, names};
+use rolecall::update::{Update, Updater};
+use rolecall::{ErrorKind, Session, block_on};
+use rolecall_kit::{Fault, FaultRule, SsoLogin, names};
 use serde_json::{Value, json};
 
 use crate::support::Machine;
@@ -126,4 +127,60 @@ fn a_login_session_is_still_refused_with_what_to_do() {
     let error = machine().error("login");
     assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
     assert!(error.help().unwrap().contains("aws configure export-credentials"), "{error}");
+}
+
+#[test]
+fn update_wakes_when_the_session_gives_new_ones_and_not_before() {
+    let machine = machine();
+    let clock = machine.context.clock.clone();
+    let updater = Updater::new("copy", machine.options("work")).unwrap();
+    let mut written = Vec::new();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let report = |update: Update<'_>| {
+        let Update::Written { credentials, next } = update else { panic!("{update:?}") };
+        let left = credentials.expires_at().unwrap().duration_since(next.unwrap()).unwrap();
+        // Within the last five minutes, but well before their end.
+        assert!((120..300).contains(&left.as_secs()), "{left:?}");
+        written.push((clock.now(), next.unwrap()));
+        let pass = next.unwrap().duration_since(clock.now()).unwrap();
+        machine.kit.advance(pass.as_secs().cast_signed());
+        if written.len() == 3 {
+            sender.send(()).unwrap();
+        }
+    };
+    let stop = async {
+        while receiver.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    block_on(updater.run_until(stop, report)).unwrap().unwrap();
+    for pair in written.windows(2) {
+        // It got new ones the first time it looked.
+        let late = pair[1].0.duration_since(pair[0].1).unwrap_or_default();
+        assert!(late < Duration::from_secs(1), "{late:?}");
+    }
+    assert_eq!(calls(&machine), 3);
+}
+
+#[test]
+fn a_renewal_that_nobody_waits_for_any_more_is_written_before_the_runtime_ends() {
+    let machine = machine();
+    let before = machine.read(TOKEN);
+    machine.pass(Duration::from_secs(3601));
+    let gate = "renewal".to_owned();
+    machine.kit.inject(FaultRule::next("CreateToken", 1, Fault::Hold { gate }));
+    let session = Session::new(machine.options("work")).unwrap();
+    let (called, is_called) = tokio::sync::oneshot::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| called.send(machine.kit.wait_for("CreateToken", 1)).unwrap());
+        block_on(async {
+            tokio::select! {
+                done = session.credentials() => panic!("{done:?}"),
+                called = is_called => assert!(called.unwrap()),
+            }
+            machine.kit.open("renewal");
+        })
+        .unwrap();
+    });
+    assert_ne!(machine.read(TOKEN)["refreshToken"], before["refreshToken"]);
 }

@@ -55,7 +55,7 @@ pub(crate) fn run(verb: HelperVerb, options: HelperOptions) -> Result<ExitCode, 
             export::credential_process_of(&global, certificate(options)?)
         }
         HelperVerb::Update => {
-            let target = options.target.clone().unwrap_or_else(|| "default".to_owned());
+            let target = options.target.clone();
             let args = UpdateArgs { profile: target, once: options.once, ..UpdateArgs::default() };
             update::run_for(&global, &args, certificate(options)?)
         }

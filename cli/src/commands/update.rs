@@ -36,7 +36,8 @@ fn run_with(
     args: &UpdateArgs,
     source: SessionOptions,
 ) -> Result<ExitCode, Failure> {
-    let updater = Updater::new(&args.profile, source)?;
+    let mut updater = Updater::new(args.profile.as_deref().unwrap_or("default"), source)?;
+    updater.replaces_long_lived_keys = args.profile.is_some();
     if args.once {
         let credentials = rolecall::block_on(updater.once())??;
         written(global, &updater, &credentials, None);

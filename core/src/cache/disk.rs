@@ -1,12 +1,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
 use super::entry::{self, Entry, Ours};
 use super::failure::FailureNote;
-use super::{Freshness, RefreshWindow, Turn};
+use super::{Freshness, MemoryCache, RefreshWindow, Turn};
 use crate::{
     Context, Credentials, CredentialsError, ErrorKind, FileLock, Fs, ProvideCredentials, Result,
     SharedProvider, timestamp,
@@ -180,6 +181,8 @@ pub struct DiskCache {
     folder: CacheFolder,
     slot: Slot,
     provider: SharedProvider,
+    /// Keys that the slot's fingerprint tells of, and their id.
+    planned_keys: Option<(Arc<MemoryCache>, String)>,
 }
 
 impl DiskCache {
@@ -190,10 +193,28 @@ impl DiskCache {
         slot: Slot,
         provider: SharedProvider,
     ) -> Self {
-        Self { context, folder, slot, provider }
+        Self { context, folder, slot, provider, planned_keys: None }
+    }
+
+    /// Leaves the cache alone once `keys` gives others than those with `id`: what comes of those
+    /// is not what the slot's fingerprint says.
+    #[must_use]
+    pub fn while_keys_are(mut self, keys: Arc<MemoryCache>, id: String) -> Self {
+        self.planned_keys = Some((keys, id));
+        self
+    }
+
+    /// Whether what the provider gives is what the slot says.
+    fn is_as_planned(&self) -> bool {
+        self.planned_keys
+            .as_ref()
+            .is_none_or(|(keys, id)| keys.look().is_none_or(|(_, keys)| keys.access_key_id() == id))
     }
 
     fn look(&self) -> Option<(Freshness, Credentials)> {
+        if !self.is_as_planned() {
+            return None;
+        }
         let own_name = self.own_name();
         let names = [&self.slot.name, &own_name].into_iter().chain(&self.slot.other_names);
         let ours = names.filter_map(|name| {
@@ -289,6 +310,9 @@ impl DiskCache {
     }
 
     fn write(&self, credentials: &Credentials) {
+        if !self.is_as_planned() {
+            return;
+        }
         let ours =
             Ours { fingerprint: self.slot.fingerprint.clone(), about: self.slot.about.clone() };
         let Some(text) = entry::format(credentials, &ours, self.slot.provider_type) else { return };
@@ -322,11 +346,15 @@ impl DiskCache {
             if !is_beside || name == self.own_name() {
                 continue;
             }
-            let entry = self.folder.read(fs, name).filter(|entry| entry.ours().is_some());
-            let end = entry.and_then(Entry::into_credentials).and_then(|c| c.time_left(now));
-            // With its lock in hand: its own process may be about to write it anew.
-            if end.is_some_and(|left| left.is_zero())
+            let has_ended = || {
+                let entry = self.folder.read(fs, name).filter(|entry| entry.ours().is_some());
+                let end = entry.and_then(Entry::into_credentials).and_then(|c| c.time_left(now));
+                end.is_some_and(|left| left.is_zero())
+            };
+            // Once more with its lock in hand: its own process may just have written it anew.
+            if has_ended()
                 && let Ok(Some(_lock)) = self.folder.try_lock(fs, name)
+                && has_ended()
             {
                 // One that stays does no harm.
                 let _ = fs.remove(&self.folder.entry_path(name));
@@ -364,7 +392,6 @@ impl fmt::Debug for DiskCache {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;

@@ -86,6 +86,16 @@ impl MemoryCache {
         Some((freshness, entry.credentials.clone()))
     }
 
+    /// When a caller gets other credentials than those in memory: a person who may be asked for
+    /// them is left alone for longer. `None` if there are none, or they do not end.
+    pub fn replaced_from(&self) -> Option<SystemTime> {
+        let entry = self.entry.load();
+        let entry = entry.as_ref()?;
+        let RefreshWindow { advisory, mandatory } = entry.window;
+        let early = if self.is_interactive { mandatory } else { advisory };
+        entry.credentials.expires_at()?.checked_sub(early)
+    }
+
     fn judge_age(&self, entry: &Entry, limit: Duration) -> Freshness {
         match self.clock.local_now().duration_since(entry.kept_at) {
             Ok(age) if age < limit => Freshness::Fresh,

@@ -25,13 +25,15 @@ pub struct Fs {
     root: Option<Arc<Path>>,
     /// How many more calls to the file system succeed: a test's way to kill us at each of them.
     calls_left: Option<Arc<AtomicU64>>,
+    /// Whether only the one call after those fails.
+    fails_once: bool,
     random: Random,
 }
 
 impl Fs {
     /// The files of this machine.
     pub fn real() -> Self {
-        Self { root: None, calls_left: None, random: Random::real() }
+        Self { root: None, calls_left: None, fails_once: false, random: Random::real() }
     }
 
     /// The files below `root`: `/home/.aws` is `root/home/.aws`.
@@ -47,9 +49,17 @@ impl Fs {
         self
     }
 
-    /// Whether a process of [`Self::dying_after`] has died.
+    /// The same files, where one call fails and changes nothing: the one after `calls` others.
+    #[must_use]
+    pub fn failing_once_after(self, calls: u64) -> Self {
+        Self { fails_once: true, ..self.dying_after(calls) }
+    }
+
+    /// Whether a process of [`Self::dying_after`] has died, or the call of
+    /// [`Self::failing_once_after`] come.
     pub fn is_dead(&self) -> bool {
-        self.calls_left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) == 0)
+        let reached = if self.fails_once { u64::MAX } else { 0 };
+        self.calls_left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) == reached)
     }
 
     /// Reads a file of at most `limit` bytes, without waiting for anyone. What is neither a file nor
@@ -213,8 +223,15 @@ impl Fs {
 
     pub(super) fn call<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         if let Some(left) = &self.calls_left {
-            let spend = |left: u64| left.checked_sub(1);
+            // Past the one that fails, the count never gets down to nothing again.
+            let spend = |left: u64| left.checked_sub(1).filter(|_| left != u64::MAX);
+            if self.fails_once && left.load(Ordering::SeqCst) == u64::MAX {
+                return call();
+            }
             if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
+                if self.fails_once {
+                    left.store(u64::MAX, Ordering::SeqCst);
+                }
                 return Err(io::Error::other("the process was killed here"));
             }
         }

@@ -15,7 +15,7 @@ use signal_hook::{flag, low_level};
 use super::Fs;
 
 /// What ends a process that does not hear it.
-const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+pub(super) const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
 static HEARD: Mutex<BTreeMap<i32, Heard>> = Mutex::new(BTreeMap::new());
 
@@ -92,8 +92,12 @@ pub(super) struct Interruption {
 
 impl Interruption {
     /// From here on. What this process was started to ignore stays ignored.
+    ///
+    /// # Errors
+    /// `Unsupported` where the system does not say what is ignored or handled already: a signal
+    /// that is heard once could not be left to do again what it did before.
     pub(super) fn listen() -> io::Result<Self> {
-        let ignored = signals_in(&Fs::real(), "SigIgn:");
+        let ignored = signals_in(&Fs::real(), "SigIgn:").ok_or(io::ErrorKind::Unsupported)?;
         let numbers = ENDING.into_iter().filter(|number| !has(ignored, *number));
         Self::listen_to(&numbers.collect::<Vec<_>>())
     }
@@ -141,9 +145,11 @@ impl Drop for Interruption {
     }
 }
 
-/// Whether the signal does what it does by itself: it is neither ignored nor in anybody's hands.
+/// Whether the signal is known to do what it does by itself: it is neither ignored nor in anybody's
+/// hands.
 fn is_default(fs: &Fs, number: i32) -> bool {
-    !has(signals_in(fs, "SigIgn:") | signals_in(fs, "SigCgt:"), number)
+    let sets = signals_in(fs, "SigIgn:").zip(signals_in(fs, "SigCgt:"));
+    sets.is_some_and(|(ignored, caught)| !has(ignored | caught, number))
 }
 
 /// Whether a set of signals has one.
@@ -151,12 +157,13 @@ pub(super) fn has(signals: u64, number: i32) -> bool {
     signals & (1 << (number - 1)) != 0
 }
 
-/// A set of signals of this process, one bit each. Linux says so in a file; elsewhere none is in it.
-pub(super) fn signals_in(fs: &Fs, name: &str) -> u64 {
+/// A set of signals of this process, one bit each. Linux says so in a file; elsewhere it is not
+/// known.
+pub(super) fn signals_in(fs: &Fs, name: &str) -> Option<u64> {
     let status = fs.read(Path::new("/proc/self/status"), 64 * 1024).ok();
     let status = status.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let line = status.and_then(|text| text.lines().find_map(|line| line.strip_prefix(name)));
-    line.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0)
+    line.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
 }
 
 #[cfg(test)]
@@ -190,12 +197,13 @@ mod tests {
     fn what_is_ignored_or_caught_is_read_from_the_system() {
         let folder = tempfile::tempdir().unwrap();
         let fs = Fs::rooted(folder.path());
-        assert_eq!(signals_in(&fs, "SigIgn:"), 0);
-        assert!(is_default(&fs, SIGHUP));
+        assert_eq!(signals_in(&fs, "SigIgn:"), None);
+        // Where nothing is known, nobody's handler may be passed by.
+        assert!(!is_default(&fs, SIGHUP));
         fs.create_folder(Path::new("/proc/self")).unwrap();
         let status = b"Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
         fs.write(Path::new("/proc/self/status"), status).unwrap();
-        assert_eq!(signals_in(&fs, "SigIgn:"), 0x1001);
+        assert_eq!(signals_in(&fs, "SigIgn:"), Some(0x1001));
         let by_themselves = ENDING.map(|number| is_default(&fs, number));
         assert_eq!(by_themselves, [false, false, true, true]);
     }

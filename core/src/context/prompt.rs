@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -14,6 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The longest answer of a program.
 const ANSWER_LIMIT: usize = 4096;
+
+/// Whether questions hear the process's signals. Those are the whole process's, and so is this.
+static HEARS_SIGNALS: AtomicBool = AtomicBool::new(false);
+
+/// A process has one terminal. Held while a question is on it.
+static TERMINAL: Mutex<()> = Mutex::new(());
 
 /// Questions to a person: the terminal, a function of the caller's, or a program.
 #[derive(Clone)]
@@ -43,6 +49,15 @@ impl Prompt {
     /// Asks on the controlling terminal; an answer is waited for two minutes.
     pub fn terminal() -> Self {
         Self { asked: Asked::Terminal, terminal_is_taken: Arc::default() }
+    }
+
+    /// From here on a secret question hears what would end the process (SIGHUP, SIGINT, SIGQUIT,
+    /// SIGTERM), and switches the terminal's echo on first. For programs that have no handlers of
+    /// their own, and never for a library: a handler that is registered after a question does not
+    /// keep the signal from ending the process. Without this, and where the system does not say
+    /// what is handled, a process that is killed at a question leaves the echo off.
+    pub fn hear_signals() {
+        HEARS_SIGNALS.store(true, Ordering::SeqCst);
     }
 
     /// Asks `answer`, which gets the question. It may block, as a person may.
@@ -106,8 +121,10 @@ impl Prompt {
         let (is_taken, question) = (self.terminal_is_taken.clone(), question.to_owned());
         let answer = tokio::task::spawn_blocking(move || match function {
             Some(answer) => answer(&question),
-            None if is_taken.load(Ordering::SeqCst) => Err(taken(&question)),
-            None => ask_terminal(&question, echo, before),
+            None => alone(|| match is_taken.load(Ordering::SeqCst) {
+                true => Err(taken(&question)),
+                false => ask_terminal(&question, echo, before),
+            }),
         });
         let answer = answer.await.map_err(|error| {
             CredentialsError::new(ErrorKind::Internal, "prompt", "the question was not answered")
@@ -115,6 +132,14 @@ impl Prompt {
         })??;
         Ok(Some(answer.trimmed()).filter(|answer| !answer.expose().is_empty()))
     }
+}
+
+/// Asks when no other question of this process is on the terminal: two at once would take each
+/// other's answers, and the second would find the echo off and leave it so. Each wait is bounded by
+/// the patience with those before.
+fn alone<T>(ask: impl FnOnce() -> T) -> T {
+    let _turn = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
+    ask()
 }
 
 /// What to do with what was typed before a question.
@@ -164,9 +189,7 @@ fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
     // Before the question, so that nothing typed in answer to it is shown or lost.
     let (interruption, quiet) = match echo {
         // Where signals cannot be heard the question is put all the same.
-        Echo::Off => {
-            (Interruption::listen().ok(), Some(Quiet::start(&tty, before).map_err(broken)?))
-        }
+        Echo::Off => (interruption(), Some(Quiet::start(&tty, before).map_err(broken)?)),
         Echo::On => (None, None),
     };
     let asked = rustix::io::write(&tty, question.as_bytes()).map_err(broken);
@@ -183,6 +206,12 @@ fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
         return Err(CredentialsError::new(ErrorKind::Denied, "prompt", message));
     }
     ended.and(answer)
+}
+
+/// What hears the end of the process, if it is to be heard at all.
+#[cfg(unix)]
+fn interruption() -> Option<Interruption> {
+    HEARS_SIGNALS.load(Ordering::SeqCst).then(|| Interruption::listen().ok()).flatten()
 }
 
 /// Reads up to the end of line, waiting at most `patience` for each byte, and no longer than until
@@ -281,6 +310,7 @@ impl fmt::Debug for Prompt {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use super::super::hearing::{ENDING, has, signals_in};
     use super::*;
 
     #[tokio::test]
@@ -316,6 +346,37 @@ mod tests {
         let other = Prompt::from_fn(|_| Ok(Secret::from("1")));
         other.leave_terminal();
         assert_eq!(other.ask("code? ").await.unwrap().expose(), "1");
+    }
+
+    #[test]
+    fn a_library_s_question_leaves_the_process_s_signals_alone() {
+        let handled = || signals_in(&crate::Fs::real(), "SigCgt:").unwrap();
+        let before = ENDING.map(|number| has(handled(), number));
+        assert!(interruption().is_none());
+        assert_eq!(ENDING.map(|number| has(handled(), number)), before);
+    }
+
+    #[test]
+    fn one_question_at_a_time_is_on_the_terminal() {
+        use std::sync::mpsc::channel;
+        let order = Mutex::new(Vec::new());
+        let (first_asks, is_asked) = channel();
+        let (answer, answered) = channel::<()>();
+        std::thread::scope(|scope| {
+            let order = &order;
+            scope.spawn(move || {
+                alone(|| {
+                    first_asks.send(()).unwrap();
+                    answered.recv().unwrap();
+                    order.lock().unwrap().push(1);
+                });
+            });
+            is_asked.recv().unwrap();
+            scope.spawn(|| alone(|| order.lock().unwrap().push(2)));
+            assert!(TERMINAL.try_lock().is_err(), "a second question would be shown");
+            answer.send(()).unwrap();
+        });
+        assert_eq!(*order.lock().unwrap(), [1, 2]);
     }
 
     #[test]

@@ -15,7 +15,9 @@ const TO_PASS_ON: [i32; 8] =
     [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT];
 
 /// The signals that this process gets, from its making until it is dropped. So long they do not do
-/// what they would do by themselves.
+/// what they would do by themselves; afterwards they do again, even if others have come to handle
+/// them since: who wants to handle a signal does so before. Where the system does not say what was
+/// handled before, a signal that was heard once does nothing by itself any more.
 #[derive(Debug)]
 pub struct Signals {
     arrivals: UnboundedReceiver<Signal>,
@@ -48,7 +50,7 @@ impl Signals {
     /// # Errors
     /// As the system says.
     pub fn to_pass_on(fs: &Fs) -> io::Result<Self> {
-        let ignored = signals_in(fs, "SigIgn:");
+        let ignored = signals_in(fs, "SigIgn:").unwrap_or(0);
         let is_heard = |number: &i32| !has(ignored, *number);
         Self::listen(TO_PASS_ON.into_iter().filter(is_heard))
     }

@@ -11,7 +11,7 @@ mod properties;
 
 use std::convert::Infallible;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,9 @@ pub use name::{SectionName, SettingKey, SettingValue};
 use super::location::FileLocations;
 use super::set::{MAX_FILE_BYTES, is_missing, unreadable};
 use super::{FileKind, Origin};
-use crate::{Context, CredentialsError, ErrorKind, FileLock, Replacement, Result, Waited};
+use crate::{
+    Context, CredentialsError, ErrorKind, FileLock, PathKind, Replacement, Result, Waited,
+};
 
 /// How long to wait for others who edit. They need milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,23 +66,39 @@ pub enum Change {
 /// changed, in neither file; should that fail too, the error says so. A crash between the two
 /// leaves the credentials file new and the config file old.
 pub async fn edit_files(context: &Context, edits: &[Edit]) -> Result<()> {
+    edit_files_if(context, edits, |_, _| Ok(())).await
+}
+
+/// [`edit_files`], if `allows` has nothing against what the files hold before the change. It is
+/// asked with the locks held, so nobody of rolecall's comes in between; not for files that stay as
+/// they are.
+///
+/// # Errors
+/// As [`edit_files`], and those of `allows`; nothing is then changed.
+pub async fn edit_files_if(
+    context: &Context,
+    edits: &[Edit],
+    allows: impl Fn(FileKind, &Document) -> Result<()>,
+) -> Result<()> {
     let locations = FileLocations::from_env(&context.env)?;
     let files = [
         (FileKind::Credentials, &*locations.credentials, 0o600),
         (FileKind::Config, &*locations.config, 0o777),
     ];
     // A file that is right already may lie where nobody can write, also no lock.
-    if changes(context, files, edits)?.is_empty() {
+    if changes(context, files, edits, &allows)?.is_empty() {
         return Ok(());
     }
     let edited = files.into_iter().filter(|(kind, ..)| edits.iter().any(|e| e.file == *kind));
     let _locks = lock(context, edited.map(|(_, path, _)| path).collect()).await?;
-    write(context, &changes(context, files, edits)?)
+    write(context, &changes(context, files, edits, &allows)?)
 }
 
 /// What a file is to hold.
 struct Changed<'a> {
     path: &'a Path,
+    /// The file that `path` stands for, links followed.
+    target: PathBuf,
     /// Its bytes before; `None` if there is no such file.
     old: Option<Zeroizing<Vec<u8>>>,
     new: Document,
@@ -92,6 +110,7 @@ fn changes<'a>(
     context: &Context,
     files: [(FileKind, &'a Path, u32); 2],
     edits: &[Edit],
+    allows: &impl Fn(FileKind, &Document) -> Result<()>,
 ) -> Result<Vec<Changed<'a>>> {
     let mut changed = Vec::with_capacity(files.len());
     for (kind, path, widest) in files {
@@ -102,6 +121,7 @@ fn changes<'a>(
         let old = bytes_of(context, path)?;
         let bytes: &[u8] = old.as_ref().map_or(b"", |bytes| bytes);
         let mut document = Document::parse(kind, path, bytes)?;
+        let allowed = allows(kind, &document);
         let mut has_changed = false;
         for edit in edits {
             has_changed |= match &edit.change {
@@ -111,7 +131,9 @@ fn changes<'a>(
             };
         }
         if has_changed {
-            changed.push(Changed { path, old, new: document, widest });
+            allowed?;
+            let target = context.fs.resolve(path).map_err(|error| unwritable(path, error))?;
+            changed.push(Changed { path, target, old, new: document, widest });
         }
     }
     Ok(changed)
@@ -169,9 +191,9 @@ fn prepare(context: &Context, file: &Changed<'_>) -> io::Result<Replacement> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it would be larger than 4 MiB"));
     }
-    let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file.target.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.map_or(Ok(()), |folder| context.fs.create_folder(folder))?;
-    context.fs.prepare(file.path, bytes, file.widest)
+    context.fs.prepare(&file.target, bytes, file.widest)
 }
 
 /// Puts back what `written` files held, as another could not be written; gives the error to tell.
@@ -182,8 +204,9 @@ fn take_back(
 ) -> CredentialsError {
     for file in written {
         let taken_back = match &file.old {
-            Some(old) => context.fs.rewrite(file.path, old, file.widest),
-            None => context.fs.remove(file.path),
+            Some(old) => context.fs.rewrite(&file.target, old, file.widest),
+            // A link that led to nothing stays one.
+            None => context.fs.remove(&file.target),
         };
         if let Err(second) = taken_back {
             let path = file.path.display();
@@ -210,6 +233,14 @@ async fn lock(context: &Context, paths: Vec<&Path>) -> Result<Vec<FileLock>> {
             ))
             .with_help("name two files in AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE"));
         }
+        let facts = context.fs.facts(&file).map_err(|error| unwritable(path, error))?;
+        if facts.is_some_and(|facts| facts.kind == PathKind::Other) {
+            let message =
+                format!("{} is not a regular file and cannot be replaced", path.display());
+            return Err(refused(message).with_help(
+                "nothing was changed; name a file in AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
+            ));
+        }
         files.push((file, path));
     }
     // In one order for all, or two could wait for each other.
@@ -219,7 +250,7 @@ async fn lock(context: &Context, paths: Vec<&Path>) -> Result<Vec<FileLock>> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let beside = file.with_file_name(format!(".{name}.lock"));
         let waited = context.wait_for_lock(&beside, PATIENCE, |_| None::<Infallible>).await;
-        match waited.map_err(|error| unwritable(path, error))? {
+        match waited.map_err(|error| unlockable(path, &beside, error))? {
             Waited::Locked(lock) => locks.push(lock),
             Waited::Found(nothing) => match nothing {},
             Waited::TimedOut => {
@@ -232,6 +263,26 @@ async fn lock(context: &Context, paths: Vec<&Path>) -> Result<Vec<FileLock>> {
         }
     }
     Ok(locks)
+}
+
+/// There can be no lock for `path` at `lock`.
+fn unlockable(path: &Path, lock: &Path, error: io::Error) -> CredentialsError {
+    let message = format!("cannot lock {} with {}: {error}", path.display(), lock.display());
+    let (kind, help) = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (
+            ErrorKind::InvalidConfiguration,
+            "nothing was changed; the folder must be your own and writable (chmod u+w), and so a \
+             lock file that was left there",
+        ),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (ErrorKind::Internal, "nothing was changed; make room on the disk")
+        }
+        _ => (
+            ErrorKind::InvalidConfiguration,
+            "nothing was changed; see what lies there: only an empty file or nothing may",
+        ),
+    };
+    CredentialsError::new(kind, "profile files", message).with_help(help).with_source(error)
 }
 
 fn unwritable(path: &Path, error: io::Error) -> CredentialsError {
@@ -377,12 +428,131 @@ mod tests {
             let (config, keys) = (machine.read("config"), machine.read("credentials"));
             assert!([old, new].contains(&config.as_str()), "{config}");
             assert!([old_keys, new_keys].contains(&keys.as_str()), "{keys}");
+            // The config file may name what is in the other: never the other way round.
+            assert!((&*config, &*keys) != (new, old_keys), "after {calls} calls");
             if edited.is_ok() {
                 assert_eq!((config.as_str(), keys.as_str()), (new, new_keys));
                 assert!(calls > 10, "every step must go through the seam: {calls}");
                 break;
             }
         }
+    }
+
+    #[tokio::test]
+    async fn one_call_that_fails_leaves_both_files_as_they_were() {
+        let (old, new) = ("[profile x]\nregion = old\n", "[profile x]\nregion = r\n");
+        let (old_keys, new_keys) = ("[x]\nkey = old\n", "[x]\nkey = k\n");
+        let mut failed = 0;
+        for calls in 0.. {
+            let machine = Machine::new();
+            machine.write("config", old);
+            machine.write("credentials", old_keys);
+            let mut failing = machine.context.clone();
+            failing.fs = machine.context.fs.clone().failing_once_after(calls);
+            let edited = edit_files(&failing, &both()).await;
+            let (config, keys) = (machine.read("config"), machine.read("credentials"));
+            match edited {
+                Ok(()) => assert_eq!((&*config, &*keys), (new, new_keys), "call {calls}"),
+                Err(error) => {
+                    failed += 1;
+                    assert_eq!((&*config, &*keys), (old, old_keys), "call {calls}: {error}");
+                    assert!(!error.to_string().contains("changed already"), "{error}");
+                }
+            }
+            if !failing.fs.is_dead() {
+                break;
+            }
+        }
+        assert!(failed > 10, "every step must go through the seam: {failed}");
+    }
+
+    #[tokio::test]
+    async fn a_second_rename_that_fails_takes_the_first_back_also_behind_a_link() {
+        for was_there in [true, false] {
+            let mut failures = 0;
+            for calls in 0.. {
+                let machine = Machine::new();
+                machine.write("config", "");
+                let link = machine.folder.path().join("home/.aws/credentials");
+                std::os::unix::fs::symlink("keys", &link).unwrap();
+                let target = Path::new("/home/.aws/keys");
+                if was_there {
+                    machine.context.fs.write(target, b"# mine").unwrap();
+                }
+                let mut failing = machine.context.clone();
+                failing.fs = machine.context.fs.clone().failing_once_after(calls);
+                let edited = edit_files(&failing, &both()).await;
+                assert!(link.is_symlink(), "call {calls}: the link was removed");
+                let keys = machine.context.fs.read(target, 99).ok();
+                if edited.is_err() {
+                    let old: Option<&[u8]> = was_there.then_some(b"# mine");
+                    assert_eq!(keys.as_ref().map(|b| b.as_slice()), old, "call {calls}");
+                    assert_eq!(machine.read("config"), "", "call {calls}");
+                    failures += 1;
+                }
+                if !failing.fs.is_dead() {
+                    assert!(keys.is_some() && failures > 5, "{failures}");
+                    break;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_regular_file_is_told_before_any_lock() {
+        let mut machine = Machine::new();
+        machine.context.fs = Fs::real();
+        machine.context.env =
+            Env::from_pairs([("HOME", "/none"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")]);
+        let error = edit_files(&machine.context, &both()[1..]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert!(error.message().contains("/dev/null is not a regular file"), "{error}");
+        assert!(!Path::new("/dev/.null.lock").exists());
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_cannot_be_made_is_told_as_such() {
+        let machine = Machine::new();
+        machine.write("config", "");
+        machine.context.fs.create_folder(Path::new("/home/.aws/.config.lock")).unwrap();
+        let error = edit_files(&machine.context, &both()[..1]).await.unwrap_err();
+        let says = "cannot lock /home/.aws/config with /home/.aws/.config.lock: ";
+        assert!(error.message().starts_with(says), "{error}");
+    }
+
+    #[test]
+    fn each_reason_why_a_file_cannot_be_written_has_its_own_advice() {
+        use io::ErrorKind as Io;
+        for (reason, kind, advice) in [
+            (Io::PermissionDenied, ErrorKind::InvalidConfiguration, "chmod u+w"),
+            (Io::ReadOnlyFilesystem, ErrorKind::InvalidConfiguration, "chmod u+w"),
+            (Io::ResourceBusy, ErrorKind::InvalidConfiguration, "a mount of its own"),
+            (Io::StorageFull, ErrorKind::Internal, "make room on the disk"),
+            (Io::QuotaExceeded, ErrorKind::Internal, "make room on the disk"),
+            (Io::FileTooLarge, ErrorKind::Internal, "ulimit -f"),
+        ] {
+            let error = unwritable(Path::new("/file"), reason.into());
+            assert_eq!((error.kind(), error.provider()), (kind, "profile files"), "{reason}");
+            let help = error.help().unwrap();
+            assert!(help.starts_with("nothing was changed; ") && help.contains(advice), "{help}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_allowed_is_not_written_and_asked_about_what_is_there() {
+        let machine = Machine::new();
+        machine.write("credentials", "[x]\nkey = old\n");
+        let key: SettingKey = "key".parse().unwrap();
+        let section = SectionName::profile("x").unwrap();
+        let refuse = |_: FileKind, document: &Document| {
+            let old = document.get(&section, &key)?.unwrap();
+            Err(refused(format!("there is {}", old.expose())))
+        };
+        let error = edit_files_if(&machine.context, &both()[1..], refuse).await.unwrap_err();
+        assert_eq!(error.message(), "there is old");
+        assert_eq!(machine.read("credentials"), "[x]\nkey = old\n");
+        let same = [set(FileKind::Credentials, "key", "old")];
+        edit_files_if(&machine.context, &same, refuse).await.unwrap();
     }
 
     #[tokio::test]
@@ -450,6 +620,7 @@ mod tests {
             machine.write("credentials", "new");
             let written = [Changed {
                 path,
+                target: path.to_owned(),
                 old: old.map(|old| old.as_bytes().to_vec().into()),
                 new: Document::parse(FileKind::Credentials, path, b"").unwrap(),
                 widest: 0o600,

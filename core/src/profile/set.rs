@@ -2,6 +2,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::location::{Place, Platform};
 use super::merge::{Merged, Table};
 use super::parse::{Parsed, parse};
@@ -29,11 +31,26 @@ impl ProfileSet {
     /// `InvalidConfiguration`, with the file and mostly the line: a file that cannot be read, is
     /// too large, is not UTF-8 or breaks the grammar.
     pub fn load(env: &Env, fs: &Fs) -> Result<Self> {
+        Self::read(env, |path| fs.read_also_pipe(path, MAX_FILE_BYTES))
+    }
+
+    /// [`Self::load`] for another time: a pipe has given what it held, and is as good as empty.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_again(env: &Env, fs: &Fs) -> Result<Self> {
+        Self::read(env, |path| match fs.read(path, MAX_FILE_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(Zeroizing::default()),
+            read => read,
+        })
+    }
+
+    fn read(env: &Env, read: impl Fn(&Path) -> io::Result<Zeroizing<Vec<u8>>>) -> Result<Self> {
         let mut set = Self { locations: FileLocations::from_env(env).ok(), ..Self::default() };
         let places = Place::both(Platform::CURRENT, env);
         for (kind, place) in [FileKind::Config, FileKind::Credentials].into_iter().zip(places) {
             let Some(place) = place else { continue };
-            match fs.read_also_pipe(&place.path, MAX_FILE_BYTES) {
+            match read(&place.path) {
                 Ok(bytes) => set.add(kind, &place.path, &bytes)?,
                 Err(error) if is_missing(&error) && !place.is_explicit => {}
                 Err(error) if is_missing(&error) => {

@@ -4,6 +4,7 @@ mod oidc;
 mod portal;
 mod rest;
 mod token;
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,12 +18,19 @@ use rolecall_core::{
 };
 
 use self::token::{Token, Unreadable};
+use self::unfinished::Renewal;
+pub use self::unfinished::finish_renewals;
 use crate::ServiceError;
 
 /// A token with less time left is renewed, as AWS CLI does.
 const RENEWAL_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// While the old token serves, nobody is to wait for further attempts.
 const ONE_ATTEMPT: RetryPolicy = RetryPolicy { max_attempts: 1 };
+/// How long a renewal is waited for while the old token serves. It goes on without anybody.
+const EARLY_LIMIT: Duration = Duration::from_secs(3);
+/// How long to leave it after a renewal that failed, or did not come to an end, while the old token
+/// serves.
+const EARLY_PAUSE: Duration = Duration::from_secs(60);
 /// How long to wait for another process's renewal, which is bounded by its own retries.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -164,10 +172,23 @@ impl SsoProvider {
         let Ok(Some(lock)) = self.folder.try_lock(&self.context.fs, &self.lock) else {
             return old;
         };
-        match self.renew_to_the_end(ONE_ATTEMPT, Some(lock)).await {
-            Ok(token) => token,
-            Err(error) => {
+        let now = self.context.clock.local_now();
+        let note = lock.note();
+        let last_try = std::str::from_utf8(&note).ok().and_then(timestamp::parse);
+        if last_try.is_some_and(|at| (now - EARLY_PAUSE..=now).contains(&at)) {
+            return old;
+        }
+        // A renewal that does well takes it away again.
+        lock.write_note(timestamp::format(now).as_bytes());
+        let renewing = self.renew_to_the_end(ONE_ATTEMPT, Some(lock));
+        match self.context.clock.timeout(EARLY_LIMIT, renewing).await {
+            Some(Ok(token)) => token,
+            Some(Err(error)) => {
                 tracing::warn!(%error, "the SSO token could not be renewed; it is still good");
+                old
+            }
+            None => {
+                tracing::warn!("the renewal of the SSO token takes long; the old is still good");
                 old
             }
         }
@@ -185,12 +206,17 @@ impl SsoProvider {
     }
 
     /// Renews in a task of its own, which goes on if nobody waits for it any more: a refresh token
-    /// is used once, and the next one must get into the file.
+    /// is used once, and the next one must get into the file. See [`finish_renewals`].
     async fn renew_to_the_end(&self, retry: RetryPolicy, lock: Option<FileLock>) -> Result<Token> {
-        let provider = self.clone();
+        let (provider, renewal) = (self.clone(), Renewal::begin());
         let renewing = tokio::spawn(async move {
-            let _held_until_written = lock;
-            provider.renew(retry).await
+            let _alive = renewal;
+            // The lock is held until the new token is written.
+            let outcome = provider.renew(retry).await;
+            if let (Ok(_), Some(lock)) = (&outcome, &lock) {
+                lock.write_note(&[]);
+            }
+            outcome
         });
         renewing.await.unwrap_or_else(|error| {
             let message = "the renewal was broken off".to_owned();
