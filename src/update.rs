@@ -10,6 +10,8 @@ use rolecall_core::profile::edit::{
 };
 use rolecall_core::profile::{FileKind, ProfileSet, Source};
 use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, Secret};
+#[cfg(feature = "roles-anywhere")]
+use rolecall_rolesanywhere::is_refused_by_key;
 
 use crate::setup::Setup;
 use crate::{Session, SessionOptions};
@@ -108,7 +110,8 @@ impl Updater {
     /// as long as it takes. Ends by itself where the credentials do not end.
     ///
     /// # Errors
-    /// A first failure that will not pass by itself. Later ones are told to `report`.
+    /// A first failure that will not pass by itself. Later ones are told to `report`, but for a
+    /// password or PIN that the key refuses, which might be locked by a next try.
     pub async fn run_until(
         &self,
         stop: impl Future<Output = ()>,
@@ -155,7 +158,7 @@ impl Updater {
                 Err(Refused::Failed(error)) => {
                     let may_pass =
                         matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut);
-                    if written.is_none() && !may_pass {
+                    if (written.is_none() && !may_pass) || is_refused_by_key(&error) {
                         return Err(error);
                     }
                     let pause = self.next_pause(failures);
@@ -233,6 +236,12 @@ fn from_itself(target: &str) -> CredentialsError {
         format!("the keys of profile {target} are the source, and would be overwritten"),
     )
     .with_help("name another source with --from, or another target with --profile")
+}
+
+/// Without certificates there is no key that could refuse.
+#[cfg(not(feature = "roles-anywhere"))]
+fn is_refused_by_key(_: &CredentialsError) -> bool {
+    false
 }
 
 /// When to replace `credentials`: well inside the time in which the session itself would, and not

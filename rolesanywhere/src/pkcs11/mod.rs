@@ -21,7 +21,7 @@ pub(crate) use self::uri::Uri;
 use crate::{Certificate, SharedSigner};
 
 /// As errors name what fails here.
-const PROVIDER: &str = "PKCS#11";
+pub(crate) const PROVIDER: &str = "PKCS#11";
 
 /// A token, an object in it, and how to log in.
 #[derive(Clone, Debug)]
