@@ -23,6 +23,7 @@ mod identity_source;
 mod inputs;
 mod key;
 mod material;
+mod password;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod preflight;

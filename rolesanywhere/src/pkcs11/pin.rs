@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret};
 
 use super::failure::{fail, invalid};
 use super::token::Token;
 use super::uri::PinSource;
+use crate::password::Password;
 
 /// The longest file of a PIN.
 const LIMIT: u64 = 4096;
@@ -17,7 +18,7 @@ const LIMIT: u64 = 4096;
 #[derive(Clone)]
 pub(super) struct Pin {
     source: Option<PinSource>,
-    given: Option<SecretInput>,
+    given: Option<Password>,
     /// Whether the key gets the token's PIN.
     pub(super) reuse: bool,
     known: Arc<Mutex<Vec<Known>>>,
@@ -38,7 +39,7 @@ struct Known {
 }
 
 impl Pin {
-    pub(super) fn new(source: Option<PinSource>, given: Option<SecretInput>, reuse: bool) -> Self {
+    pub(super) fn new(source: Option<PinSource>, given: Option<Password>, reuse: bool) -> Self {
         Self { source, given, reuse, known: Arc::default() }
     }
 
