@@ -10,6 +10,8 @@ use rolecall_core::profile::edit::{
 use rolecall_core::profile::{FileKind, Source};
 use rolecall_core::source::KEYS_REREAD_AFTER;
 use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, Secret};
+#[cfg(feature = "roles-anywhere")]
+use rolecall_rolesanywhere::is_refused_by_key;
 
 use crate::setup::Setup;
 use crate::{Session, SessionOptions};
@@ -116,7 +118,8 @@ impl Updater {
     /// session keys out of a file, which is looked at every minute.
     ///
     /// # Errors
-    /// A first failure that will not pass by itself. Later ones are told to `report`.
+    /// A first failure that will not pass by itself. Later ones are told to `report`, but for a
+    /// password or PIN that the key refuses, which might be locked by a next try.
     pub async fn run_until(
         &self,
         stop: impl Future<Output = ()>,
@@ -163,7 +166,7 @@ impl Updater {
                 Err(Refused::Failed(error)) => {
                     let may_pass =
                         matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut);
-                    if written.is_none() && !may_pass {
+                    if (written.is_none() && !may_pass) || is_refused_by_key(&error) {
                         return Err(error);
                     }
                     let pause = self.next_pause(failures, written.as_ref());
@@ -290,6 +293,12 @@ fn from_itself(target: &str) -> CredentialsError {
         format!("the keys of profile {target} are the source, and would be overwritten"),
     )
     .with_help("name another source with --from, or another target with --profile")
+}
+
+/// Without certificates there is no key that could refuse.
+#[cfg(not(feature = "roles-anywhere"))]
+fn is_refused_by_key(_: &CredentialsError) -> bool {
+    false
 }
 
 async fn sleep_until(context: &Context, moment: SystemTime) {

@@ -10,7 +10,7 @@ use rolecall_kit::rolesanywhere::{KeyType, NewCertificate};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Running, Sandbox, Serving, Terminal, flags};
+use crate::support::{Running, Sandbox, Serving, Terminal, flags, request_flags};
 
 const KEYS: [KeyType; 4] = [KeyType::P256, KeyType::P384, KeyType::P521, KeyType::Rsa2048];
 
@@ -309,4 +309,45 @@ fn a_selector_chooses_among_several_certificates() {
     let store = sandbox.start_helper(&args).finish();
     assert_eq!(store.code(), 4, "{store:?}");
     assert!(store.stderr.contains("not supported yet"), "{store:?}");
+}
+
+#[test]
+fn a_password_from_standard_input_serves_every_opening() {
+    let sandbox = Sandbox::with_certificate();
+    let store = "pkcs12 -export -in host.pem -inkey host.key -out host.p12 -passout pass:hunter2";
+    openssl(&sandbox, store);
+    let identity = "--certificate host.p12 --private-key host.p12 --pkcs8-password -";
+    let identity: Vec<_> = identity.split(' ').collect();
+    let flags = [&identity[..], &request_flags(names::WORKLOAD)].concat();
+    let line = [&["credential-process"], &flags[..], &["--no-cache"]].concat();
+    let answer = sandbox.run_with_input(&line, "hunter2\n").json();
+    assert_eq!(answer["Version"], 1);
+    let mut command = sandbox.command(&[&["serve", "--port", "0", "--json"], &flags[..]].concat());
+    let (reader, writer) = std::io::pipe().unwrap();
+    command.stdin(Stdio::piped()).stdout(writer);
+    let serving = Serving::of(Running::start(&mut command, b"hunter2\n"), reader);
+    assert_eq!(serving.container("/creds").status, 200);
+}
+
+#[test]
+fn a_pin_in_a_uri_is_in_no_output_and_no_profile() {
+    let sandbox = Sandbox::with_certificate();
+    let request = request_flags(names::WORKLOAD);
+    for uri in ["pkcs11:object=a;pin-value=hunter2", "PKCS11:object=a?pin-value=hunter2"] {
+        let line = format!("aws_signing_helper credential-process --certificate {uri}");
+        sandbox
+            .config(&format!("[profile a]\ncredential_process = {line} {}\n", request.join(" ")));
+        for args in [&["explain", "--profile", "a"][..], &["export", "--profile", "a", "--debug"]] {
+            let said = sandbox.run(args);
+            assert!(!format!("{}{}", said.stdout, said.stderr).contains("hunter2"), "{said:?}");
+        }
+        let read = ["credential-process", "--certificate", uri];
+        let said = sandbox.run(&[&read[..], &request].concat());
+        assert!(said.stderr.contains("can see the value of --certificate"), "{said:?}");
+        assert!(!said.stderr.contains("hunter2"), "{said:?}");
+        let write = ["configure", "roles-anywhere", "--profile", "b", "--certificate", uri];
+        let said = sandbox.run(&[&write[..], &request].concat());
+        assert!(said.stderr.contains("no place for a PIN"), "{said:?}");
+        assert!(!said.stderr.contains("hunter2"), "{said:?}");
+    }
 }

@@ -2,12 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pkcs8::ObjectIdentifier;
 use ring::digest::{Context as Hash, SHA256};
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 use serde::Serialize;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use crate::key::spki::{EC, RSA};
 use crate::{Certificate, Digest, Signer};
 
 /// What the helper's `read-certificate-data` prints as JSON.
@@ -29,10 +31,10 @@ pub struct CertificateData {
 
 /// What `read-certificate-data` shows of a certificate.
 pub fn read_certificate_data(certificate: &Certificate) -> CertificateData {
-    let key_type = match certificate.key_algorithm() {
+    let key_type = match ObjectIdentifier::new(certificate.key_algorithm()) {
         // As Go's crypto/x509 knows them.
-        "1.2.840.113549.1.1.1" => "RSA",
-        "1.2.840.10045.2.1" => "EC",
+        Ok(RSA) => "RSA",
+        Ok(EC) => "EC",
         _ => "",
     };
     CertificateData {

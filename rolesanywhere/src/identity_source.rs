@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use rolecall_core::{Secret, SecretInput};
 
 use crate::CertificateSelector;
+use crate::material::token_uri;
 
 /// Where a private key, its certificate and the chain above it come from.
 ///
@@ -47,7 +48,7 @@ impl IdentitySource {
     /// Where a flag's text says that key or certificate are: `-` (standard input), `env:NAME`,
     /// `file://PATH`, a PKCS#11 URI, `handle:…` (a TPM's), PEM itself, else the path of a file.
     pub fn locate(text: &str) -> SecretInput {
-        let is_itself = text.starts_with("pkcs11:")
+        let is_itself = token_uri(text).is_some()
             || text.starts_with("handle:")
             || text.contains("-----BEGIN ");
         match text {
@@ -74,6 +75,7 @@ mod tests {
             ("-", SecretInput::Stdin),
             ("env:KEY", SecretInput::Env("KEY".to_owned())),
             ("pkcs11:object=a", SecretInput::Literal("pkcs11:object=a".into())),
+            ("PKCS11:object=a", SecretInput::Literal("PKCS11:object=a".into())),
             ("handle:0x81000001", SecretInput::Literal("handle:0x81000001".into())),
         ] {
             assert_eq!(IdentitySource::locate(text), expected);

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use crate::material::{Input, Material, place_of};
+use crate::password::Password;
 use crate::{Certificate, Identity, IdentitySource, SharedSigner, selector};
 
 const PROVIDER: &str = "Roles Anywhere identity";
@@ -32,6 +33,7 @@ const FRESH: Duration = Duration::from_secs(5);
 pub struct IdentityReader {
     context: Context,
     source: IdentitySource,
+    password: Option<Password>,
     state: Mutex<State>,
     #[cfg(feature = "pkcs11")]
     token: std::sync::OnceLock<crate::pkcs11::TokenSource>,
@@ -74,7 +76,7 @@ struct Part {
 
 enum Data {
     Bytes(Arc<Zeroizing<Vec<u8>>>),
-    Token(String),
+    Token(Secret),
 }
 
 /// Certificates from one place.
@@ -109,6 +111,7 @@ impl IdentityReader {
     pub fn new(context: Context, source: IdentitySource) -> Self {
         Self {
             context,
+            password: source.password.clone().map(Password::new),
             source,
             state: Mutex::default(),
             #[cfg(feature = "pkcs11")]
@@ -219,7 +222,7 @@ impl IdentityReader {
             SecretInput::File(path) if !self.is_plain_file(path) => return place_of(input),
             _ => match Input::read(input, &self.context) {
                 Ok(Input::Bytes(bytes)) => bytes,
-                Ok(Input::Token(uri)) => return self.token_identity(&uri),
+                Ok(Input::Token(uri)) => return self.token_identity(uri.expose()),
                 Err(_) => return place_of(input),
             },
         };
@@ -262,7 +265,7 @@ impl IdentityReader {
             let data = self.read_input(input, state)?;
             let bytes = match &data {
                 Data::Bytes(bytes) => bytes.as_slice(),
-                Data::Token(uri) => uri.as_bytes(),
+                Data::Token(uri) => uri.expose().as_bytes(),
             };
             hash.update(&bytes.len().to_be_bytes());
             hash.update(bytes);

@@ -421,3 +421,89 @@ fn session_keys_of_a_file_are_looked_at_every_minute() {
     assert_eq!(seen, ["ASIA1", "ASIA2"]);
     assert!(machine.read().contains("[default]\naws_access_key_id = ASIA2\n"));
 }
+
+/// A certificate whose key refuses its PIN after the first signature.
+#[cfg(feature = "roles-anywhere")]
+mod key {
+    use rolecall_core::http::{WebClient, WebSettings};
+    use rolecall_kit::rolesanywhere::NewCertificate;
+    use rolecall_kit::{Kit, World, names};
+    use rolecall_rolesanywhere::{
+        Certificate, Digest, Identity, IdentityReader, IdentitySource, KeyKind, RolesAnywhere,
+        SharedSigner, Signer,
+    };
+
+    use super::*;
+    use crate::RolesAnywhereOptions;
+
+    #[derive(Debug)]
+    struct Locking {
+        key: SharedSigner,
+        signed: AtomicUsize,
+    }
+
+    #[async_trait::async_trait]
+    impl Signer for Locking {
+        fn kind(&self) -> KeyKind {
+            self.key.kind()
+        }
+
+        fn public_key(&self) -> &[u8] {
+            self.key.public_key()
+        }
+
+        async fn sign(&self, digest: Digest, message: &[u8]) -> Result<Vec<u8>> {
+            match self.signed.fetch_add(1, Ordering::SeqCst) {
+                0 => self.key.sign(digest, message).await,
+                _ => Err(CredentialsError::new(ErrorKind::Denied, "private key", "a wrong PIN")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_refuses_its_pin_ends_it() {
+        let kit = Kit::start(World::default());
+        let mut machine = Machine::new(&[Err(1)]);
+        machine.context.http = Arc::new(WebClient::new(WebSettings::default(), Fs::real()));
+        let now = machine.context.clock.now();
+        kit.freeze(now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed());
+        let issued = kit.issue(&NewCertificate::default());
+        let pair = issued.certificate + issued.private_key.unwrap().expose();
+        let source = IdentitySource {
+            certificate: Some(IdentitySource::locate(&pair)),
+            ..IdentitySource::default()
+        };
+        let reader = IdentityReader::new(machine.context.clone(), source);
+        let read = crate::block_on(reader.identity()).unwrap().unwrap();
+        let leaf = Certificate::from_der(read.leaf().der()).unwrap();
+        let key = Locking { key: read.signer().clone(), signed: AtomicUsize::new(0) };
+        let options = RolesAnywhereOptions {
+            request: RolesAnywhere {
+                trust_anchor_arn: names::TRUST_ANCHOR.to_owned(),
+                profile_arn: names::PROFILE.to_owned(),
+                role_arn: names::WORKLOAD.to_owned(),
+                ..RolesAnywhere::default()
+            },
+            identity: Identity::new(Arc::new(key), vec![leaf], now).unwrap().into(),
+            endpoint_url: Some(kit.url().to_string()),
+            ..RolesAnywhereOptions::default()
+        };
+        let source = SessionOptions {
+            roles_anywhere: Some(options),
+            context: Some(machine.context.clone()),
+            ..SessionOptions::default()
+        };
+        let updater = Updater::new("default", source).unwrap();
+        let mut written = 0;
+        let report = |update: Update<'_>| match update {
+            Update::Written { .. } => written += 1,
+            // It would go on for ever.
+            Update::Failed { error, .. } => panic!("{error}"),
+        };
+        let done = crate::block_on(updater.run_until(std::future::pending(), report)).unwrap();
+        let error = done.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Denied, "a wrong PIN"));
+        assert!(written >= 1);
+        assert!(machine.read().contains("aws_session_token"));
+    }
+}

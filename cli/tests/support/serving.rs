@@ -35,7 +35,11 @@ impl Serving {
     pub(crate) fn start(sandbox: &Sandbox, args: &[&str]) -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
         let all = [&["serve", "--port", "0", "--json"], args].concat();
-        let running = Running::start(sandbox.command(&all).stdout(writer), b"");
+        Self::of(Running::start(sandbox.command(&all).stdout(writer), b""), reader)
+    }
+
+    /// One that was started, and what it prints.
+    pub(crate) fn of(running: Running, reader: PipeReader) -> Self {
         let line = first_line(reader);
         let Ok(about) = serde_json::from_str::<Value>(&line) else {
             panic!("it is not ready: {line:?} {:?}", running.finish());

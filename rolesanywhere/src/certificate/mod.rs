@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use pkcs8::ObjectIdentifier;
 use rolecall_core::{CredentialsError, ErrorKind, Result, timestamp};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
@@ -15,6 +16,7 @@ use x509_parser::time::ASN1Time;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::KeyKind;
+use crate::key::spki::kind_on;
 
 const PROVIDER: &str = "certificate";
 
@@ -268,13 +270,8 @@ fn key_kind(certificate: &X509Certificate<'_>) -> Option<KeyKind> {
     if let Ok(PublicKey::RSA(rsa)) = key.parsed() {
         return Some(KeyKind::Rsa { bits: u32::try_from(rsa.key_size()).ok()? });
     }
-    let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string();
-    Some(match curve.as_str() {
-        "1.2.840.10045.3.1.7" => KeyKind::P256,
-        "1.3.132.0.34" => KeyKind::P384,
-        "1.3.132.0.35" => KeyKind::P521,
-        _ => return None,
-    })
+    let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?;
+    kind_on(ObjectIdentifier::from_bytes(curve.as_bytes()).ok()?)
 }
 
 fn signature_hash(algorithm: &AlgorithmIdentifier<'_>) -> SignatureHash {

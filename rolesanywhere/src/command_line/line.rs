@@ -132,6 +132,11 @@ fn as_text(name: &str, input: &SecretInput) -> Result<String> {
             Err(invalid(name, "a profile is no place for a password")
                 .with_help("name a file or a variable: file://PATH or env:NAME"))
         }
+        SecretInput::Literal(text) if crate::material::is_secret(text.expose()) => {
+            Err(invalid(name, "a profile is no place for a PIN or a private key").with_help(
+                "name a file: its path for a key, pin-source=file:PATH in a URI for a PIN",
+            ))
+        }
         SecretInput::Literal(text) => Ok(text.expose().to_owned()),
         SecretInput::Stdin => {
             Err(invalid(name, "a program of a profile has no standard input")
@@ -253,6 +258,9 @@ mod tests {
     fn a_line_that_would_hold_a_password_or_be_misread_is_not_written() {
         for flags in [
             "--pkcs8-password hunter2",
+            "--private-key pkcs11:object=a?pin-value=hunter2",
+            "--certificate PKCS11:object=a?pin-value=hunter2",
+            "--private-key '-----BEGIN PRIVATE KEY-----\\nhunter2\\n-----END PRIVATE KEY-----'",
             "--certificate -",
             "--certificate \"it's \\$5\"",
             "--certificate 'a\n'\\''b'",

@@ -1,6 +1,7 @@
 use rolecall_core::{Context, CredentialsError, SecretInput};
 
 use super::parse::BadUsage;
+use crate::material::is_secret;
 use crate::{CertificateSelector, Digest, IdentitySource, RolesAnywhere};
 
 /// What the flags of one command line say.
@@ -110,6 +111,11 @@ impl HelperOptions {
         let wrong = |what: &str| BadUsage::new(format!("--{name} is {value:?}, not {what}"));
         let text = Some(value.to_owned()).filter(|text| !text.is_empty());
         let source = text.as_deref().map(IdentitySource::locate);
+        if ["certificate", "private-key", "intermediates"].contains(&name)
+            && matches!(&source, Some(SecretInput::Literal(text)) if is_secret(text.expose()))
+        {
+            self.exposed.push(name);
+        }
         let (identity, request) = (&mut self.identity, &mut self.request);
         match name {
             "certificate" => identity.certificate = source,

@@ -205,6 +205,18 @@ mod tests {
         let read = options("serve --pkcs8-password hunter2").unwrap();
         assert_eq!(read.exposed, ["pkcs8-password"]);
         assert!(!format!("{read:?}").contains("hunter2"));
+        for flag in ["certificate", "private-key"] {
+            let read = options(&format!("serve --{flag} PKCS11:object=a?pin-value=hunter2"));
+            let read = read.unwrap();
+            assert_eq!(read.exposed, [flag]);
+            assert!(!format!("{read:?}").contains("hunter2"));
+            let key = "'-----BEGIN PRIVATE KEY-----hunter2-----END PRIVATE KEY-----'";
+            assert_eq!(options(&format!("serve --{flag} {key}")).unwrap().exposed, [flag]);
+            for open in ["pkcs11:object=a?pin-source=/p", "/etc/key.pem", "-", "handle:0x1"] {
+                let read = options(&format!("serve --{flag} {open}")).unwrap();
+                assert!(read.exposed.is_empty(), "{open}");
+            }
+        }
         for input in ["env:NAME", "-", "file:///p"] {
             assert!(
                 options(&format!("serve --pkcs8-password {input}")).unwrap().exposed.is_empty()

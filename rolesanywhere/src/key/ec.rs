@@ -7,12 +7,9 @@ use rolecall_core::{CredentialsError, Result};
 use zeroize::Zeroizing;
 
 use super::form::elements;
+use super::spki::{P256, P384, P521};
 use super::{SUPPORTED, failed, refuse};
 use crate::{Digest, KeyKind};
-
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// ring signs faster, but P-256 with SHA-256 and P-384 with SHA-384 alone, and it wants the public
 /// key to come with the private one.

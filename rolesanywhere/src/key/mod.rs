@@ -5,20 +5,21 @@ pub(crate) mod encrypted;
 mod form;
 pub(crate) mod pkcs12;
 mod rsa;
+pub(crate) mod spki;
 mod work;
 
 use std::fmt;
 
 use async_trait::async_trait;
-use pkcs8::der::asn1::{AnyRef, BitStringRef};
-use pkcs8::der::{Decode, Encode};
-use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfo};
+use pkcs8::der::Decode;
+use pkcs8::der::asn1::AnyRef;
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 
 use self::ec::EcKey;
 pub(crate) use self::form::Form;
 use self::rsa::RsaKey;
+use self::spki::{EC, RSA, spki};
 use crate::unsupported::not_supported;
 use crate::{Digest, KeyKind, Signer};
 
@@ -27,9 +28,6 @@ pub(crate) const PROVIDER: &str = "private key";
 /// What can be used, for messages about what cannot.
 pub(crate) const SUPPORTED: &str =
     "use an RSA key of 2048 to 4096 bits or an EC key on P-256, P-384 or P-521";
-
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// A private key in memory: RSA of 2048 to 4096 bits, or EC on P-256, P-384 or P-521.
 ///
@@ -75,7 +73,11 @@ impl PrivateKey {
         let public_key = match &key {
             Key::Rsa(key) => spki(RSA, AnyRef::NULL, key.public_key()),
             Key::Ec(key) => spki(EC, AnyRef::from(&key.curve()), &key.public_point()),
-        }?;
+        };
+        let public_key = public_key.map_err(|flaw| {
+            let message = "its public key cannot be written";
+            CredentialsError::new(ErrorKind::Internal, PROVIDER, message).with_source(flaw)
+        })?;
         Ok(Self { key, public_key })
     }
 
@@ -123,20 +125,6 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PrivateKey").field("kind", &self.kind()).finish_non_exhaustive()
     }
-}
-
-fn spki(algorithm: ObjectIdentifier, parameters: AnyRef<'_>, key: &[u8]) -> Result<Vec<u8>> {
-    let encode = || {
-        SubjectPublicKeyInfo {
-            algorithm: AlgorithmIdentifierRef { oid: algorithm, parameters: Some(parameters) },
-            subject_public_key: BitStringRef::from_bytes(key)?,
-        }
-        .to_der()
-    };
-    encode().map_err(|flaw| {
-        CredentialsError::new(ErrorKind::Internal, PROVIDER, "its public key cannot be written")
-            .with_source(flaw)
-    })
 }
 
 /// A key of a kind that is known but cannot be used.

@@ -132,7 +132,8 @@ fn invalid(message: impl Into<String>) -> CredentialsError {
     CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
 }
 
-const PROVIDER: &str = "PKCS#12 file";
+/// As errors name what fails here.
+pub(crate) const PROVIDER: &str = "PKCS#12 file";
 
 #[cfg(test)]
 mod tests {

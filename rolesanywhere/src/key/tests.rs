@@ -32,7 +32,7 @@ fn traditional(pkcs8: &[u8]) -> Vec<u8> {
 }
 
 fn public_bits(key: &PrivateKey) -> Vec<u8> {
-    let info = SubjectPublicKeyInfo::<AnyRef<'_>, BitStringRef<'_>>::from_der(key.public_key());
+    let info = pkcs8::spki::SubjectPublicKeyInfoRef::from_der(key.public_key());
     info.unwrap().subject_public_key.raw_bytes().to_vec()
 }
 

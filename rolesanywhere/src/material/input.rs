@@ -1,4 +1,4 @@
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result, SecretInput};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
 use zeroize::Zeroizing;
 
 use super::{PROVIDER, in_tpm};
@@ -10,8 +10,8 @@ const LIMIT: u64 = 1024 * 1024;
 pub(crate) enum Input {
     /// Here they are.
     Bytes(Zeroizing<Vec<u8>>),
-    /// In a PKCS#11 token, at this URI.
-    Token(String),
+    /// In a PKCS#11 token, at this URI, which may hold a PIN.
+    Token(Secret),
 }
 
 impl Input {
@@ -26,8 +26,8 @@ impl Input {
                 .with_place(place_of(input))
         };
         match input {
-            SecretInput::Literal(text) if text.expose().starts_with("pkcs11:") => {
-                Ok(Self::Token(text.expose().to_owned()))
+            SecretInput::Literal(text) if token_uri(text.expose()).is_some() => {
+                Ok(Self::Token(text.clone()))
             }
             SecretInput::Literal(text) if text.expose().starts_with("handle:") => Err(in_tpm()),
             SecretInput::Literal(text) => {
@@ -49,17 +49,87 @@ impl Input {
     }
 }
 
+/// What follows the scheme, if `text` is meant as a PKCS#11 URI.
+pub(crate) fn token_uri(text: &str) -> Option<&str> {
+    const SCHEME: &str = "pkcs11:";
+    let (scheme, rest) = text.trim().split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(rest)
+}
+
+/// Whether a text that is given for a key or certificate is a secret, or holds one.
+pub(crate) fn is_secret(text: &str) -> bool {
+    match token_uri(text) {
+        Some(uri) => uri.to_ascii_lowercase().contains("pin-value"),
+        None if text.starts_with("handle:") => false,
+        None => !text.contains("-----BEGIN ") || text.contains("PRIVATE KEY"),
+    }
+}
+
+/// The parts of a URI that say which object it is.
+const SHOWN: [&str; 6] = ["token", "serial", "slot-id", "object", "id", "type"];
+
 /// Names an input without showing a secret.
 pub(crate) fn place_of(input: &SecretInput) -> String {
     match input {
-        SecretInput::Literal(text) if text.expose().starts_with("pkcs11:") => {
-            // A URI may hold a PIN in its query.
-            let uri = text.expose().split('?').next().unwrap_or_default();
-            rolecall_core::printable(uri, 200)
-        }
-        SecretInput::Literal(_) => "the given text".to_owned(),
+        SecretInput::Literal(text) => match token_uri(text.expose()) {
+            // A PIN may stand on either side of the `?`, after any sign, and misspelt.
+            Some(uri) => {
+                let is_shown = |part: &&str| {
+                    part.split_once('=').is_some_and(|(name, _)| SHOWN.contains(&name))
+                };
+                let parts: Vec<_> = uri.split([';', '?', '&']).filter(is_shown).collect();
+                rolecall_core::printable(&format!("pkcs11:{}", parts.join(";")), 200)
+            }
+            None => "the given text".to_owned(),
+        },
         SecretInput::File(path) => path.display().to_string(),
         SecretInput::Stdin => "standard input".to_owned(),
         SecretInput::Env(name) => format!("environment variable {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_shows_the_object_and_no_pin() {
+        for (uri, place) in [
+            ("pkcs11:token=a;object=b?pin-value=1234", "pkcs11:token=a;object=b"),
+            ("pkcs11:object=a;pin-value=1234", "pkcs11:object=a"),
+            ("pkcs11:pin-value=1234;object=a?module-path=/m", "pkcs11:object=a"),
+            ("pkcs11:object=a&pin-value=1234", "pkcs11:object=a"),
+            ("pkcs11:object=a;pin-value=12;34", "pkcs11:object=a"),
+            ("pkcs11:object=a;pin%2dvalue=1234;PIN-VALUE=1234", "pkcs11:object=a"),
+            (" PKCS11:object=a?pin-value=1234", "pkcs11:object=a"),
+            ("pkcs11:", "pkcs11:"),
+        ] {
+            assert_eq!(place_of(&SecretInput::Literal(uri.into())), place);
+            assert!(matches!(
+                Input::read(&SecretInput::Literal(uri.into()), &Context::fake()),
+                Ok(Input::Token(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_text_with_a_pin_or_a_key_is_a_secret() {
+        for secret in [
+            "pkcs11:object=a?pin-value=1234",
+            "PKCS11:object=a;PIN-VALUE=1234",
+            "-----BEGIN PRIVATE KEY-----\\nMAA=\\n-----END PRIVATE KEY-----",
+            "-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n",
+            // DER as base64.
+            "MIIEvQ",
+        ] {
+            assert!(is_secret(secret), "{secret}");
+        }
+        for open in [
+            "pkcs11:object=a?pin-source=/p",
+            "handle:0x81000001",
+            "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----",
+        ] {
+            assert!(!is_secret(open), "{open}");
+        }
     }
 }

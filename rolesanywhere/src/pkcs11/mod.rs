@@ -14,14 +14,15 @@ mod uri;
 
 use std::path::PathBuf;
 
-use rolecall_core::{Context, Result, SecretInput};
+use rolecall_core::{Context, Result};
 
 use self::pin::Pin;
 pub(crate) use self::uri::Uri;
+use crate::password::Password;
 use crate::{Certificate, SharedSigner};
 
 /// As errors name what fails here.
-const PROVIDER: &str = "PKCS#11";
+pub(crate) const PROVIDER: &str = "PKCS#11";
 
 /// A token, an object in it, and how to log in.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl TokenSource {
     pub(crate) fn new(
         uri: Uri,
         module: Option<PathBuf>,
-        password: Option<SecretInput>,
+        password: Option<Password>,
         reuse_pin: bool,
     ) -> Self {
         let pin = Pin::new(uri.pin.clone(), password, reuse_pin);

@@ -2,10 +2,9 @@
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
-use pkcs8::ObjectIdentifier;
-use pkcs8::der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
+use pkcs8::der::asn1::{AnyRef, OctetStringRef, UintRef};
 use pkcs8::der::{Decode, Encode, Header, Tag};
-use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use pkcs8::spki::SubjectPublicKeyInfoRef;
 use rolecall_core::{Context, Result, printable};
 
 use super::failure::token_failed;
@@ -13,13 +12,11 @@ use super::module::{CALL_LIMIT, Module, PIN_PAD_LIMIT};
 use super::token::{self, Token};
 use super::uri::{ObjectKind, Uri};
 use super::{TokenCertificates, TokenSource};
+use crate::key::spki::{EC, RSA, kind_on, spki};
 use crate::{Certificate, KeyKind};
 
 /// The most objects of a kind that are looked at. An HSM may hold very many.
 const MOST: usize = 1000;
-
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 type Raw<T> = cryptoki::error::Result<T>;
 
@@ -235,15 +232,7 @@ impl Facts {
                 let bits = u32::try_from(modulus.as_bytes().len()).ok()?.checked_mul(8)?;
                 Some(KeyKind::Rsa { bits: bits - zeros })
             }
-            KeyType::EC => {
-                let curve: ObjectIdentifier = Decode::from_der(&self.curve).ok()?;
-                match curve.to_string().as_str() {
-                    "1.2.840.10045.3.1.7" => Some(KeyKind::P256),
-                    "1.3.132.0.34" => Some(KeyKind::P384),
-                    "1.3.132.0.35" => Some(KeyKind::P521),
-                    _ => None,
-                }
-            }
+            KeyType::EC => kind_on(Decode::from_der(&self.curve).ok()?),
             _ => None,
         }
     }
@@ -257,14 +246,14 @@ impl Facts {
             KeyType::RSA if !self.modulus.is_empty() && !self.exponent.is_empty() => {
                 let numbers =
                     [UintRef::new(&self.modulus).ok()?, UintRef::new(&self.exponent).ok()?];
-                spki(RSA, AnyRef::NULL, &rsa_public_key(numbers).ok()?)
+                spki(RSA, AnyRef::NULL, &rsa_public_key(numbers).ok()?).ok()
             }
             KeyType::EC if !self.point.is_empty() => {
                 // By the standard an octet string; some tokens leave out its head.
                 let inner = <&OctetStringRef>::from_der(&self.point).map(OctetStringRef::as_bytes);
                 let point = inner.ok().filter(|point| point.first() == Some(&4));
                 let curve = AnyRef::from_der(&self.curve).ok()?;
-                spki(EC, curve, point.unwrap_or(&self.point))
+                spki(EC, curve, point.unwrap_or(&self.point)).ok()
             }
             _ => None,
         }
@@ -279,13 +268,4 @@ fn rsa_public_key(numbers: [UintRef<'_>; 2]) -> pkcs8::der::Result<Vec<u8>> {
         number.encode_to_vec(&mut der)?;
     }
     Ok(der)
-}
-
-fn spki(algorithm: ObjectIdentifier, parameters: AnyRef<'_>, key: &[u8]) -> Option<Vec<u8>> {
-    SubjectPublicKeyInfoRef {
-        algorithm: AlgorithmIdentifierRef { oid: algorithm, parameters: Some(parameters) },
-        subject_public_key: BitStringRef::from_bytes(key).ok()?,
-    }
-    .to_der()
-    .ok()
 }

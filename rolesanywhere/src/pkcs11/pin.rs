@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret};
 
 use super::failure::{fail, invalid};
 use super::token::Token;
 use super::uri::PinSource;
+use crate::password::Password;
 
 /// The longest file of a PIN.
 const LIMIT: u64 = 4096;
@@ -17,20 +18,28 @@ const LIMIT: u64 = 4096;
 #[derive(Clone)]
 pub(super) struct Pin {
     source: Option<PinSource>,
-    given: Option<SecretInput>,
+    given: Option<Password>,
     /// Whether the key gets the token's PIN.
     pub(super) reuse: bool,
     known: Arc<Mutex<Vec<Known>>>,
 }
 
+/// A PIN, and who gave it.
+#[derive(Clone)]
+pub(super) struct Answer {
+    pub(super) pin: Secret,
+    /// Nobody typed it: it would be given again and again.
+    pub(super) is_stored: bool,
+}
+
 /// The PIN of a token.
 struct Known {
     serial: String,
-    pin: Secret,
+    answer: Answer,
 }
 
 impl Pin {
-    pub(super) fn new(source: Option<PinSource>, given: Option<SecretInput>, reuse: bool) -> Self {
+    pub(super) fn new(source: Option<PinSource>, given: Option<Password>, reuse: bool) -> Self {
         Self { source, given, reuse, known: Arc::default() }
     }
 
@@ -44,7 +53,7 @@ impl Pin {
     ///
     /// # Errors
     /// `Denied` if the token takes none; `InvalidConfiguration` if there is none.
-    pub(super) async fn of(&self, context: &Context, token: &Token) -> Result<Option<Secret>> {
+    pub(super) async fn of(&self, context: &Context, token: &Token) -> Result<Option<Answer>> {
         if token.pin_locked {
             return Err(locked(token));
         }
@@ -56,10 +65,10 @@ impl Pin {
             return Ok(None);
         }
         let known = self.known(token);
-        if let Some(pin) = known {
-            return Ok(Some(pin));
+        if let Some(answer) = known {
+            return Ok(Some(answer));
         }
-        let pin = match self.stored(context)? {
+        let answer = match self.stored(context)? {
             Some(_) if token.pin_final_try => {
                 return Err(fail(
                     ErrorKind::Denied,
@@ -72,15 +81,15 @@ impl Pin {
                     "log in once with the right PIN, for example with `pkcs11-tool --login --test`",
                 ));
             }
-            Some(pin) => pin,
+            Some(pin) => Answer { pin, is_stored: true },
             None => {
                 let last = if token.pin_final_try { ", the last try before it locks" } else { "" };
                 ask(context, &format!("PIN of {token}{last}: ")).await?
             }
         };
-        let known = Known { serial: token.serial.clone(), pin: pin.clone() };
+        let known = Known { serial: token.serial.clone(), answer: answer.clone() };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).push(known);
-        Ok(Some(pin))
+        Ok(Some(answer))
     }
 
     /// The PIN that a key asks for at a signature; `None` if it is typed on the token's own keys.
@@ -92,7 +101,7 @@ impl Pin {
         context: &Context,
         token: &Token,
         key: &str,
-    ) -> Result<Option<Secret>> {
+    ) -> Result<Option<Answer>> {
         if self.reuse || token.pin_pad {
             return self.of(context, token).await;
         }
@@ -108,9 +117,9 @@ impl Pin {
         known.retain(|known| known.serial != token.serial);
     }
 
-    fn known(&self, token: &Token) -> Option<Secret> {
+    fn known(&self, token: &Token) -> Option<Answer> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|known| known.serial == token.serial).map(|known| known.pin.clone())
+        known.iter().find(|known| known.serial == token.serial).map(|known| known.answer.clone())
     }
 
     fn stored(&self, context: &Context) -> Result<Option<Secret>> {
@@ -143,11 +152,55 @@ pub(super) fn locked(token: &Token) -> CredentialsError {
         .with_help("unlock it, for example with its PUK or security officer's PIN")
 }
 
-async fn ask(context: &Context, question: &str) -> Result<Secret> {
-    context.prompt.ask(question).await.map_err(|error| {
+async fn ask(context: &Context, question: &str) -> Result<Answer> {
+    let typed = context.prompt.ask(question).await;
+    typed.map(|pin| Answer { pin, is_stored: false }).map_err(|error| {
         // The prompt's own help is about MFA codes.
         fail(error.kind(), error.message()).with_help(
             "give the PIN in a file (pin-source=file:… in the URI, or --pkcs8-password file://…)",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecall_core::Prompt;
+
+    use super::*;
+
+    fn context() -> Context {
+        let prompt = Prompt::from_fn(|question| {
+            assert!(question.contains("the last try before it locks"), "{question}");
+            Ok("typed".into())
+        });
+        Context { prompt, ..Context::fake() }
+    }
+
+    fn stored() -> Pin {
+        Pin::new(Some(PinSource::Value("1234".into())), None, false)
+    }
+
+    #[tokio::test]
+    async fn the_last_try_is_a_persons() {
+        let mut token = Token::fake();
+        token.pin_final_try = true;
+        let error = stored().of(&context(), &token).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert!(error.message().contains("the stored PIN is not tried"), "{error}");
+        let answer = Pin::new(None, None, false).of(&context(), &token).await.unwrap().unwrap();
+        assert!(answer.pin.expose() == "typed" && !answer.is_stored);
+        let answer = stored().of(&context(), &Token::fake()).await.unwrap().unwrap();
+        assert!(answer.pin.expose() == "1234" && answer.is_stored);
+    }
+
+    #[tokio::test]
+    async fn a_locked_token_is_given_none() {
+        let mut token = Token::fake();
+        (token.pin_locked, token.pin_pad) = (true, true);
+        for pin in [stored(), Pin::new(None, None, true)] {
+            let error = pin.of(&context(), &token).await.err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            assert!(error.message().contains("its PIN is locked"), "{error}");
+        }
+    }
 }

@@ -8,12 +8,13 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::MechanismType;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::{Session, UserType};
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 
 use super::TokenSource;
 use super::failure::{code, fail, invalid, is_gone, token_failed};
 use super::module::{CALL_LIMIT, Module, PIN_PAD_LIMIT, State};
 use super::object::{KeyFacts, private_keys, public_keys};
+use super::pin::Answer;
 use super::signature::{Request, finish, verifies};
 use super::token::{self, Token};
 use super::uri::{ObjectKind, Uri};
@@ -268,7 +269,7 @@ impl TokenSigner {
         &self,
         digest: Digest,
         message: &[u8],
-        pin: Option<Secret>,
+        pin: Option<Answer>,
     ) -> Result<Result<Vec<u8>, Failure>> {
         let limit = if self.token.pin_pad { PIN_PAD_LIMIT } else { CALL_LIMIT };
         let (module, token, name) = (self.module.clone(), self.token.clone(), self.name.clone());

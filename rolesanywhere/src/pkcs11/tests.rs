@@ -298,7 +298,7 @@ mod softhsm {
             check(&source(uri).signer(&alone(), &wanted).await.unwrap(), "p256").await;
         }
         let uri: Uri = "pkcs11:token=pin".parse().unwrap();
-        let given = Some("1234".parse().unwrap());
+        let given = Some(crate::password::Password::new("1234".parse().unwrap()));
         let given = TokenSource::new(uri, Some(module()), given, false);
         check(&given.signer(&alone(), &wanted).await.unwrap(), "p256").await;
         let (context, asked) = answering("1234");

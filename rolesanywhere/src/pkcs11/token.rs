@@ -7,11 +7,11 @@ use cryptoki::error::RvError;
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
-use rolecall_core::{CredentialsError, ErrorKind, Result, Secret, printable};
+use rolecall_core::{CredentialsError, ErrorKind, Result, printable};
 
 use super::failure::{code, fail, invalid, token_failed};
 use super::module::State;
-use super::pin::locked;
+use super::pin::{Answer, locked};
 use super::uri::Uri;
 
 /// A token in a slot, as it was when it was asked.
@@ -156,30 +156,32 @@ pub(super) fn is_logged_in(session: &Session) -> bool {
 
 /// Logs in as the user, or for one use of a key; `pin` is `None` if it is typed at the token.
 ///
-/// A wrong PIN is never tried a second time.
+/// A PIN that may count as a wrong one is never tried a second time.
 ///
 /// # Errors
-/// `Denied` if the PIN is wrong, locked or expired.
+/// `Denied` if the PIN is wrong, locked or expired, or is a stored one and the token fails with it.
 pub(super) fn log_in(
     state: &mut State,
     library: &Pkcs11,
     session: &Session,
     token: &Token,
     user: UserType,
-    pin: Option<&Secret>,
+    pin: Option<&Answer>,
 ) -> Result<()> {
-    if pin.is_some_and(|pin| state.is_refused(&token.serial, pin)) {
+    if pin.is_some_and(|pin| state.is_refused(&token.serial, &pin.pin)) {
         let message = format!("{token} has refused this PIN before; it is not tried again");
         return Err(fail(ErrorKind::Denied, message).with_help("give the right PIN"));
     }
-    let auth_pin = pin.map(|pin| AuthPin::from(pin.expose()));
+    let auth_pin = pin.map(|pin| AuthPin::from(pin.pin.expose()));
     let Err(error) = session.login(user, auth_pin.as_ref()) else { return Ok(()) };
-    let refused = match code(&error) {
+    let code = code(&error);
+    let refused = pin.filter(|pin| is_refusal(code, pin.is_stored));
+    if let Some(pin) = refused {
+        state.refuse(&token.serial, &pin.pin);
+    }
+    let refused = match code {
         Some(RvError::UserAlreadyLoggedIn) => return Ok(()),
         Some(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange) => {
-            if let Some(pin) = pin {
-                state.refuse(&token.serial, pin);
-            }
             wrong_pin(library, token)
         }
         Some(RvError::PinLocked) => locked(token),
@@ -187,9 +189,37 @@ pub(super) fn log_in(
             fail(ErrorKind::Denied, format!("{token}: its PIN has expired"))
                 .with_help("set a new one")
         }
+        _ if refused.is_some() => {
+            fail(ErrorKind::Denied, format!("{token}: cannot log in with the stored PIN: {error}"))
+                .with_help(
+                    "it may count as a wrong one and is not tried again: try it with `pkcs11-tool \
+                     --login --test`, then start anew",
+                )
+        }
         _ => return Err(token_failed("log in", &token.to_string(), error)),
     };
     Err(refused.with_source(error))
+}
+
+/// Whether a PIN is not to be tried again after a login that ended with `code`. A stored one is not
+/// after any failure but those before a PIN is looked at: it would be tried at each refresh, and a
+/// token that counts it each time locks itself.
+fn is_refusal(code: Option<&RvError>, is_stored: bool) -> bool {
+    match code {
+        Some(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange) => true,
+        Some(
+            RvError::UserAlreadyLoggedIn
+            | RvError::UserAnotherAlreadyLoggedIn
+            | RvError::UserTooManyTypes
+            | RvError::SessionHandleInvalid
+            | RvError::SessionClosed
+            | RvError::DeviceRemoved
+            | RvError::TokenNotPresent
+            | RvError::SlotIdInvalid
+            | RvError::CryptokiNotInitialized,
+        ) => false,
+        _ => is_stored,
+    }
 }
 
 fn wrong_pin(library: &Pkcs11, token: &Token) -> CredentialsError {
@@ -204,4 +234,64 @@ fn wrong_pin(library: &Pkcs11, token: &Token) -> CredentialsError {
     };
     fail(ErrorKind::Denied, format!("{token}: the PIN is wrong{left}"))
         .with_help("it was tried once, and is not tried again")
+}
+
+#[cfg(test)]
+impl Token {
+    /// A token with a PIN that is not locked.
+    pub(super) fn fake() -> Self {
+        let text = |text: &str| text.to_owned();
+        Self {
+            slot: Slot::try_from(0_u64).unwrap(),
+            label: text("fake"),
+            manufacturer: text("maker"),
+            model: text("model"),
+            serial: text("1"),
+            needs_login: true,
+            pin_pad: false,
+            has_pin: true,
+            pin_locked: false,
+            pin_final_try: false,
+            pin_few_tries: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_pin_is_refused_after_whatever_may_have_counted_it() {
+        let wrong = [RvError::PinIncorrect, RvError::PinInvalid, RvError::PinLenRange];
+        for code in &wrong {
+            assert!(is_refusal(Some(code), true) && is_refusal(Some(code), false), "{code:?}");
+        }
+        for code in [
+            RvError::GeneralError,
+            RvError::FunctionFailed,
+            RvError::DeviceError,
+            RvError::DeviceMemory,
+            RvError::FunctionCanceled,
+            RvError::PinLocked,
+            RvError::PinExpired,
+            RvError::VendorDefined(0x8000_0001),
+        ] {
+            assert!(is_refusal(Some(&code), true), "{code:?}");
+            // Nobody types it again and again.
+            assert!(!is_refusal(Some(&code), false), "{code:?}");
+        }
+        assert!(is_refusal(None, true));
+        for code in [
+            RvError::UserAlreadyLoggedIn,
+            RvError::UserAnotherAlreadyLoggedIn,
+            RvError::SessionHandleInvalid,
+            RvError::SessionClosed,
+            RvError::DeviceRemoved,
+            RvError::TokenNotPresent,
+            RvError::CryptokiNotInitialized,
+        ] {
+            assert!(!is_refusal(Some(&code), true), "{code:?}");
+        }
+    }
 }

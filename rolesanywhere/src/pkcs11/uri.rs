@@ -7,6 +7,8 @@ use std::str::FromStr;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use rolecall_core::{CredentialsError, ErrorKind, Result, Secret, printable};
 
+use crate::material::token_uri;
+
 /// What a URI says about a token, an object in it, the PIN and the module. What it does not say is
 /// `None` and matches anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,11 +62,6 @@ const KINDS: [(&str, ObjectKind); 5] = [
 const LONGEST: usize = 16 * 1024;
 
 impl Uri {
-    /// Whether `text` is meant as one.
-    pub(crate) fn is_one(text: &str) -> bool {
-        text.trim_start().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkcs11:"))
-    }
-
     /// The same token and module, whatever the object.
     pub(crate) fn whole_token(&self) -> Self {
         Self { object: None, id: None, kind: None, ..self.clone() }
@@ -137,11 +134,10 @@ impl FromStr for Uri {
     type Err = CredentialsError;
 
     fn from_str(text: &str) -> Result<Self> {
-        let text = text.trim();
-        if !Self::is_one(text) || text.len() > LONGEST {
+        let Some(parts) = token_uri(text).filter(|parts| parts.len() <= LONGEST) else {
             return Err(invalid("it does not begin with `pkcs11:`, or is too long"));
-        }
-        let (path, query) = text[7..].split_once('?').unwrap_or((&text[7..], ""));
+        };
+        let (path, query) = parts.split_once('?').unwrap_or((parts, ""));
         let parts = path.split(';').map(|part| (part, &PATH[..]));
         let parts = parts.chain(query.split('&').map(|part| (part, &QUERY[..])));
         let (mut uri, mut seen) = (Self::default(), Vec::new());
@@ -164,6 +160,10 @@ impl FromStr for Uri {
                     PATH.join(", "),
                     QUERY.join(", ")
                 )));
+            }
+            // With the separator of the other side: the PIN would be part of a name, and shown.
+            if value.contains("pin-value=") || value.contains("pin-source=") {
+                return Err(invalid("its PIN does not stand after the `?` or, there, after a `&`"));
             }
             if seen.contains(&name) {
                 return Err(invalid(format!("`{shown}` is given twice")));
@@ -347,6 +347,8 @@ mod tests {
             "pkcs11:?pin-value=hunter2%zz",
             "pkcs11:pin-value=hunter2",
             "pkcs11:?pin-value=hunter2&pin-value=hunter2",
+            "pkcs11:token=a&pin-value=hunter2",
+            "pkcs11:?module-path=/m;pin-value=hunter2",
         ] {
             assert!(!error(text).contains("hunter2"), "{}", error(text));
         }

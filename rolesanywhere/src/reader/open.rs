@@ -107,32 +107,32 @@ impl IdentityReader {
 
     /// The first is kept, so that nobody is asked twice for a PIN.
     #[cfg(feature = "pkcs11")]
-    fn token(&self, uri: &str) -> Result<TokenSource> {
-        let uri: Uri = uri.parse()?;
+    fn token(&self, uri: &Secret) -> Result<TokenSource> {
+        let uri: Uri = uri.expose().parse()?;
         let source = &self.source;
-        let (module, password) = (source.pkcs11_module.clone(), source.password.clone());
+        let (module, password) = (source.pkcs11_module.clone(), self.password.clone());
         let first = || TokenSource::new(uri.clone(), module, password, source.reuse_pin);
         Ok(self.token.get_or_init(first).with_uri(uri.clone()))
     }
 
     #[cfg(feature = "pkcs11")]
-    async fn token_signer(&self, uri: &str, wanted: &[Certificate]) -> Result<SharedSigner> {
+    async fn token_signer(&self, uri: &Secret, wanted: &[Certificate]) -> Result<SharedSigner> {
         self.token(uri)?.signer(&self.context, wanted).await
     }
 
     #[cfg(feature = "pkcs11")]
-    async fn token_certificates(&self, uri: &str) -> Result<Certificates> {
+    async fn token_certificates(&self, uri: &Secret) -> Result<Certificates> {
         let TokenCertificates { named, all } = self.token(uri)?.certificates(&self.context).await?;
         Ok(Certificates { named, all })
     }
 
     #[cfg(not(feature = "pkcs11"))]
-    async fn token_signer(&self, uri: &str, _: &[Certificate]) -> Result<SharedSigner> {
+    async fn token_signer(&self, uri: &Secret, _: &[Certificate]) -> Result<SharedSigner> {
         Err(no_token(uri))
     }
 
     #[cfg(not(feature = "pkcs11"))]
-    async fn token_certificates(&self, uri: &str) -> Result<Certificates> {
+    async fn token_certificates(&self, uri: &Secret) -> Result<Certificates> {
         Err(no_token(uri))
     }
 
@@ -166,8 +166,8 @@ impl IdentityReader {
         open: impl Fn(&Secret) -> Result<T>,
     ) -> Result<T> {
         let at = |error: CredentialsError| error.with_place(place);
-        if let Some(input) = &self.source.password {
-            let password = input.read(&self.context).map_err(at)?;
+        if let Some(password) = &self.password {
+            let password = password.read(&self.context).map_err(at)?;
             return open(&password).map_err(at);
         }
         if let Some(typed) = &state.typed
@@ -197,8 +197,8 @@ impl IdentityReader {
 }
 
 #[cfg(not(feature = "pkcs11"))]
-fn no_token(uri: &str) -> CredentialsError {
-    let place = crate::material::place_of(&rolecall_core::SecretInput::Literal(uri.into()));
+fn no_token(uri: &Secret) -> CredentialsError {
+    let place = crate::material::place_of(&rolecall_core::SecretInput::Literal(uri.clone()));
     let message = "this rolecall is built without PKCS#11";
     let error = CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message);
     crate::unsupported::not_supported(error)

@@ -375,6 +375,35 @@ async fn a_pipe_is_read_once() {
     assert_eq!(subject(&reader).await, "CN=me");
 }
 
+/// Both key and certificate are opened with it, and again when the file is replaced.
+#[tokio::test]
+async fn a_password_from_a_pipe_is_read_once() {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    let machine = Machine::new();
+    let store = |name: &str| {
+        let leaf = machine.leaf(name);
+        let text = leaf.key_pem() + &leaf.pem();
+        machine.write("a.p12", openssl("pkcs12 -export -passout pass:hunter2", text.as_bytes()));
+    };
+    store("me");
+    let (pipe, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"hunter2\n").unwrap();
+    drop(writer);
+    let file = machine.folder.path().join("a.p12").display().to_string();
+    let source = IdentitySource {
+        certificate: Some(IdentitySource::locate(&file)),
+        private_key: Some(IdentitySource::locate(&file)),
+        password: Some(SecretInput::File(format!("/proc/self/fd/{}", pipe.as_raw_fd()).into())),
+        ..IdentitySource::default()
+    };
+    let reader = IdentityReader::new(Context { fs: Fs::real(), ..machine.context.clone() }, source);
+    assert_eq!(subject(&reader).await, "CN=me");
+    store("renewed");
+    assert_eq!(subject(&reader).await, "CN=renewed");
+    assert!(!format!("{reader:?}").contains("hunter2"));
+}
+
 #[test]
 fn the_cache_knows_a_renewed_certificate_and_no_other() {
     let machine = Machine::new();
