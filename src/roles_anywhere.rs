@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rolecall_core::cache::{Interactive, Ownership};
 use rolecall_core::endpoint::{EndpointOptions, Overrides, Service};
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::profile::{Origin, Plan, ProfileSet, Source};
@@ -204,7 +205,6 @@ impl Call {
         let request = &self.options.request;
         // What is wrong with a request, the provider says.
         let region = request.signing_region().map(|region| region.to_string()).unwrap_or_default();
-        let identity = self.provider().map(|provider| provider.cache_identity());
         Source::RolesAnywhere {
             certificate: match &self.options.identity {
                 Asker::Source(source) => source.place().unwrap_or_default(),
@@ -214,9 +214,16 @@ impl Call {
             profile_arn: request.profile_arn.clone(),
             role_arn: request.role_arn.clone(),
             region,
-            identity: identity.unwrap_or_default(),
+            identity: self.cache_identity(),
             set_by,
         }
+    }
+
+    /// Who asks for what; `None` if nothing of it may lie in the shared cache: what came from an
+    /// unverified other side is not for those who verify it.
+    fn cache_identity(&self) -> Option<String> {
+        let provider = self.provider().ok().filter(|_| !self.options.no_verify_ssl)?;
+        provider.cache_identity()
     }
 
     fn provider(&self) -> Result<RolesAnywhereProvider> {
@@ -247,11 +254,26 @@ impl Asked {
         Duration::from_secs(seconds.unwrap_or(RolesAnywhere::DEFAULT_DURATION).into())
     }
 
-    /// Whether a person may be asked for a password or a PIN.
-    pub(crate) fn may_ask(&self, context: &Context) -> bool {
+    /// Whether a person may be asked for a password or a PIN. The key is looked at for that, if it
+    /// matters.
+    pub(crate) fn interactive(&self, context: &Context) -> Interactive {
         match self.call.as_ref().map(|call| &call.options.identity) {
-            Some(Asker::Source(source)) => source.may_ask(context),
-            Some(Asker::Identity(_)) | None => false,
+            Some(Asker::Source(source)) => {
+                let (source, context) = (source.clone(), context.clone());
+                Interactive::when(move || source.may_ask(&context))
+            }
+            Some(Asker::Identity(_)) | None => false.into(),
+        }
+    }
+
+    /// Whether `identity` still asks, whose the slots in the cache are.
+    pub(crate) fn ownership(&self, identity: Option<&str>) -> Option<Ownership> {
+        let (call, identity) = (self.call.clone()?, identity?.to_owned());
+        match &call.options.identity {
+            Asker::Source(_) => {
+                Some(Ownership::new(move || call.cache_identity().as_ref() == Some(&identity)))
+            }
+            Asker::Identity(_) => None,
         }
     }
 
