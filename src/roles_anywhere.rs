@@ -277,6 +277,14 @@ impl Asked {
         }
     }
 
+    /// The profile's line, if it is one's.
+    fn origin(&self) -> Option<&Origin> {
+        match &self.helper {
+            Some(Source::Process { origin, .. }) => Some(origin),
+            _ => None,
+        }
+    }
+
     /// What is worth knowing about how it is done.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let finding = |origin: Option<&Origin>, message: String, help: &str| {
@@ -291,10 +299,7 @@ impl Asked {
                 "see `rolecall credential-process --help` for what this program knows",
             ));
         }
-        let origin = match &self.helper {
-            Some(Source::Process { origin, .. }) => Some(origin),
-            _ => None,
-        };
+        let origin = self.origin();
         if self.call.as_ref().is_some_and(|call| call.options.no_verify_ssl) {
             findings.push(finding(
                 origin,
@@ -313,7 +318,10 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
     let mut native = call.provider()?;
     native.retry = setup.retry()?;
     if call.options.no_verify_ssl {
-        tracing::warn!("--no-verify-ssl: whoever is in between can take the credentials");
+        tracing::warn!(
+            "--no-verify-ssl: the other side is not verified, and whoever is in between can take \
+             these credentials; name its authority with AWS_CA_BUNDLE instead"
+        );
     }
     let helper = match &asked.helper {
         Some(Source::Process { profile, command, account_id, origin }) => {
@@ -329,26 +337,41 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
 }
 
 /// Says what is wrong with a plan's request and identity, as far as no password or PIN is needed
-/// for that.
-pub(crate) fn check(setup: &Setup) -> Result<()> {
+/// for that; or what will be soon.
+pub(crate) fn check(setup: &Setup) -> Result<Option<Finding>> {
+    let asked = &setup.roles_anywhere;
+    asked.call()?.options.request.check()?;
+    let now = setup.context.clock.now();
+    match identity_at_rest(setup) {
+        // AWS's program can use it.
+        Err(error) if is_not_supported(&error) && asked.helper.is_some() => Ok(None),
+        Err(error) => Err(error),
+        Ok(None) => Ok(None),
+        Ok(Some(identity)) => {
+            identity.check(now)?;
+            Ok(identity.ends_soon(now).map(|soon| Finding {
+                help: Some("renew it: its key and name can stay".to_owned()),
+                ..Finding::at(asked.origin().cloned(), soon)
+            }))
+        }
+    }
+}
+
+/// The identity, if it can be read without a person, a token or a pipe.
+fn identity_at_rest(setup: &Setup) -> Result<Option<Identity>> {
     let call = setup.roles_anywhere.call()?;
-    call.options.request.check()?;
     let provider = call.provider()?;
     if let Asker::Source(source) = &call.options.identity
         && (source.may_ask(&setup.context) || !source.is_at_rest(&setup.context))
     {
-        return Ok(());
+        return Ok(None);
     }
     // On a thread of its own: the caller's may be in a runtime.
     let read = || crate::block_on(provider.identity())?;
     let identity = std::thread::scope(|scope| scope.spawn(read).join());
     let failed =
         |_| CredentialsError::new(ErrorKind::Internal, "Roles Anywhere", "it could not be read");
-    match identity.map_err(failed)? {
-        // AWS's program can use it.
-        Err(error) if is_not_supported(&error) && setup.roles_anywhere.helper.is_some() => Ok(()),
-        identity => identity?.check(setup.context.clock.now()),
-    }
+    identity.map_err(failed)?.map(Some)
 }
 
 /// Runs AWS's program for a profile whose key only that can use.

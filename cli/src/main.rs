@@ -7,6 +7,7 @@ mod commands;
 mod helper_flags;
 mod output;
 mod shorthand;
+mod talk;
 
 use std::process::ExitCode;
 
@@ -28,10 +29,10 @@ fn main() -> ExitCode {
     match &args.command {
         _ if args.global.debug => start_log(LevelFilter::TRACE),
         // What fails while nobody looks is told too.
-        Command::Serve(_) | Command::Exec(ExecArgs { serve: true, .. }) => {
+        Command::Serve(_) | Command::Update(_) | Command::Exec(ExecArgs { serve: true, .. }) => {
             start_log(LevelFilter::WARN)
         }
-        _ => {}
+        _ => talk::start(),
     }
     match run(&args) {
         Ok(code) => code,
@@ -47,8 +48,8 @@ fn as_helper(arguments: Vec<std::ffi::OsString>) -> ExitCode {
     };
     match verb {
         _ if options.debug => start_log(LevelFilter::TRACE),
-        HelperVerb::Serve => start_log(LevelFilter::WARN),
-        _ => {}
+        HelperVerb::Serve | HelperVerb::Update => start_log(LevelFilter::WARN),
+        _ => talk::start(),
     }
     commands::helper::run(verb, options).unwrap_or_else(|failure| failure.report(ErrorFormat::Text))
 }

@@ -94,7 +94,11 @@ impl RolesAnywhereProvider {
     pub async fn create_session(&self) -> Result<Session> {
         self.request.check()?;
         let identity = self.identity().await?;
-        identity.check(self.context.clock.now())?;
+        let now = self.context.clock.now();
+        identity.check(now)?;
+        if let Some(soon) = identity.ends_soon(now) {
+            tracing::warn!("{soon}");
+        }
         if let Some(oddity) = self.request.oddity() {
             tracing::warn!("{oddity}");
         }
