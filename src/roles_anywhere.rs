@@ -393,3 +393,6 @@ impl ProvideCredentials for OrHelper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
