@@ -141,7 +141,18 @@ impl Explanation {
         }));
         #[cfg(feature = "roles-anywhere")]
         self.warnings.extend(setup.roles_anywhere.findings());
-        self.problems.extend(source_error(setup, plan).map(|error| Finding {
+        let source_error = match &plan.source {
+            #[cfg(feature = "roles-anywhere")]
+            Source::RolesAnywhere { .. } => match roles_anywhere::check(setup) {
+                Ok(soon) => {
+                    self.warnings.extend(soon);
+                    None
+                }
+                Err(error) => Some(error),
+            },
+            _ => source_error(setup, plan),
+        };
+        self.problems.extend(source_error.map(|error| Finding {
             file: source_origin(&plan.source).cloned(),
             ..Finding::from(&error)
         }));
@@ -160,7 +171,7 @@ impl Explanation {
         }
         let Ok(provider) = resolve::provider(setup, plan) else { return };
         let window = RefreshWindow::for_lifetime(resolve::lifetime(plan));
-        let early = if provider.is_interactive { window.mandatory } else { window.advisory };
+        let early = if provider.interactive.is_so() { window.mandatory } else { window.advisory };
         self.cached = match provider.ready().and_then(|credentials| credentials.expires_at()) {
             Some(until) => Cached::Good { renewed_from: until - early, until },
             None => Cached::Nothing,
@@ -265,8 +276,6 @@ fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
         Source::Sso { .. } if sso::role(&plan.source).is_some() => {
             sso::provider(setup, &plan.source).and_then(|provider| provider.check()).err()
         }
-        #[cfg(feature = "roles-anywhere")]
-        Source::RolesAnywhere { .. } => roles_anywhere::check(setup).err(),
         Source::Imds => setup.imds.as_ref().err().cloned(),
         Source::Container => ContainerEndpoint::from_env(&context.env).err(),
         _ => missing_source(plan),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
-use rolecall_core::cache::{CacheFolder, DiskCache, MemoryCache, RoleCacheKey, Slot, own_name};
+use rolecall_core::cache::{
+    CacheFolder, DiskCache, Interactive, MemoryCache, Ownership, RoleCacheKey, Slot, own_name,
+};
 use rolecall_core::profile::{
     Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, aws_folder, nothing_found,
     problems,
@@ -53,9 +55,9 @@ pub(crate) fn provider_on(
     }
     let mut resolver = Resolver::new(setup, plan)?;
     // Each is kept in memory: a call that is tried again asks its source again.
-    let kept = |provider, is_interactive| {
+    let kept = |provider, interactive| {
         let mut cache = MemoryCache::new(&setup.context, provider);
-        cache.is_interactive = is_interactive;
+        cache.interactive = interactive;
         Arc::new(cache)
     };
     let is_given = source.is_some();
@@ -63,16 +65,20 @@ pub(crate) fn provider_on(
         (Source::StaticKeys { access_key_id, .. }, keys) if !is_given => {
             let keys = MemoryCache::rereading(&setup.context, keys, KEYS_REREAD_AFTER);
             let keys = Arc::new(keys);
-            resolver.planned_keys = Some((keys.clone(), access_key_id.clone()));
+            let (now, planned) = (keys.clone(), access_key_id.clone());
+            // What comes of other keys is not what the slots' fingerprints say.
+            let is_same =
+                move || now.look().is_none_or(|(_, keys)| keys.access_key_id() == planned);
+            resolver.ownership = Some(Ownership::at_hand(is_same));
             keys
         }
-        (_, source) => kept(source, resolver.is_interactive(0)),
+        (_, source) => kept(source, resolver.interactive(0)),
     };
     if let Some(session) = resolver.mfa_session(&provider)? {
-        provider = kept(session, true);
+        provider = kept(session, true.into());
     }
     for (number, hop) in plan.hops.iter().enumerate() {
-        provider = kept(resolver.hop(number, hop, provider)?, resolver.is_interactive(number + 1));
+        provider = kept(resolver.hop(number, hop, provider)?, resolver.interactive(number + 1));
     }
     Ok(provider)
 }
@@ -97,13 +103,15 @@ struct Resolver<'a> {
     cache: Option<CacheFolder>,
     /// Whose credentials STS hands out; empty if the plan does not need it.
     authority: String,
-    /// Keys that may come to be others than those of the plan, and the id of those.
-    planned_keys: Option<(Arc<MemoryCache>, String)>,
+    source_interactive: Interactive,
+    /// For a source that can become another's.
+    ownership: Option<Ownership>,
 }
 
 impl<'a> Resolver<'a> {
     fn new(setup: &'a Setup, plan: &'a Plan) -> Result<Self> {
-        let folder = aws_folder(&setup.context.env).filter(|_| setup.use_disk_cache);
+        let is_known = !matches!(plan.source, Source::RolesAnywhere { identity: None, .. });
+        let folder = aws_folder(&setup.context.env).filter(|_| setup.use_disk_cache && is_known);
         let authority = match &setup.sts {
             _ if !StsSettings::are_needed_by(plan) => String::new(),
             Err(error) => return Err(error.clone()),
@@ -117,8 +125,17 @@ impl<'a> Resolver<'a> {
                 sts.authority.clone()
             }
         };
+        let (source_interactive, ownership) = match &plan.source {
+            Source::Sso { .. } | Source::Saml { .. } => (true.into(), None),
+            #[cfg(feature = "roles-anywhere")]
+            Source::RolesAnywhere { identity, .. } => {
+                let asked = &setup.roles_anywhere;
+                (asked.interactive(&setup.context), asked.ownership(identity.as_deref()))
+            }
+            _ => (false.into(), None),
+        };
         let cache = folder.map(|folder| CacheFolder::below(&folder));
-        Ok(Self { setup, plan, cache, authority, planned_keys: None })
+        Ok(Self { setup, plan, cache, authority, source_interactive, ownership })
     }
 
     fn source(&self) -> Result<SharedProvider> {
@@ -192,7 +209,7 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .collect();
         let fingerprint = self.fingerprint(&[]);
-        let slot = slot(&key, other_names, fingerprint, false);
+        let slot = slot(&key, other_names, fingerprint, false.into());
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
@@ -223,8 +240,8 @@ impl<'a> Resolver<'a> {
         let parts = [("RoleArn", role_arn.as_str()), ("DurationSeconds", &seconds)];
         let key =
             RoleCacheKey { role_arn, duration_seconds: *duration_seconds, ..Default::default() };
-        let is_interactive = self.is_interactive(0);
-        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), is_interactive);
+        let interactive = self.interactive(0);
+        let slot = slot(&key, Vec::new(), self.fingerprint(&[]), interactive);
         let slot = Slot { name: own_name("saml", &parts), ..slot };
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
@@ -242,7 +259,7 @@ impl<'a> Resolver<'a> {
             about: format!("SSO role {} in account {}", role.role_name, role.account_id),
             lifetime: sso::LONGEST_SESSION,
             account_id: Some(role.account_id),
-            is_interactive: self.is_interactive(0),
+            interactive: self.interactive(0),
             provider_type: Some("sso"),
         };
         Ok(self.cached(slot, place, Arc::new(provider)))
@@ -259,12 +276,13 @@ impl<'a> Resolver<'a> {
         };
         let provider = roles_anywhere::provider(self.setup)
             .map_err(|error| error.with_place(place.as_str()))?;
+        let Some(identity) = identity else { return Ok(Arc::new(Placed { place, provider })) };
         let key = RoleCacheKey { role_arn, ..RoleCacheKey::default() };
         let asked = &self.setup.roles_anywhere;
         let slot = Slot {
             name: own_name("roles-anywhere", &[("Identity", identity)]),
             lifetime: asked.lifetime(),
-            ..slot(&key, Vec::new(), digest_of(identity), self.is_interactive(0))
+            ..slot(&key, Vec::new(), digest_of(identity), self.interactive(0))
         };
         Ok(self.cached(slot, place, provider))
     }
@@ -286,7 +304,7 @@ impl<'a> Resolver<'a> {
             about: format!("MFA session of {serial}"),
             lifetime: mfa::SESSION_LIFETIME,
             account_id: None,
-            is_interactive: true,
+            interactive: true.into(),
             provider_type: None,
         };
         let provider = MfaSessionProvider::with_client(client, keys.clone(), serial);
@@ -317,21 +335,18 @@ impl<'a> Resolver<'a> {
             web_identity_token: None,
         };
         let fingerprint = self.fingerprint(&self.plan.hops[..number]);
-        let is_interactive = self.is_interactive(number + 1);
-        let slot = slot(&key, Vec::new(), fingerprint, is_interactive);
+        let interactive = self.interactive(number + 1);
+        let slot = slot(&key, Vec::new(), fingerprint, interactive);
         Ok(self.cached(slot, place, Arc::new(provider)))
     }
 
     /// Whether getting the credentials of the first `hops` roles of the plan, or of its source with
     /// none, may ask a person: for an MFA code, the PIN of a key, or to sign in.
-    fn is_interactive(&self, hops: usize) -> bool {
-        let source_may_ask = match self.plan.source {
-            Source::Sso { .. } | Source::Saml { .. } => true,
-            #[cfg(feature = "roles-anywhere")]
-            Source::RolesAnywhere { .. } => self.setup.roles_anywhere.may_ask(&self.setup.context),
-            _ => false,
-        };
-        source_may_ask || self.plan.hops[..hops].iter().any(|hop| hop.mfa_serial.is_some())
+    fn interactive(&self, hops: usize) -> Interactive {
+        match self.plan.hops[..hops].iter().any(|hop| hop.mfa_serial.is_some()) {
+            true => true.into(),
+            false => self.source_interactive.clone(),
+        }
     }
 
     fn cached(&self, slot: Slot, place: String, provider: SharedProvider) -> SharedProvider {
@@ -340,11 +355,9 @@ impl<'a> Resolver<'a> {
             None => provider,
             Some(folder) => {
                 let context = self.setup.context.clone();
-                let cache = DiskCache::new(context, folder.clone(), slot, provider);
-                match self.planned_keys.clone() {
-                    Some((keys, id)) => Arc::new(cache.while_keys_are(keys, id)),
-                    None => Arc::new(cache),
-                }
+                let mut cache = DiskCache::new(context, folder.clone(), slot, provider);
+                cache.ownership.clone_from(&self.ownership);
+                Arc::new(cache)
             }
         }
     }
@@ -376,7 +389,7 @@ fn slot(
     key: &RoleCacheKey<'_>,
     other_names: Vec<String>,
     fingerprint: String,
-    is_interactive: bool,
+    interactive: Interactive,
 ) -> Slot {
     let is_account = |text: &&str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
     let seconds = key.duration_seconds.unwrap_or(DEFAULT_DURATION);
@@ -387,7 +400,7 @@ fn slot(
         about: key.role_arn.to_owned(),
         lifetime: Duration::from_secs(seconds.into()),
         account_id: key.role_arn.split(':').nth(4).filter(is_account).map(str::to_owned),
-        is_interactive,
+        interactive,
         provider_type: None,
     }
 }

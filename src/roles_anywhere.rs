@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rolecall_core::cache::{Interactive, Ownership};
 use rolecall_core::endpoint::{EndpointOptions, Overrides, Service};
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::profile::{Origin, Plan, ProfileSet, Source};
@@ -204,7 +205,6 @@ impl Call {
         let request = &self.options.request;
         // What is wrong with a request, the provider says.
         let region = request.signing_region().map(|region| region.to_string()).unwrap_or_default();
-        let identity = self.provider().map(|provider| provider.cache_identity());
         Source::RolesAnywhere {
             certificate: match &self.options.identity {
                 Asker::Source(source) => source.place().unwrap_or_default(),
@@ -214,9 +214,16 @@ impl Call {
             profile_arn: request.profile_arn.clone(),
             role_arn: request.role_arn.clone(),
             region,
-            identity: identity.unwrap_or_default(),
+            identity: self.cache_identity(),
             set_by,
         }
+    }
+
+    /// Who asks for what; `None` if nothing of it may lie in the shared cache: what came from an
+    /// unverified other side is not for those who verify it.
+    fn cache_identity(&self) -> Option<String> {
+        let provider = self.provider().ok().filter(|_| !self.options.no_verify_ssl)?;
+        provider.cache_identity()
     }
 
     fn provider(&self) -> Result<RolesAnywhereProvider> {
@@ -247,11 +254,34 @@ impl Asked {
         Duration::from_secs(seconds.unwrap_or(RolesAnywhere::DEFAULT_DURATION).into())
     }
 
-    /// Whether a person may be asked for a password or a PIN.
-    pub(crate) fn may_ask(&self, context: &Context) -> bool {
+    /// Whether a person may be asked for a password or a PIN. The key is looked at for that, if it
+    /// matters.
+    pub(crate) fn interactive(&self, context: &Context) -> Interactive {
         match self.call.as_ref().map(|call| &call.options.identity) {
-            Some(Asker::Source(source)) => source.may_ask(context),
-            Some(Asker::Identity(_)) | None => false,
+            Some(Asker::Source(source)) => {
+                let (source, context) = (source.clone(), context.clone());
+                Interactive::when(move || source.may_ask(&context))
+            }
+            Some(Asker::Identity(_)) | None => false.into(),
+        }
+    }
+
+    /// Whether `identity` still asks, whose the slots in the cache are.
+    pub(crate) fn ownership(&self, identity: Option<&str>) -> Option<Ownership> {
+        let (call, identity) = (self.call.clone()?, identity?.to_owned());
+        match &call.options.identity {
+            Asker::Source(_) => {
+                Some(Ownership::new(move || call.cache_identity().as_ref() == Some(&identity)))
+            }
+            Asker::Identity(_) => None,
+        }
+    }
+
+    /// The profile's line, if it is one's.
+    fn origin(&self) -> Option<&Origin> {
+        match &self.helper {
+            Some(Source::Process { origin, .. }) => Some(origin),
+            _ => None,
         }
     }
 
@@ -269,10 +299,7 @@ impl Asked {
                 "see `rolecall credential-process --help` for what this program knows",
             ));
         }
-        let origin = match &self.helper {
-            Some(Source::Process { origin, .. }) => Some(origin),
-            _ => None,
-        };
+        let origin = self.origin();
         if self.call.as_ref().is_some_and(|call| call.options.no_verify_ssl) {
             findings.push(finding(
                 origin,
@@ -291,7 +318,10 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
     let mut native = call.provider()?;
     native.retry = setup.retry()?;
     if call.options.no_verify_ssl {
-        tracing::warn!("--no-verify-ssl: whoever is in between can take the credentials");
+        tracing::warn!(
+            "--no-verify-ssl: the other side is not verified, and whoever is in between can take \
+             these credentials; name its authority with AWS_CA_BUNDLE instead"
+        );
     }
     let helper = match &asked.helper {
         Some(Source::Process { profile, command, account_id, origin }) => {
@@ -307,26 +337,41 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
 }
 
 /// Says what is wrong with a plan's request and identity, as far as no password or PIN is needed
-/// for that.
-pub(crate) fn check(setup: &Setup) -> Result<()> {
+/// for that; or what will be soon.
+pub(crate) fn check(setup: &Setup) -> Result<Option<Finding>> {
+    let asked = &setup.roles_anywhere;
+    asked.call()?.options.request.check()?;
+    let now = setup.context.clock.now();
+    match identity_at_rest(setup) {
+        // AWS's program can use it.
+        Err(error) if is_not_supported(&error) && asked.helper.is_some() => Ok(None),
+        Err(error) => Err(error),
+        Ok(None) => Ok(None),
+        Ok(Some(identity)) => {
+            identity.check(now)?;
+            Ok(identity.ends_soon(now).map(|soon| Finding {
+                help: Some("renew it: its key and name can stay".to_owned()),
+                ..Finding::at(asked.origin().cloned(), soon)
+            }))
+        }
+    }
+}
+
+/// The identity, if it can be read without a person, a token or a pipe.
+fn identity_at_rest(setup: &Setup) -> Result<Option<Identity>> {
     let call = setup.roles_anywhere.call()?;
-    call.options.request.check()?;
     let provider = call.provider()?;
     if let Asker::Source(source) = &call.options.identity
         && (source.may_ask(&setup.context) || !source.is_at_rest(&setup.context))
     {
-        return Ok(());
+        return Ok(None);
     }
     // On a thread of its own: the caller's may be in a runtime.
     let read = || crate::block_on(provider.identity())?;
     let identity = std::thread::scope(|scope| scope.spawn(read).join());
     let failed =
         |_| CredentialsError::new(ErrorKind::Internal, "Roles Anywhere", "it could not be read");
-    match identity.map_err(failed)? {
-        // AWS's program can use it.
-        Err(error) if is_not_supported(&error) && setup.roles_anywhere.helper.is_some() => Ok(()),
-        identity => identity?.check(setup.context.clock.now()),
-    }
+    identity.map_err(failed)?.map(Some)
 }
 
 /// Runs AWS's program for a profile whose key only that can use.
@@ -348,3 +393,6 @@ impl ProvideCredentials for OrHelper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

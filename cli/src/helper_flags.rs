@@ -10,7 +10,7 @@ use rolecall::rolesanywhere::command_line::{
 use rolecall::{Context, CredentialsError, RolesAnywhereOptions};
 
 use crate::args::{Args, Global};
-use crate::output::{Failure, warn, warn_of_exposed};
+use crate::output::{Failure, warn_of_exposed};
 
 /// Those that are global here.
 const GLOBAL: [&str; 2] = ["region", "debug"];
@@ -116,16 +116,10 @@ pub(crate) fn bad_usage(error: &BadUsage) -> ! {
     usage(ErrorKind::ValueValidation, &error.to_string())
 }
 
-/// What a call of Roles Anywhere is made from. Says what about it is dangerous.
+/// What a call of Roles Anywhere is made from.
 pub(crate) fn certificate(mut options: HelperOptions) -> Result<RolesAnywhereOptions, Failure> {
     options.check_request().unwrap_or_else(|error| bad_usage(&error));
     check(&mut options)?;
-    if options.no_verify_ssl {
-        warn(
-            "WARNING: --no-verify-ssl: the other side is not verified, and whoever is in between \
-             can take these credentials; name its authority with AWS_CA_BUNDLE instead",
-        );
-    }
     Ok(options.into())
 }
 

@@ -7,6 +7,7 @@ mod commands;
 mod helper_flags;
 mod output;
 mod shorthand;
+mod talk;
 
 use std::process::ExitCode;
 
@@ -31,12 +32,12 @@ fn main() -> ExitCode {
     match &args.command {
         _ if args.global.debug => start_log(LevelFilter::TRACE),
         // What fails while nobody looks is told too.
-        Command::Serve(_) | Command::Exec(ExecArgs { serve: true, .. }) => {
+        Command::Serve(_) | Command::Update(_) | Command::Exec(ExecArgs { serve: true, .. }) => {
             start_log(LevelFilter::WARN)
         }
         Command::Lease(lease) if lease.is_worker() => start_log(LevelFilter::INFO),
         Command::Lease(_) => start_log(LevelFilter::WARN),
-        _ => {}
+        _ => talk::start(),
     }
     match run(&args) {
         Ok(code) => code,
@@ -52,8 +53,8 @@ fn as_helper(arguments: Vec<std::ffi::OsString>) -> ExitCode {
     };
     match verb {
         _ if options.debug => start_log(LevelFilter::TRACE),
-        HelperVerb::Serve => start_log(LevelFilter::WARN),
-        _ => {}
+        HelperVerb::Serve | HelperVerb::Update => start_log(LevelFilter::WARN),
+        _ => talk::start(),
     }
     commands::helper::run(verb, options).unwrap_or_else(|failure| failure.report(ErrorFormat::Text))
 }

@@ -213,11 +213,84 @@ fn the_other_side_is_verified_unless_a_user_insists() {
     let refused = sandbox.run(&args);
     assert_eq!(refused.code(), 6, "{refused:?}");
     assert!(refused.stderr.contains("certificate"), "{refused:?}");
-    let insisted = sandbox.run(&[&args[..], &["--no-verify-ssl", "--no-cache"]].concat());
-    assert!(insisted.stderr.contains("WARNING: --no-verify-ssl"), "{insisted:?}");
-    insisted.json();
+    let insisted = sandbox.run(&[&args[..], &["--no-verify-ssl"]].concat());
+    let warning = "rolecall: warning: --no-verify-ssl: the other side is not verified";
+    assert_eq!(insisted.stderr.matches(warning).count(), 1, "{insisted:?}");
+    let unverified = insisted.json();
+    // So does a profile's line, by whichever command it is run.
+    add_profile(&sandbox, "host", &format!("--endpoint {url} --no-verify-ssl"));
+    for command in [
+        &["export", "--profile", "host"][..],
+        &["credential-process", "--profile", "host"],
+        &["exec", "--profile", "host", "--", "true"],
+    ] {
+        let finished = sandbox.run(command).good();
+        assert_eq!(finished.stderr.matches(warning).count(), 1, "{command:?}: {finished:?}");
+    }
+    let listed = sandbox.run(&["cache", "list", "--json"]).json();
+    assert_eq!(listed["entries"], serde_json::json!([]));
+    // Who verifies is not given what others got unverified.
+    assert_eq!(sandbox.run(&args).code(), 6);
     let sandbox = sandbox.set("AWS_CA_BUNDLE", authority.to_str().unwrap());
-    sandbox.run(&args).json();
+    assert_ne!(sandbox.run(&args).json(), unverified);
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_told_when_it_is_used_and_explained() {
+    let sandbox = Sandbox::with_certificate();
+    add_profile(&sandbox, "host", "");
+    let soon = NewCertificate { not_after: 3 * 3600, not_before: -90 * 3600, ..Default::default() };
+    sandbox.issue("host", &soon);
+    let warning = "rolecall: warning: the certificate ends soon: CN=workload,";
+    let cold = sandbox.export("host").good();
+    assert!(cold.stderr.contains(warning) && cold.stderr.contains("in 2 hours"), "{cold:?}");
+    // What is in the cache is all the same.
+    assert_eq!(sandbox.export("host").good().stderr, "");
+    let update = [&["update", "--once", "--no-cache", "--profile", "x"], &flags()[..]].concat();
+    let update = sandbox.run(&update).good();
+    assert!(update.stderr.contains("the certificate ends soon"), "{update:?}");
+    let explained = sandbox.run(&["explain", "--profile", "host", "--json"]).good();
+    assert_eq!(explained.stderr, "");
+    let explained = explained.json();
+    let found = &explained["warnings"][0];
+    let message = found["message"].as_str().unwrap();
+    assert!(message.contains("ends soon") && message.ends_with("in 2 hours"), "{found}");
+    assert!(found["help"].as_str().unwrap().contains("renew"), "{found}");
+    assert_eq!(explained["problems"], serde_json::json!([]));
+}
+
+/// The next one may be another.
+#[test]
+fn what_comes_through_a_pipe_is_not_kept_for_the_next() {
+    let sandbox = Sandbox::with_certificate();
+    let agent = NewCertificate { common_name: "build-agent".into(), ..Default::default() };
+    sandbox.issue("agent", &agent);
+    let run = |name: &str| {
+        let read = |end: &str| fs::read_to_string(sandbox.home().join(format!("{name}.{end}")));
+        let identity = ["credential-process", "--certificate", "-"];
+        let args = [&identity[..], &request_flags(names::WORKLOAD)].concat();
+        let input = read("pem").unwrap() + &read("key").unwrap();
+        sandbox.run_with_input(&args, &input).json()["AccessKeyId"].clone()
+    };
+    assert_ne!(run("host"), run("agent"));
+    assert_eq!(calls(&sandbox), 2);
+}
+
+#[test]
+fn a_warm_call_opens_no_key() {
+    use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+    let sandbox = Sandbox::with_certificate();
+    let args = [&["credential-process"], &flags()[..]].concat();
+    let first = sandbox.run(&args).json();
+    let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+    inotify::add_watch(&watch, sandbox.home().join("host.key"), WatchFlags::OPEN).unwrap();
+    assert_eq!(sandbox.run(&args).json(), first);
+    let mut opened = [0; 256];
+    let none = rustix::io::read(&watch, &mut opened).unwrap_err();
+    assert_eq!(none, rustix::io::Errno::AGAIN);
+    // It would be seen.
+    sandbox.run(&[&args[..], &["--no-cache"]].concat()).good();
+    assert!(rustix::io::read(&watch, &mut opened).unwrap() > 0);
 }
 
 #[test]

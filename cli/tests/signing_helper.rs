@@ -295,15 +295,38 @@ fn a_selector_chooses_among_several_certificates() {
         let url = sandbox.kit.url();
         let args = [
             &["credential-process", "--certificate", "all.pem", "--private-key", "two.key"][..],
-            &["--endpoint", &url, "--no-cache", "--cert-selector", selector],
+            &["--endpoint", &url, "--cert-selector", selector],
             &crate::support::request_flags(names::WORKLOAD),
         ];
         sandbox.run(&args.concat())
     };
-    print(&format!("Key=x509Serial,Value={}", two.serial_hex)).good();
+    let second = print(&format!("Key=x509Serial,Value={}", two.serial_hex)).json();
     let other = print(&format!("Key=x509Serial,Value={}", one.serial_hex));
     assert_eq!(other.code(), 4, "{other:?}");
     assert_eq!(print("Key=x509Serial").code(), 4);
+    // Each key has its own session, also where all certificates lie in one file.
+    sandbox.file("one.key", one.private_key.as_ref().unwrap().expose());
+    let with_key = |key: &str| {
+        let url = sandbox.kit.url();
+        let args = ["credential-process", "--certificate", "all.pem", "--private-key", key];
+        let args = [&args[..], &["--endpoint", &url]].concat();
+        let request = crate::support::request_flags(names::WORKLOAD);
+        sandbox.run(&[&args[..], &request].concat()).json()["AccessKeyId"].clone()
+    };
+    let (first_key, second_key) = (with_key("one.key"), with_key("two.key"));
+    assert_ne!(first_key, second_key);
+    assert_ne!(second["AccessKeyId"], first_key);
+    assert_eq!((with_key("one.key"), with_key("two.key")), (first_key, second_key));
+    // What is read of the file is what is selected.
+    let data = |selector: &str| {
+        let args = ["read-certificate-data", "--certificate", "all.pem", "--cert-selector"];
+        sandbox.run(&[&args[..], &[selector]].concat())
+    };
+    let serial = data(&format!("Key=x509Serial,Value={}", two.serial_hex)).json();
+    assert_eq!(serial["serialNumber"], two.serial);
+    let listed = data("Key=x509Issuer,Value=CN=nobody");
+    assert_eq!(listed.code(), 4, "{listed:?}");
+    assert!(listed.stderr.contains("CN=nobody`; there are 2: CN=one"), "{listed:?}");
     // To AWS's helper it is one of Windows' store or macOS's.
     let args = ["sign-string", "--cert-selector", "Key=x509Serial,Value=1f"];
     let store = sandbox.start_helper(&args).finish();

@@ -35,14 +35,14 @@ impl SessionCall<'_> {
     /// The canonical request.
     pub fn canonical_request(&self, identity: &Identity) -> String {
         let mut text = Vec::with_capacity(4096);
-        self.canonical(identity, &self.moment()).write(&mut |part| text.extend_from_slice(part));
+        self.canonical(identity, &self.date()).write(&mut |part| text.extend_from_slice(part));
         // All parts are text; the query and the host are the caller's.
         String::from_utf8_lossy(&text).into_owned()
     }
 
     /// The string to sign.
     pub fn string_to_sign(&self, identity: &Identity) -> String {
-        let moment = self.moment();
+        let moment = self.date();
         let hash = self.canonical(identity, &moment).hash();
         string_to_sign(algorithm(identity.signer().kind()), &moment, &self.scope(&moment), &hash)
     }
@@ -52,7 +52,7 @@ impl SessionCall<'_> {
     /// # Errors
     /// The signer's.
     pub async fn authorization(&self, identity: &Identity) -> Result<String> {
-        let moment = self.moment();
+        let moment = self.date();
         let algorithm = algorithm(identity.signer().kind());
         let canonical = self.canonical(identity, &moment);
         let scope = self.scope(&moment);
@@ -73,10 +73,6 @@ impl SessionCall<'_> {
 
     /// `20260102T030405Z`, the value of `X-Amz-Date`.
     pub fn date(&self) -> String {
-        self.moment()
-    }
-
-    fn moment(&self) -> String {
         let at = OffsetDateTime::from(self.time);
         let (month, day) = (u8::from(at.month()), at.day());
         let (hour, minute, second) = (at.hour(), at.minute(), at.second());

@@ -42,7 +42,7 @@ struct Inner {
 impl Identity {
     /// Puts the identity together: the leaf is the certificate with the signer's public key (of
     /// several, the one that is valid at `now` longest); the chain is what stands above it among
-    /// the others, in order, without a root. Certificates that do not belong are left out.
+    /// the others, in order, all ways of cross-signed authorities, without a root. Certificates that do not belong are left out.
     ///
     /// # Errors
     /// `InvalidConfiguration` if no certificate belongs to the key.
@@ -85,7 +85,7 @@ impl Identity {
         &self.0.leaf
     }
 
-    /// The certificates above it, each the issuer of the one before.
+    /// The certificates above it, each the issuer of the one before; then those of other ways up.
     pub fn chain(&self) -> &[Certificate] {
         &self.0.chain
     }

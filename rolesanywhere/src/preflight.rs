@@ -75,8 +75,18 @@ impl RolesAnywhere {
 }
 
 impl Identity {
-    /// Says what is wrong with the certificate at `now`, as AWS would. Logs a warning if it ends
-    /// soon.
+    /// Says so if the certificate ends soon after `now`: when, and in how long.
+    pub fn ends_soon(&self, now: SystemTime) -> Option<String> {
+        let leaf = self.leaf();
+        let left = leaf.not_after().duration_since(now).ok()?;
+        let life = leaf.not_after().duration_since(leaf.not_before()).unwrap_or_default();
+        (left < (life / 10).min(SOON)).then(|| {
+            let end = timestamp::format(leaf.not_after());
+            format!("the certificate ends soon: {leaf} at {end}, in {}", rough(left))
+        })
+    }
+
+    /// Says what is wrong with the certificate at `now`, as AWS would.
     ///
     /// # Errors
     /// `InvalidConfiguration`: not yet valid or expired, an authority's, without the key usage
@@ -122,17 +132,13 @@ fn check_time(leaf: &Certificate, now: SystemTime) -> Result<()> {
         let message = format!("{leaf} is not valid before {start}, and now it is {clock}");
         return Err(invalid(message).with_help("wait, or set this machine's clock if it is wrong"));
     }
-    let end = timestamp::format(leaf.not_after());
-    let Ok(left) = leaf.not_after().duration_since(now) else {
+    if now > leaf.not_after() {
+        let end = timestamp::format(leaf.not_after());
         let since = now.duration_since(leaf.not_after()).unwrap_or_default();
         let message = format!("{leaf} expired at {end}, {} ago; now it is {clock}", rough(since));
         return Err(
             invalid(message).with_help("renew it, or set this machine's clock if it is wrong")
         );
-    };
-    let life = leaf.not_after().duration_since(leaf.not_before()).unwrap_or_default();
-    if left < (life / 10).min(SOON) {
-        tracing::warn!(certificate = %leaf, "the certificate ends soon: at {end}, in {}", rough(left));
     }
     Ok(())
 }

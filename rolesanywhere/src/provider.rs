@@ -94,7 +94,11 @@ impl RolesAnywhereProvider {
     pub async fn create_session(&self) -> Result<Session> {
         self.request.check()?;
         let identity = self.identity().await?;
-        identity.check(self.context.clock.now())?;
+        let now = self.context.clock.now();
+        identity.check(now)?;
+        if let Some(soon) = identity.ends_soon(now) {
+            tracing::warn!("{soon}");
+        }
         if let Some(oddity) = self.request.oddity() {
             tracing::warn!("{oddity}");
         }
@@ -102,20 +106,21 @@ impl RolesAnywhereProvider {
     }
 
     /// A text that tells sessions apart in a cache, and needs no key, PIN or network: where it is
-    /// asked for, who asks ([`IdentityReader::cache_identity`]) and for what.
-    pub fn cache_identity(&self) -> String {
+    /// asked for, who asks ([`IdentityReader::cache_identity`]) and for what. `None` if who asks
+    /// cannot be told beforehand: such a session is not to be cached.
+    pub fn cache_identity(&self) -> Option<String> {
         let request = &self.request;
         let identity = match &self.identity {
             Source::Fixed(identity) => hex::encode(ring::digest::digest(
                 &ring::digest::SHA256,
                 &identity.leaf().holder().concat(),
             )),
-            Source::Read(reader) => reader.cache_identity(),
+            Source::Read(reader) => reader.cache_identity()?,
         };
         let properties = request.instance_properties.iter();
         let properties: Vec<String> =
             properties.map(|(name, value)| format!("{name:?}={value:?}")).collect();
-        [
+        let parts = [
             self.endpoint.url.as_str(),
             &self.endpoint.signing_region,
             &request.trust_anchor_arn,
@@ -125,8 +130,8 @@ impl RolesAnywhereProvider {
             request.role_session_name.as_deref().unwrap_or_default(),
             &properties.join(","),
             &identity,
-        ]
-        .join("\n")
+        ];
+        Some(parts.join("\n"))
     }
 }
 

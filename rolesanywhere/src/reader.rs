@@ -1,23 +1,24 @@
+mod cache_identity;
 mod open;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ring::digest::{Context as Hash, SHA256, digest};
+use ring::digest::{Context as Hash, SHA256};
 use rolecall_core::{
     Context, CredentialsError, ErrorKind, PathKind, Result, Secret, SecretInput, timestamp,
 };
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use crate::material::{Input, Material, place_of};
+use crate::material::{Input, place_of};
 use crate::password::Password;
 use crate::{Certificate, Identity, IdentitySource, SharedSigner, selector};
 
 const PROVIDER: &str = "Roles Anywhere identity";
-/// How often a pair that does not fit is read again while somebody may be writing it, and how long
-/// to wait in between.
+/// How often a pair that does not fit is read while somebody may be writing it, and how long to wait
+/// in between.
 const READINGS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 /// A file that was written less than this ago may be one of a pair that is being replaced.
@@ -149,7 +150,7 @@ impl IdentityReader {
             };
             // A wrong password does not mend itself.
             let may_mend = error.kind() == ErrorKind::InvalidConfiguration;
-            if !may_mend || attempt == READINGS || !self.is_being_written() {
+            if !may_mend || attempt == READINGS || !self.may_be_in_the_making(&state, attempt) {
                 break error;
             }
             attempt += 1;
@@ -185,6 +186,7 @@ impl IdentityReader {
     }
 
     /// The certificates of the certificate's input, in its order; of its key's, if it names none.
+    /// With a selector, those that it matches, or the latest of them if that is meant.
     ///
     /// # Errors
     /// As [`Self::identity`]; also if there is none.
@@ -193,62 +195,16 @@ impl IdentityReader {
         let reading = self.read(&mut state)?;
         let part = reading.certificate.as_ref().or(reading.key.as_ref());
         let part = part.ok_or_else(|| self.nothing())?;
-        Ok(self.open_certificates(part, &mut state).await?.named)
-    }
-
-    /// A text that stays the same for one identity, also when its certificate is renewed, and needs
-    /// neither the key nor a password: it names in the cache whose session it is.
-    ///
-    /// It tells identities apart by who their certificates are for: subject, issuer and alternative
-    /// names. So a renewed certificate goes on with the session that the one before it got, and
-    /// another identity at the same path does not. Where that cannot be seen without a password or
-    /// a PIN (PKCS#12, a token), it is the file's contents or the URI.
-    pub fn cache_identity(&self) -> String {
-        let place = self.place_identity();
+        let named = self.open_certificates(part, &mut state).await?.named;
         match &self.source.selector {
-            Some(selector) => format!("{place} {selector}"),
-            None => place,
+            Some(selector) if self.source.use_latest_expiring => {
+                Ok(vec![selector::choose(&named, selector, true)?.clone()])
+            }
+            Some(selector) => {
+                Ok(selector::matching(&named, selector)?.into_iter().cloned().collect())
+            }
+            None => Ok(named),
         }
-    }
-
-    fn place_identity(&self) -> String {
-        let source = &self.source;
-        let Some(input) = source.certificate.as_ref().or(source.private_key.as_ref()) else {
-            return "nothing".to_owned();
-        };
-        let bytes = match input {
-            // It can be read but once, and that is for the call itself.
-            SecretInput::Stdin => return place_of(input),
-            SecretInput::File(path) if !self.is_plain_file(path) => return place_of(input),
-            _ => match Input::read(input, &self.context) {
-                Ok(Input::Bytes(bytes)) => bytes,
-                Ok(Input::Token(uri)) => return self.token_identity(uri.expose()),
-                Err(_) => return place_of(input),
-            },
-        };
-        let Ok(material) = Material::read(&bytes, "") else { return place_of(input) };
-        let mut hash = Hash::new(&SHA256);
-        let mut add = |part: &[u8]| {
-            hash.update(&part.len().to_be_bytes());
-            hash.update(part);
-        };
-        let all_are_authorities = material.certificates.iter().all(Certificate::is_ca);
-        let leaves = material.certificates.iter().filter(|c| all_are_authorities || !c.is_ca());
-        leaves.flat_map(Certificate::holder).for_each(&mut add);
-        if let Some(der) = &material.pkcs12 {
-            add(digest(&SHA256, der).as_ref());
-        }
-        if material.certificates.is_empty() && material.pkcs12.is_none() {
-            return place_of(input);
-        }
-        hex::encode(&hash.finish().as_ref()[..16])
-    }
-
-    /// The URI without its PIN, and the module.
-    fn token_identity(&self, uri: &str) -> String {
-        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-        let query: Vec<&str> = query.split('&').filter(|part| !part.starts_with("pin-")).collect();
-        format!("{path}?{} {:?}", query.join("&"), self.source.pkcs11_module)
     }
 
     fn is_plain_file(&self, path: &Path) -> bool {
@@ -307,18 +263,21 @@ impl IdentityReader {
             .with_help("give both: --certificate and --private-key")
     }
 
-    /// Whether one of the files was written just now.
-    fn is_being_written(&self) -> bool {
+    /// Whether one of the files was written just now, or may have been: `mv` and `cp -p` keep the
+    /// time of what they put there. So with nothing to go on with, any is read twice.
+    fn may_be_in_the_making(&self, state: &State, attempt: u32) -> bool {
         let source = &self.source;
         let inputs = [&source.certificate, &source.private_key, &source.intermediates];
         let now = self.context.clock.local_now();
+        let is_first = attempt == 1 && !state.current.as_ref().is_some_and(|c| self.is_valid(c));
         inputs.into_iter().flatten().any(|input| {
             let SecretInput::File(path) = input else { return false };
             match self.context.fs.facts(path) {
                 // A time ahead of ours may be a recent one too.
-                Ok(Some(facts)) => facts
-                    .modified
-                    .is_some_and(|at| now.duration_since(at).unwrap_or_default() < FRESH),
+                Ok(Some(facts)) if facts.kind == PathKind::File => {
+                    let is_fresh = |at| now.duration_since(at).unwrap_or_default() < FRESH;
+                    is_first || facts.modified.is_some_and(is_fresh)
+                }
                 _ => false,
             }
         })

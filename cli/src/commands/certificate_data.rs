@@ -13,18 +13,20 @@ pub(crate) fn run(global: &Global, flags: &IdentityFlags) -> Result<ExitCode, Fa
     run_for(global, flags.options(global))
 }
 
-/// Prints what a certificate says, or a token's certificates in a list, as AWS's helper does.
+/// Prints what a certificate says, or in a list the certificates of a token or those that a selector
+/// matches, as AWS's helper does.
 pub(crate) fn run_for(global: &Global, mut options: HelperOptions) -> Result<ExitCode, Failure> {
     options.check_identity().unwrap_or_else(|error| bad_usage(&error));
     check(&mut options)?;
     let reader = IdentityReader::new(Context::real(), options.identity.clone());
     let certificates = rolecall::block_on(reader.certificates())??;
     let is_in_token = options.identity.place().is_some_and(|place| place.starts_with("pkcs11:"));
-    if is_in_token && !global.json {
+    let is_list = is_in_token || (options.identity.selector.is_some() && certificates.len() > 1);
+    if is_list && !global.json {
         return print(&matching_identities(&certificates));
     }
     let data: Vec<_> = certificates.iter().map(read_certificate_data).collect();
-    match (is_in_token, data.first()) {
+    match (is_list, data.first()) {
         (false, Some(first)) if !global.json => print(&json!(first).to_string()),
         (false, Some(first)) => print_json(&json!(first)),
         _ => print_json(&json!(data)),

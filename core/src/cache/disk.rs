@@ -1,13 +1,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
 use super::entry::{self, Entry, Ours};
 use super::failure::FailureNote;
-use super::{Freshness, MemoryCache, RefreshWindow, Turn};
+use super::{Freshness, Interactive, Ownership, RefreshWindow, Turn};
 use crate::{
     Context, Credentials, CredentialsError, ErrorKind, FileLock, Fs, ProvideCredentials, Result,
     SharedProvider, timestamp,
@@ -55,7 +54,7 @@ pub struct Slot {
     /// Used where an entry names no account.
     pub account_id: Option<String>,
     /// Whether a refresh may ask a person, who is not to be asked before it must be.
-    pub is_interactive: bool,
+    pub interactive: Interactive,
     /// What AWS CLI writes as the entry's `ProviderType`: `sso`.
     pub provider_type: Option<&'static str>,
 }
@@ -181,8 +180,8 @@ pub struct DiskCache {
     folder: CacheFolder,
     slot: Slot,
     provider: SharedProvider,
-    /// Keys that the slot's fingerprint tells of, and their id.
-    planned_keys: Option<(Arc<MemoryCache>, String)>,
+    /// For a slot that can cease to be this one's.
+    pub ownership: Option<Ownership>,
 }
 
 impl DiskCache {
@@ -193,28 +192,10 @@ impl DiskCache {
         slot: Slot,
         provider: SharedProvider,
     ) -> Self {
-        Self { context, folder, slot, provider, planned_keys: None }
-    }
-
-    /// Leaves the cache alone once `keys` gives others than those with `id`: what comes of those
-    /// is not what the slot's fingerprint says.
-    #[must_use]
-    pub fn while_keys_are(mut self, keys: Arc<MemoryCache>, id: String) -> Self {
-        self.planned_keys = Some((keys, id));
-        self
-    }
-
-    /// Whether what the provider gives is what the slot says.
-    fn is_as_planned(&self) -> bool {
-        self.planned_keys
-            .as_ref()
-            .is_none_or(|(keys, id)| keys.look().is_none_or(|(_, keys)| keys.access_key_id() == id))
+        Self { context, folder, slot, provider, ownership: None }
     }
 
     fn look(&self) -> Option<(Freshness, Credentials)> {
-        if !self.is_as_planned() {
-            return None;
-        }
         let own_name = self.own_name();
         let names = [&self.slot.name, &own_name].into_iter().chain(&self.slot.other_names);
         let ours = names.filter_map(|name| {
@@ -228,7 +209,7 @@ impl DiskCache {
         let (name, credentials) = possible.max_by_key(|(_, c)| c.expires_at())?;
         let window = RefreshWindow::for_lifetime(self.slot.lifetime);
         let freshness = window.judge(credentials.time_left(now));
-        let freshness = freshness.for_people(self.slot.is_interactive);
+        let freshness = freshness.for_people(&self.slot.interactive);
         tracing::debug!(
             role = self.slot.about,
             file = %self.folder.entry_path(name).display(),
@@ -268,9 +249,15 @@ impl DiskCache {
         self.folder.turn(&self.context, &self.own_name(), PATIENCE, look).await
     }
 
+    fn is_lost(&self) -> bool {
+        self.ownership.as_ref().is_some_and(Ownership::is_lost)
+    }
+
     async fn refresh(&self, lock: Option<&FileLock>) -> Result<Credentials> {
         let outcome = self.provider.provide_credentials().await;
-        if let Ok(credentials) = &outcome {
+        if let Ok(credentials) = &outcome
+            && self.ownership.as_ref().is_none_or(Ownership::holds)
+        {
             self.write(credentials);
         }
         match (&outcome, lock) {
@@ -310,9 +297,6 @@ impl DiskCache {
     }
 
     fn write(&self, credentials: &Credentials) {
-        if !self.is_as_planned() {
-            return;
-        }
         let ours =
             Ours { fingerprint: self.slot.fingerprint.clone(), about: self.slot.about.clone() };
         let Some(text) = entry::format(credentials, &ours, self.slot.provider_type) else { return };
@@ -366,6 +350,9 @@ impl DiskCache {
 #[async_trait]
 impl ProvideCredentials for DiskCache {
     async fn provide_credentials(&self) -> Result<Credentials> {
+        if self.is_lost() {
+            return self.provider.provide_credentials().await;
+        }
         match self.look() {
             Some((Freshness::Fresh, credentials)) => Ok(credentials),
             Some((Freshness::Advisory, old)) => Ok(self.refresh_early(old).await),
@@ -377,6 +364,9 @@ impl ProvideCredentials for DiskCache {
     }
 
     fn ready(&self) -> Option<Credentials> {
+        if self.is_lost() {
+            return None;
+        }
         self.look().filter(|(freshness, _)| *freshness == Freshness::Fresh).map(|(_, c)| c)
     }
 }
@@ -392,7 +382,8 @@ impl fmt::Debug for DiskCache {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
     use crate::testing;
@@ -444,7 +435,7 @@ mod tests {
                 about: "arn".into(),
                 lifetime: Duration::from_secs(3600),
                 account_id: Some("123456789012".into()),
-                is_interactive: false,
+                interactive: false.into(),
                 provider_type: None,
             };
             let folder = CacheFolder::below(Path::new("/home/.aws"));
@@ -502,9 +493,51 @@ mod tests {
         let test = Test::new();
         test.write("key.json", &aws_cli_entry(600));
         let mut cache = test.cache("f", Arc::default());
-        cache.slot.is_interactive = true;
+        cache.slot.interactive = true.into();
         assert_eq!(ask(&cache).await, "CLI");
         assert!(cache.ready().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_another_identity_got_is_not_written_to_the_slot() {
+        let test = Test::new();
+        let is_same = Arc::new(AtomicBool::new(true));
+        let asked = is_same.clone();
+        let ownership = Ownership::new(move || asked.load(Ordering::SeqCst));
+        let mut source = test.cache("f", Arc::new(Counting { lasts: 1, ..Counting::default() }));
+        source.ownership = Some(ownership.clone());
+        assert_eq!(ask(&source).await, "CALL1");
+        is_same.store(false, Ordering::SeqCst);
+        assert_eq!(ask(&source).await, "CALL2");
+        // What is there is not for the other one, nor what a role got with it, whoever is back.
+        assert!(source.ready().is_none());
+        is_same.store(true, Ordering::SeqCst);
+        let mut role = test.cache("role", Arc::default());
+        role.ownership = Some(ownership);
+        assert_eq!(ask(&role).await, "CALL1");
+        let entries = CacheFolder::below(Path::new("/home/.aws")).list(&test.context.fs).unwrap();
+        assert_eq!(entries.iter().map(|e| &*e.access_key_id).collect::<Vec<_>>(), ["CALL1"]);
+        assert_eq!(entries[0].name, "key.json");
+        assert!(test.cache("role", Arc::default()).ready().is_none());
+    }
+
+    #[tokio::test]
+    async fn whether_a_person_is_asked_is_found_out_when_it_matters_and_once() {
+        let test = Test::new();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counted = looks.clone();
+        let mut cache = test.cache("f", Arc::default());
+        cache.slot.interactive =
+            Interactive::when(move || counted.fetch_add(1, Ordering::SeqCst) == 0);
+        assert!(cache.ready().is_none());
+        test.write("key.json", &aws_cli_entry(3000));
+        assert_eq!(ask(&cache).await, "CLI");
+        assert!(cache.ready().is_some());
+        assert_eq!(looks.load(Ordering::SeqCst), 0);
+        test.write("key.json", &aws_cli_entry(600));
+        assert_eq!(ask(&cache).await, "CLI");
+        assert!(cache.ready().is_some());
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Freshness, RefreshWindow};
+use super::{Freshness, Interactive, RefreshWindow};
 use crate::{
     Clock, Context, Credentials, CredentialsError, ProvideCredentials, Random, Result,
     SharedProvider,
@@ -30,7 +30,7 @@ pub struct MemoryCache {
     failures: AtomicU64,
     flight: Mutex<Flight>,
     /// Whether a refresh may ask a person, who is not to be asked before it must be.
-    pub is_interactive: bool,
+    pub interactive: Interactive,
     /// How long credentials without an end are good for, if not for ever.
     reread_after: Option<Duration>,
 }
@@ -60,7 +60,7 @@ impl MemoryCache {
             entry: ArcSwapOption::empty(),
             failures: AtomicU64::new(0),
             flight: Mutex::default(),
-            is_interactive: false,
+            interactive: false.into(),
             reread_after: None,
         }
     }
@@ -78,7 +78,7 @@ impl MemoryCache {
         let freshness = match (entry.credentials.expires_at(), self.reread_after) {
             (Some(_), _) => {
                 let time_left = entry.credentials.time_left(self.clock.now());
-                entry.window.judge(time_left).for_people(self.is_interactive)
+                entry.window.judge(time_left).for_people(&self.interactive)
             }
             (None, Some(limit)) => self.judge_age(entry, limit),
             (None, None) => Freshness::Fresh,
@@ -92,7 +92,7 @@ impl MemoryCache {
         let entry = self.entry.load();
         let entry = entry.as_ref()?;
         let RefreshWindow { advisory, mandatory } = entry.window;
-        let early = if self.is_interactive { mandatory } else { advisory };
+        let early = if self.interactive.is_so() { mandatory } else { advisory };
         entry.credentials.expires_at()?.checked_sub(early)
     }
 
@@ -236,7 +236,7 @@ mod tests {
         fn asking(script: Vec<Result<Credentials>>) -> Self {
             Self::with(script, |context, provider| {
                 let mut cache = MemoryCache::new(context, provider);
-                cache.is_interactive = true;
+                cache.interactive = true.into();
                 cache
             })
         }

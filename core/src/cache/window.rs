@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::Interactive;
 use crate::Random;
 
 /// How close to their end credentials are replaced. It scales with their lifetime, so that a
@@ -27,9 +28,9 @@ pub enum Freshness {
 impl Freshness {
     /// A person whom a refresh may ask is not asked before it must be: what is good is used.
     #[must_use]
-    pub(super) fn for_people(self, is_interactive: bool) -> Self {
+    pub(super) fn for_people(self, interactive: &Interactive) -> Self {
         match self {
-            Self::Advisory if is_interactive => Self::Fresh,
+            Self::Advisory if interactive.is_so() => Self::Fresh,
             _ => self,
         }
     }

@@ -141,8 +141,9 @@ pub enum Source {
         role_arn: String,
         /// The region that is asked.
         region: String,
-        /// The same as long as what is asked for, and by whom, is the same; no secret.
-        identity: String,
+        /// The same as long as what is asked for, and by whom, is the same; no secret. `None`
+        /// where that cannot be told, or is no one's to trust: nothing is then kept on disk.
+        identity: Option<String>,
         /// The profile whose `credential_process` asks for it, and its line; `None` if the caller
         /// does.
         set_by: Option<(String, Origin)>,
@@ -227,7 +228,9 @@ impl Plan {
                     .map(|text| text.as_deref().unwrap_or_default());
                 format!("sso:{session}\n{start_url}\n{region}\n{account}\n{role}")
             }
-            Source::RolesAnywhere { identity, .. } => format!("roles-anywhere:{identity}"),
+            Source::RolesAnywhere { identity, .. } => {
+                format!("roles-anywhere:{}", identity.as_deref().unwrap_or_default())
+            }
             Source::LoginSession { login_session, .. } => format!("login:{login_session}"),
             Source::Imds => "imds".to_owned(),
             Source::Container => "container".to_owned(),

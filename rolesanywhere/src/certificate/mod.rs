@@ -15,6 +15,7 @@ use x509_parser::signature_algorithm::SignatureAlgorithm;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::AlgorithmIdentifier;
 
+pub(crate) use self::name::ATTRIBUTES;
 use crate::KeyKind;
 use crate::key::spki::kind_on;
 
@@ -205,6 +206,12 @@ impl Certificate {
     /// Whether subject and issuer are the same, as those of a root are.
     pub fn is_self_issued(&self) -> bool {
         self.0.subject_der == self.0.issuer_der
+    }
+
+    /// Whether it may have issued itself: a root has, an authority's certificate for its next key
+    /// has not.
+    pub(crate) fn is_root(&self) -> bool {
+        self.may_be_issued_by(self)
     }
 
     /// Whether `issuer` may have issued it, by names and key identifiers. No signature is checked:

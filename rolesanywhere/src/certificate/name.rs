@@ -3,19 +3,38 @@
 use x509_parser::asn1_rs::{BmpString, Tag};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// The attributes with names, in the order of the text. Each but the first two may occur more than
-/// once, and then stands as one part, joined by `+`.
-const NAMED: [(&str, &str); 9] = [
-    ("2.5.4.5", "SERIALNUMBER"),
-    ("2.5.4.3", "CN"),
-    ("2.5.4.17", "POSTALCODE"),
-    ("2.5.4.9", "STREET"),
-    ("2.5.4.8", "ST"),
-    ("2.5.4.7", "L"),
-    ("2.5.4.11", "OU"),
-    ("2.5.4.10", "O"),
-    ("2.5.4.6", "C"),
+/// Attribute types with the names that people and programs give them, of any case. Those that Go
+/// prints by name come first, in the order of its text and with its name first.
+pub(crate) const ATTRIBUTES: [(&str, &[&str]); 24] = [
+    ("2.5.4.5", &["SERIALNUMBER"]),
+    ("2.5.4.3", &["CN", "commonName"]),
+    ("2.5.4.17", &["POSTALCODE"]),
+    ("2.5.4.9", &["STREET", "streetAddress"]),
+    ("2.5.4.8", &["ST", "S", "stateOrProvinceName"]),
+    ("2.5.4.7", &["L", "localityName"]),
+    ("2.5.4.11", &["OU", "organizationalUnitName"]),
+    ("2.5.4.10", &["O", "organizationName"]),
+    ("2.5.4.6", &["C", "countryName"]),
+    // Go prints these by number.
+    ("2.5.4.4", &["SN", "surname"]),
+    ("2.5.4.12", &["title", "T"]),
+    ("2.5.4.13", &["description"]),
+    ("2.5.4.15", &["businessCategory"]),
+    ("2.5.4.41", &["name"]),
+    ("2.5.4.42", &["GN", "G", "givenName"]),
+    ("2.5.4.43", &["initials"]),
+    ("2.5.4.44", &["generationQualifier"]),
+    ("2.5.4.45", &["x500UniqueIdentifier"]),
+    ("2.5.4.46", &["dnQualifier"]),
+    ("2.5.4.65", &["pseudonym"]),
+    ("2.5.4.97", &["organizationIdentifier"]),
+    ("0.9.2342.19200300.100.1.1", &["UID", "userId"]),
+    ("0.9.2342.19200300.100.1.25", &["DC", "domainComponent"]),
+    ("1.2.840.113549.1.9.1", &["emailAddress", "E", "EMAIL"]),
 ];
+/// How many of them Go prints by name. Each but the first two may occur more than once, and then
+/// stands as one part, joined by `+`.
+const NAMED: usize = 9;
 /// Of these Go keeps the last.
 const SINGLE: [&str; 2] = ["SERIALNUMBER", "CN"];
 
@@ -24,7 +43,9 @@ pub(super) fn to_text(name: &X509Name<'_>) -> String {
     let attributes: Vec<(String, &AttributeTypeAndValue<'_>)> =
         name.iter_attributes().map(|a| (a.attr_type().to_id_string(), a)).collect();
     let mut parts = Vec::new();
-    for (oid, shown) in NAMED {
+    let (named, _) = ATTRIBUTES.split_at(NAMED);
+    for (oid, names) in named {
+        let shown = names[0];
         let values: Vec<String> = attributes
             .iter()
             .filter(|(found, _)| found == oid)
@@ -38,7 +59,7 @@ pub(super) fn to_text(name: &X509Name<'_>) -> String {
             parts.push(values.join("+"));
         }
     }
-    let others = attributes.iter().rev().filter(|(oid, _)| NAMED.iter().all(|(n, _)| n != oid));
+    let others = attributes.iter().rev().filter(|(oid, _)| named.iter().all(|(n, _)| n != oid));
     parts.extend(others.map(|(oid, attribute)| format!("{oid}=#{}", hex(&text(attribute)))));
     parts.join(",")
 }

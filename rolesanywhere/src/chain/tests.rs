@@ -53,6 +53,42 @@ fn of_a_renewed_authority_the_valid_certificate_is_sent() {
     assert_eq!(above(&leaf.certificate(), &pool, now()), [new.certificate()]);
 }
 
+/// One key, certified by two authorities: the trust anchor may be either.
+#[test]
+fn of_a_cross_signed_authority_every_certificate_is_sent() {
+    let [old, new] = ["old root", "new root"].map(|name| Issued::authority(name, None));
+    let middle = Issued::authority("middle", Some(&new));
+    let again = |issuer: &Issued, days: u64| {
+        let key = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(
+            &middle.key_pem(),
+            &rcgen::PKCS_ECDSA_P256_SHA256,
+        );
+        Issued::with_key("middle", Some(issuer), key.unwrap(), &|params| {
+            params.not_after = (now() + Duration::from_secs(days * 86_400)).into();
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        })
+    };
+    let upper = Issued::authority("upper", Some(&old));
+    let (by_old, by_upper) = (again(&old, 10), again(&upper, 20));
+    let leaf = Issued::new("leaf", Some(&middle), &|_| {});
+    let pool = [&old, &by_old, &new, &upper, &middle, &by_upper].map(Issued::certificate);
+    // The one that is valid longest, and what is above it; then the others, and what is above them.
+    assert_eq!(
+        above(&leaf.certificate(), &pool, now()),
+        [&middle, &by_upper, &by_old, &upper].map(Issued::certificate)
+    );
+}
+
+/// A root that has certified its next key is above it, and no trust anchor need know that key.
+#[test]
+fn an_authority_that_certified_its_next_key_is_no_root() {
+    let root = Issued::authority("root", None);
+    let next = Issued::authority("root", Some(&root));
+    let leaf = Issued::new("leaf", Some(&next), &|_| {});
+    let pool = [root.certificate(), next.certificate()];
+    assert_eq!(above(&leaf.certificate(), &pool, now()), [next.certificate()]);
+}
+
 #[test]
 fn certificates_that_issue_each_other_end() {
     let a = Issued::authority("a", None);

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 use super::flags::HelperVerb;
 use super::options::HelperOptions;
 use super::parse::HelperCommand;
+use crate::IdentitySource;
 
 /// What the `credential_process` of a profile is to Roles Anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +127,12 @@ fn as_text(name: &str, input: &SecretInput) -> Result<String> {
     let is_secret = name == "pkcs8-password";
     match input {
         SecretInput::File(path) if is_secret => Ok(format!("file://{}", path.display())),
-        SecretInput::File(path) => Ok(path.display().to_string()),
+        SecretInput::File(path) => {
+            let text = path.display().to_string();
+            // A file may be called `-` or `env:X`.
+            let is_plain = IdentitySource::locate(&text) == *input;
+            Ok(if is_plain { text } else { format!("file://{text}") })
+        }
         SecretInput::Env(variable) => Ok(format!("env:{variable}")),
         SecretInput::Literal(_) if is_secret => {
             Err(invalid(name, "a profile is no place for a password")
@@ -246,6 +252,9 @@ mod tests {
                 .to_owned(),
             format!("{FLAGS} --certificate \"it's a path\" --private-key 'a $HOME'"),
             format!("{FLAGS} --certificate 'ends in a backslash\\'"),
+            format!("{FLAGS} --certificate file://- --private-key file://pkcs11:x"),
+            format!("{FLAGS} --certificate file://env:X --intermediates file://file://y"),
+            format!("{FLAGS} --certificate 'file://-----BEGIN x' --private-key file://handle:0x1"),
         ] {
             let before = read(&format!("aws_signing_helper credential-process {line}"));
             let ProfileLine::Native(options) = &before else { panic!("{line}: {before:?}") };

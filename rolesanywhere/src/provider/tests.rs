@@ -50,7 +50,7 @@ async fn what_is_wrong_is_found_before_the_network() {
 #[test]
 fn the_cache_tells_requests_apart() {
     let leaf = leaf();
-    let text = |request: RolesAnywhere| provider(&leaf, request, 0).0.cache_identity();
+    let text = |request: RolesAnywhere| provider(&leaf, request, 0).0.cache_identity().unwrap();
     let same = text(testing::request());
     assert_eq!(text(testing::request()), same);
     let duration = Some(RolesAnywhere::DEFAULT_DURATION);

@@ -101,7 +101,7 @@ impl IdentityReader {
     pub(super) fn select(&self, found: Certificates) -> Result<Certificates> {
         let Some(selector) = &self.source.selector else { return Ok(found) };
         let latest = self.source.use_latest_expiring;
-        let named = selector::choose(&found.named, Some(selector), latest)?.clone();
+        let named = selector::choose(&found.named, selector, latest)?.clone();
         Ok(Certificates { named: vec![named], ..found })
     }
 

@@ -29,6 +29,14 @@ impl Machine {
         self.context.fs.write(&PathBuf::from(format!("/{name}")), contents.as_ref()).unwrap();
     }
 
+    /// Has `cert` and `key` written a minute ago.
+    fn put_to_rest(&self) {
+        for name in ["cert", "key"] {
+            let file = std::fs::File::options().write(true).open(self.folder.path().join(name));
+            file.unwrap().set_modified(now() - Duration::from_secs(60)).unwrap();
+        }
+    }
+
     /// Reads `cert`, `key` and `chain`, whichever are named.
     fn reader(&self, names: &str) -> IdentityReader {
         self.reader_with(names, None)
@@ -341,16 +349,41 @@ async fn a_pair_that_is_just_being_written_is_waited_for_a_moment() {
 }
 
 #[tokio::test]
-async fn files_at_rest_that_do_not_fit_are_told_at_once() {
+async fn files_at_rest_that_do_not_fit_are_read_once_more() {
     let machine = Machine::new();
     machine.write("cert", machine.leaf("me").pem());
     machine.write("key", machine.leaf("you").key_pem());
-    for name in ["cert", "key"] {
-        let file = std::fs::File::options().write(true).open(machine.folder.path().join(name));
-        file.unwrap().set_modified(now() - Duration::from_secs(60)).unwrap();
-    }
+    machine.put_to_rest();
     machine.reader("cert key").identity().await.unwrap_err();
-    assert!(machine.context.clock.sleeps().is_empty());
+    assert_eq!(machine.context.clock.sleeps(), [PAUSE]);
+    // Texts and files that are not there do not change.
+    let text = identity_reader(&machine, &machine.leaf("me").pem());
+    text.identity().await.unwrap_err();
+    machine.reader("chain").identity().await.unwrap_err();
+    assert_eq!(machine.context.clock.sleeps(), [PAUSE]);
+}
+
+fn identity_reader(machine: &Machine, text: &str) -> IdentityReader {
+    let certificate = Some(IdentitySource::locate(text));
+    let source = IdentitySource { certificate, ..IdentitySource::default() };
+    IdentityReader::new(machine.context.clone(), source)
+}
+
+/// `mv` and `cp -p` keep the time at which the files were written.
+#[tokio::test]
+async fn a_pair_that_is_swapped_with_its_times_kept_is_waited_for_too() {
+    let machine = Machine::new();
+    let (old, new) = (machine.leaf("old"), machine.leaf("new"));
+    machine.write("cert", new.pem());
+    machine.write("key", old.key_pem());
+    machine.put_to_rest();
+    let writer = async {
+        machine.write("key", new.key_pem());
+        machine.put_to_rest();
+    };
+    let reader = machine.reader("cert key");
+    let (identity, ()) = tokio::join!(reader.identity(), writer);
+    assert_eq!(identity.unwrap().leaf().subject(), "CN=new");
 }
 
 /// As a shell gives it: `--certificate <(command)`.
@@ -370,7 +403,7 @@ async fn a_pipe_is_read_once() {
     };
     let context = Context { fs: Fs::real(), ..machine.context.clone() };
     let reader = IdentityReader::new(context, source);
-    assert_eq!(reader.cache_identity(), path);
+    assert_eq!(reader.cache_identity(), None);
     assert_eq!(subject(&reader).await, "CN=me");
     assert_eq!(subject(&reader).await, "CN=me");
 }
@@ -410,7 +443,7 @@ fn the_cache_knows_a_renewed_certificate_and_no_other() {
     let leaf = machine.leaf("me");
     let identity = |text: String| {
         machine.write("cert", text);
-        machine.reader("cert key").cache_identity()
+        machine.reader("cert key").cache_identity().unwrap()
     };
     let first = identity(leaf.pem());
     let renewed = machine.leaf("me");
@@ -426,7 +459,65 @@ fn the_cache_knows_a_renewed_certificate_and_no_other() {
         params.subject_alt_names = vec![rcgen::SanType::DnsName("me.example".try_into().unwrap())];
     });
     assert_ne!(identity(other_name.pem()), first);
-    assert_eq!(identity("broken".to_owned()), "/cert");
+}
+
+#[test]
+fn who_asks_is_not_guessed() {
+    let machine = Machine::new();
+    assert_eq!(machine.reader("").cache_identity(), None);
+    assert_eq!(machine.reader("cert key").cache_identity(), None);
+    for text in [String::new(), "broken".to_owned(), machine.leaf("me").key_pem()] {
+        machine.write("cert", text);
+        assert_eq!(machine.reader("cert key").cache_identity(), None);
+    }
+    let source = IdentitySource {
+        certificate: Some(SecretInput::Stdin),
+        private_key: Some(IdentitySource::locate("/key")),
+        ..IdentitySource::default()
+    };
+    assert_eq!(IdentityReader::new(machine.context.clone(), source).cache_identity(), None);
+}
+
+/// The cache's text for a certificate and a key, wherever they are.
+fn identity_of(machine: &Machine, certificate: &str, key: &str) -> Option<String> {
+    let source = IdentitySource {
+        certificate: Some(IdentitySource::locate(certificate)),
+        private_key: Some(IdentitySource::locate(key)),
+        ..IdentitySource::default()
+    };
+    IdentityReader::new(machine.context.clone(), source).cache_identity()
+}
+
+#[test]
+fn of_several_certificates_the_key_tells_whose_session_it_is() {
+    let machine = Machine::new();
+    let (one, two) = (machine.leaf("one"), machine.leaf("two"));
+    machine.write("all", one.pem() + &two.pem() + &machine.root.pem());
+    machine.write("store", openssl("pkcs12 -export -nokeys -passout pass:", one.pem().as_bytes()));
+    for certificate in ["/all", "/store", "pkcs11:token=t"] {
+        let of = |key: &str| identity_of(&machine, certificate, key).unwrap();
+        // No key is there: none is opened.
+        assert_eq!(of("/one.key"), of("/one.key"));
+        assert_ne!(of("/one.key"), of("/two.key"));
+        assert_ne!(of("pkcs11:object=one"), of("pkcs11:object=two"));
+        assert_eq!(of("pkcs11:object=one?pin-value=1"), of("pkcs11:object=one?pin-value=2"));
+        assert_ne!(of(&one.key_pem()), of(&two.key_pem()));
+        assert_eq!(identity_of(&machine, certificate, "-"), None);
+    }
+    // With one certificate it is the same identity, wherever the key lies.
+    machine.write("one", one.pem());
+    let of = |key: &str| identity_of(&machine, "/one", key).unwrap();
+    assert_eq!(of("/one.key"), of("/two.key"));
+    assert_eq!(of("/one.key"), of("-"));
+    // Also while its renewed one lies beside it.
+    machine.write("one", one.pem() + &machine.leaf("one").pem());
+    assert_eq!(of("/one.key"), of("/two.key"));
+    // With the key among them it is told by the key.
+    let with_key = |leaf: &Issued| {
+        machine.write("cert", one.pem() + &two.pem() + &leaf.key_pem());
+        machine.reader("cert").cache_identity().unwrap()
+    };
+    assert_ne!(with_key(&one), with_key(&two));
 }
 
 #[test]
@@ -439,7 +530,7 @@ fn the_cache_sees_no_pin() {
     };
     let machine = Machine::new();
     let text = IdentityReader::new(machine.context.clone(), source).cache_identity();
-    assert_eq!(text, "pkcs11:object=a?module-path=/m.so None");
+    assert_eq!(text.unwrap(), "pkcs11:object=a?module-path=/m.so None");
 }
 
 #[test]

@@ -181,50 +181,54 @@ fn significant(number: &[u8]) -> &[u8] {
     &number[zeros..]
 }
 
-/// Chooses one of `certificates`: the one that `selector` matches, or the only one there is. Of
-/// several, `use_latest_expiring` takes the one that expires last. Copies of one certificate count
-/// as one.
+/// Those of `certificates` that `selector` matches, each once.
 ///
 /// # Errors
-/// `InvalidConfiguration`, with the certificates listed, if none or more than one is left.
-pub(crate) fn choose<'a>(
+/// `InvalidConfiguration`, with the certificates listed, if there is none.
+pub(crate) fn matching<'a>(
     certificates: &'a [Certificate],
-    selector: Option<&CertificateSelector>,
-    use_latest_expiring: bool,
-) -> Result<&'a Certificate> {
+    selector: &CertificateSelector,
+) -> Result<Vec<&'a Certificate>> {
     let mut different: Vec<&Certificate> = Vec::new();
     for certificate in certificates {
         if !different.contains(&certificate) {
             different.push(certificate);
         }
     }
-    let is_meant = |c: &&Certificate| selector.is_none_or(|selector| selector.matches(c));
-    let matching: Vec<_> = different.iter().copied().filter(is_meant).collect();
-    let for_what = selector.map_or_else(String::new, |selector| format!(" for `{selector}`"));
-    match matching[..] {
-        [only] => Ok(only),
-        [] => {
-            let there = match different.len() {
-                0 => "there are none".to_owned(),
-                count => format!("there are {count}: {}", list(&different)),
-            };
-            Err(invalid(format!("no certificate is found{for_what}; {there}")))
-        }
-        [first, ..] if use_latest_expiring => {
-            // Of equals, the first.
-            let later = |best: &'a Certificate, c: &'a Certificate| {
-                if c.not_after() > best.not_after() { c } else { best }
-            };
-            Ok(matching.iter().copied().fold(first, later))
-        }
-        _ => {
-            let (count, all) = (matching.len(), list(&matching));
-            Err(invalid(format!("{count} certificates are found{for_what}: {all}")).with_help(
-                "add x509Serial to the selector, or take the one that expires last \
-                 (--use-latest-expiring-certificate)",
-            ))
-        }
+    let found: Vec<_> = different.iter().copied().filter(|c| selector.matches(c)).collect();
+    if !found.is_empty() {
+        return Ok(found);
     }
+    let there = match different.len() {
+        0 => "there are none".to_owned(),
+        count => format!("there are {count}: {}", list(&different)),
+    };
+    Err(invalid(format!("no certificate is found for `{selector}`; {there}")))
+}
+
+/// Chooses the one of `certificates` that `selector` matches. Of several, `use_latest_expiring`
+/// takes the one that expires last. Copies of one certificate count as one.
+///
+/// # Errors
+/// `InvalidConfiguration`, with the certificates listed, if none or more than one is left.
+pub(crate) fn choose<'a>(
+    certificates: &'a [Certificate],
+    selector: &CertificateSelector,
+    use_latest_expiring: bool,
+) -> Result<&'a Certificate> {
+    let found = matching(certificates, selector)?;
+    let one = match use_latest_expiring {
+        // Of equals, the first.
+        true => found.iter().copied().rev().max_by_key(|c| c.not_after()),
+        false => found.first().copied().filter(|_| found.len() == 1),
+    };
+    one.ok_or_else(|| {
+        let (count, all) = (found.len(), list(&found));
+        invalid(format!("{count} certificates are found for `{selector}`: {all}")).with_help(
+            "add x509Serial to the selector, or take the one that expires last \
+             (--use-latest-expiring-certificate)",
+        )
+    })
 }
 
 /// Why a selector without a file or a token finds nothing: macOS's keychain and Windows' store are

@@ -3,34 +3,7 @@
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// Attribute types with the names people and programs give them. The first is the one openssl and
-/// Go print.
-const TYPES: [(&str, &[&str]); 24] = [
-    ("2.5.4.3", &["CN", "commonName"]),
-    ("2.5.4.4", &["SN", "surname"]),
-    ("2.5.4.5", &["serialNumber"]),
-    ("2.5.4.6", &["C", "countryName"]),
-    ("2.5.4.7", &["L", "localityName"]),
-    ("2.5.4.8", &["ST", "S", "stateOrProvinceName"]),
-    ("2.5.4.9", &["street", "streetAddress"]),
-    ("2.5.4.10", &["O", "organizationName"]),
-    ("2.5.4.11", &["OU", "organizationalUnitName"]),
-    ("2.5.4.12", &["title", "T"]),
-    ("2.5.4.13", &["description"]),
-    ("2.5.4.15", &["businessCategory"]),
-    ("2.5.4.17", &["postalCode"]),
-    ("2.5.4.41", &["name"]),
-    ("2.5.4.42", &["GN", "G", "givenName"]),
-    ("2.5.4.43", &["initials"]),
-    ("2.5.4.44", &["generationQualifier"]),
-    ("2.5.4.45", &["x500UniqueIdentifier"]),
-    ("2.5.4.46", &["dnQualifier"]),
-    ("2.5.4.65", &["pseudonym"]),
-    ("2.5.4.97", &["organizationIdentifier"]),
-    ("0.9.2342.19200300.100.1.1", &["UID", "userId"]),
-    ("0.9.2342.19200300.100.1.25", &["DC", "domainComponent"]),
-    ("1.2.840.113549.1.9.1", &["emailAddress", "E", "EMAIL"]),
-];
+use crate::certificate::ATTRIBUTES;
 
 /// No name of an attribute type is longer.
 const LONGEST_TYPE: usize = 80;
@@ -148,7 +121,7 @@ fn attribute_type(text: &str) -> Option<(String, &str)> {
         return Some((dotted.to_owned(), rest));
     }
     let known = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let (oid, _) = TYPES.iter().find(|(_, names)| known(names))?;
+    let (oid, _) = ATTRIBUTES.iter().find(|(_, names)| known(names))?;
     Some(((*oid).to_owned(), rest))
 }
 

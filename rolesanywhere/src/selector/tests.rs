@@ -24,7 +24,7 @@ fn certificate(subject: &str, more: &str) -> Certificate {
 
 fn is_found(certificate: &Certificate, selector: &str) -> bool {
     let selector: CertificateSelector = selector.parse().unwrap();
-    choose(std::slice::from_ref(certificate), Some(&selector), false).is_ok()
+    choose(std::slice::from_ref(certificate), &selector, false).is_ok()
 }
 
 fn error(text: &str) -> String {
@@ -142,10 +142,7 @@ fn a_file_holds_the_same_as_json() {
     let der = certificate("/O=Acme/CN=x y", "-set_serial 7");
     let json = r#"[{"Key": "x509Subject", "Value": "CN=x y,O=Acme"},
                    {"Key": "x509Serial", "Value": "07"}]"#;
-    assert_eq!(
-        choose(std::slice::from_ref(&der), Some(&read(json).unwrap()), false).unwrap(),
-        &der
-    );
+    assert_eq!(choose(std::slice::from_ref(&der), &read(json).unwrap(), false).unwrap(), &der);
     for bad in ["", "{}", "[]", r#"[{"Key": "x509Serial"}]"#, r#"[{"Key": "a", "Value": "b"}]"#] {
         let error = read(bad).unwrap_err();
         assert!(error.to_string().contains("/selector.json"), "{error}");
@@ -162,9 +159,8 @@ fn several_matches_are_listed_unless_the_latest_is_wanted() {
     let other = certificate("/CN=y", "-days 90 -set_serial 3");
     let all = [short.clone(), long.clone(), other.clone(), long.clone()];
     let selector: CertificateSelector = "Key=x509Subject,Value=CN=x".parse().unwrap();
-    assert_eq!(choose(&all, Some(&selector), true).unwrap(), &long);
-    assert_eq!(choose(&all, None, true).unwrap(), &other);
-    let error = choose(&all, Some(&selector), false).unwrap_err().to_string();
+    assert_eq!(choose(&all, &selector, true).unwrap(), &long);
+    let error = choose(&all, &selector, false).unwrap_err().to_string();
     for part in
         ["2 certificates", "for `Key=x509Subject,Value=CN=x`", "serial 1", "serial 2", "valid 20"]
     {
@@ -172,16 +168,16 @@ fn several_matches_are_listed_unless_the_latest_is_wanted() {
     }
     assert!(!error.contains("CN=y"), "{error}");
     // Copies are one.
-    assert_eq!(choose(&[long.clone(), long.clone()], None, false).unwrap(), &long);
+    assert_eq!(choose(&[long.clone(), long.clone()], &selector, false).unwrap(), &long);
 }
 
 #[test]
 fn no_match_lists_what_there_is() {
     let der = certificate("/CN=y", "-set_serial 3");
     let selector: CertificateSelector = "Key=x509Subject,Value=CN=x".parse().unwrap();
-    let error = choose(&[der], Some(&selector), true).unwrap_err().to_string();
+    let error = choose(&[der], &selector, true).unwrap_err().to_string();
     assert!(error.contains("there are 1: CN=y (issuer CN=y, serial 3"), "{error}");
-    let error = choose(&[], Some(&selector), true).unwrap_err().to_string();
+    let error = choose(&[], &selector, true).unwrap_err().to_string();
     assert!(error.contains("there are none"), "{error}");
 }
 
