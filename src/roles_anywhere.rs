@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rolecall_core::endpoint::{EndpointOptions, Overrides, Service};
+use rolecall_core::endpoint::{ConfiguredUrl, EndpointOptions, Overrides, Service};
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::profile::{Origin, Plan, ProfileSet, Source};
 use rolecall_core::source::ProcessProvider;
@@ -13,7 +13,8 @@ use rolecall_core::{
 };
 use rolecall_rolesanywhere::command_line::{HelperOptions, ProfileLine};
 use rolecall_rolesanywhere::{
-    Identity, IdentitySource, RolesAnywhere, RolesAnywhereProvider, is_not_supported,
+    Identity, IdentityReader, IdentitySource, RolesAnywhere, RolesAnywhereProvider,
+    is_not_supported,
 };
 
 use crate::explain::Finding;
@@ -21,6 +22,9 @@ use crate::setup::{Setup, web_settings};
 
 /// Keeps AWS's own program in use: `true` runs it for every profile that names it.
 const USE_HELPER: &str = "ROLECALL_USE_SIGNING_HELPER";
+
+/// Where a URL comes from that a flag or a caller gives.
+const ENDPOINT_FLAG: &str = "--endpoint";
 
 /// A certificate as the source of a [`Session`](crate::Session): who asks Roles Anywhere for what.
 ///
@@ -140,6 +144,11 @@ impl Surroundings<'_> {
         let service = Service::RolesAnywhere;
         let endpoint =
             EndpointOptions::with_overrides(service, env, self.profiles, selected, overrides);
+        let url = options.endpoint_url.as_deref().map(|url| ConfiguredUrl::new(url, ENDPOINT_FLAG));
+        let endpoint = endpoint.map(|endpoint| match url {
+            Some(_) => EndpointOptions { url, ..endpoint },
+            None => endpoint,
+        });
         let mut context = self.context.clone();
         if self.is_real && (options.no_proxy || options.no_verify_ssl) {
             let settings = web_settings(&context, self.profiles.get(self.selected));
@@ -311,22 +320,53 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
 pub(crate) fn check(setup: &Setup) -> Result<()> {
     let call = setup.roles_anywhere.call()?;
     call.options.request.check()?;
-    let provider = call.provider()?;
-    if let Asker::Source(source) = &call.options.identity
-        && (source.may_ask(&setup.context) || !source.is_at_rest(&setup.context))
-    {
-        return Ok(());
-    }
-    // On a thread of its own: the caller's may be in a runtime.
-    let read = || crate::block_on(provider.identity())?;
-    let identity = std::thread::scope(|scope| scope.spawn(read).join());
-    let failed =
-        |_| CredentialsError::new(ErrorKind::Internal, "Roles Anywhere", "it could not be read");
-    match identity.map_err(failed)? {
+    call.provider()?;
+    match check_asker(&setup.context, &call.options.identity) {
         // AWS's program can use it.
         Err(error) if is_not_supported(&error) && setup.roles_anywhere.helper.is_some() => Ok(()),
-        identity => identity?.check(setup.context.clock.now()),
+        outcome => outcome,
     }
+}
+
+/// Says what is wrong with `options` before they go into a profile, as far as no password or PIN is
+/// needed for that.
+pub(crate) fn check_options(context: &Context, options: &HelperOptions) -> Result<()> {
+    options.request.check()?;
+    let url = options.endpoint.as_deref().map(|url| ConfiguredUrl::new(url, ENDPOINT_FLAG));
+    options.request.endpoint(&EndpointOptions { url, ..EndpointOptions::default() })?;
+    check_asker(context, &options.identity.clone().into())
+}
+
+fn check_asker(context: &Context, asker: &Asker) -> Result<()> {
+    let now = context.clock.now();
+    let source = match asker {
+        Asker::Identity(identity) => return identity.check(now),
+        Asker::Source(source) => source,
+    };
+    if !source.may_ask(context) && source.is_at_rest(context) {
+        let reader = IdentityReader::new(context.clone(), (**source).clone());
+        return apart(|| crate::block_on(reader.identity()))?.check(now);
+    }
+    // Without the key there is still the certificate, unless it lies with that.
+    let certificate =
+        IdentitySource { certificate: source.certificate.clone(), ..IdentitySource::default() };
+    let is_apart = certificate.certificate.is_some() && source.private_key.is_some();
+    if !is_apart || certificate.may_ask(context) || !certificate.is_at_rest(context) {
+        return Ok(());
+    }
+    let reader = IdentityReader::new(context.clone(), certificate);
+    let certificates = apart(|| crate::block_on(reader.certificates()))?;
+    match certificates.as_slice() {
+        [only] => only.check(now),
+        _ => Ok(()),
+    }
+}
+
+/// On a thread of its own: the caller's may be in a runtime.
+fn apart<T: Send>(read: impl FnOnce() -> Result<Result<T>> + Send) -> Result<T> {
+    let failed =
+        |_| CredentialsError::new(ErrorKind::Internal, "Roles Anywhere", "it could not be read");
+    std::thread::scope(|scope| scope.spawn(read).join()).map_err(failed)??
 }
 
 /// Runs AWS's program for a profile whose key only that can use.

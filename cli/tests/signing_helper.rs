@@ -62,7 +62,11 @@ fn version_help_and_bad_usage() {
     for (args, says) in [
         (&["credential-process", "--unknown"][..], "no flag --unknown"),
         (&["credential-process", "-certificate", "x"], "short flags"),
-        (&["credential-process", "--role-arn", "r"], "--trust-anchor-arn is missing"),
+        (
+            &["credential-process", "--role-arn", "r"],
+            "--certificate, --trust-anchor-arn, --profile-arn are missing",
+        ),
+        (&["sign-string"], "--private-key is missing; it is enough"),
         (&["sign-string", "--digest", "MD5"], "SHA256, SHA384 or SHA512"),
         (&["dance"], "no command"),
     ] {
@@ -102,6 +106,21 @@ fn a_signature_of_each_kind_of_key_is_good_in_each_form() {
             );
         }
     }
+}
+
+#[test]
+fn a_key_that_does_not_fit_its_certificate_does_not_sign() {
+    let sandbox = Sandbox::new();
+    sandbox.issue("host", &NewCertificate::default());
+    sandbox.issue("other", &NewCertificate::default());
+    let sign = |key: &str| {
+        sandbox.run(&["sign-string", "--certificate", "host.pem", "--private-key", key])
+    };
+    sign("host.key").good();
+    let finished = sign("other.key");
+    assert_eq!(finished.code(), 4, "{finished:?}");
+    assert!(finished.stderr.contains("do not belong together"), "{finished:?}");
+    assert!(finished.stdout.is_empty(), "{finished:?}");
 }
 
 /// The helper's fixed text: openssl says what the public key is.

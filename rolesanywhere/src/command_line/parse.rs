@@ -25,8 +25,9 @@ impl BadUsage {
         Self(format!("there is no flag --{name}"))
     }
 
-    pub(super) fn missing(name: &str) -> Self {
-        Self(format!("--{name} is missing"))
+    pub(super) fn missing(flags: &[&str]) -> Self {
+        let verb = if flags.len() == 1 { "is" } else { "are" };
+        Self(format!("{} {verb} missing", flags.join(", ")))
     }
 }
 
