@@ -1,5 +1,6 @@
 //! IAM Roles Anywhere: from a profile's line, flags or code to a provider.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::profile::{Origin, Plan, ProfileSet, Source};
 use rolecall_core::source::ProcessProvider;
 use rolecall_core::{
-    Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
+    Context, Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, Secret,
+    SharedProvider,
 };
 use rolecall_rolesanywhere::command_line::{HelperOptions, ProfileLine};
 use rolecall_rolesanywhere::{
@@ -117,6 +119,8 @@ pub(crate) struct Asked {
     helper: Option<Source>,
     /// Why AWS's program is run, and where it is named.
     foreign: Option<(String, Origin)>,
+    /// What is wrong with the line of a profile whose program is not there to know better.
+    wrong: Option<CredentialsError>,
 }
 
 #[derive(Clone, Debug)]
@@ -186,6 +190,24 @@ impl Surroundings<'_> {
         (plan, asked)
     }
 
+    /// Whether the program of a line is there, and is another than this one by a link.
+    fn has_helper(&self, command: &Secret) -> bool {
+        let Context { env, fs, .. } = self.context;
+        let program = Program::new(self.context.clone(), command.clone(), "credential_process");
+        if program.check().is_err() {
+            return false;
+        }
+        let Some(name) = ProfileLine::program(command) else { return false };
+        let folders = env.get("PATH").unwrap_or_default();
+        let mut places: Vec<PathBuf> = match name.contains('/') {
+            true => vec![name.into()],
+            false => folders.split(':').map(|folder| Path::new(folder).join(&name)).collect(),
+        };
+        places.retain(|place| matches!(fs.facts(place), Ok(Some(_))));
+        let first = places.first().and_then(|place| fs.resolve(place).ok());
+        first.is_none_or(|path| path.file_stem().is_none_or(|stem| stem != "rolecall"))
+    }
+
     fn recognise(&self, plan: &mut Plan, asked: &mut Asked) {
         let Source::Process { profile, command, origin, .. } = &plan.source else { return };
         if self.context.env.is_true(USE_HELPER) {
@@ -193,6 +215,15 @@ impl Surroundings<'_> {
         }
         match ProfileLine::read(command) {
             ProfileLine::Other => {}
+            ProfileLine::Wrong(reason) if !self.has_helper(command) => {
+                let what = format!("credential_process of profile {profile}");
+                let error = CredentialsError::new(ErrorKind::InvalidConfiguration, what, reason);
+                asked.wrong =
+                    Some(error.with_place(format!("profile {profile} ({origin})")).with_help(
+                        "mend the line; see `rolecall credential-process --help` for the flags",
+                    ));
+            }
+            ProfileLine::Wrong(reason) => asked.foreign = Some((reason, origin.clone())),
             ProfileLine::Foreign(reason) => {
                 tracing::debug!(profile, reason, "aws_signing_helper itself is run");
                 asked.foreign = Some((reason, origin.clone()));
@@ -248,6 +279,16 @@ impl Asked {
         self.call.as_ref().ok_or_else(|| {
             CredentialsError::new(ErrorKind::Internal, "plan", "the source has no certificate")
         })
+    }
+
+    /// The flag that is wrong in what a caller asks for, if one is.
+    pub(crate) fn wrong_flag(&self) -> Option<&'static str> {
+        self.call.as_ref()?.options.request.wrong_flag()
+    }
+
+    /// What is wrong with the helper's line of the plan's profile, if nothing else is to read it.
+    pub(crate) fn wrong_line(&self) -> Option<&CredentialsError> {
+        self.wrong.as_ref()
     }
 
     /// How long a session lasts when it is new.

@@ -63,6 +63,33 @@ impl RolesAnywhere {
         }
     }
 
+    /// The flag whose value [`Self::check`] refuses: the first of those that are wrong.
+    pub fn wrong_flag(&self) -> Option<&'static str> {
+        self.check().err()?;
+        let own = [
+            ("--trust-anchor-arn", Arn::trust_anchor(&self.trust_anchor_arn).is_err()),
+            ("--profile-arn", Arn::profile(&self.profile_arn).is_err()),
+            ("--role-arn", Arn::role(&self.role_arn).is_err()),
+        ];
+        if let Some((flag, _)) = own.into_iter().find(|(_, is_wrong)| *is_wrong) {
+            return Some(flag);
+        }
+        let without = |change: fn(&mut Self)| {
+            let mut request = self.clone();
+            change(&mut request);
+            request.check().is_ok()
+        };
+        if without(|request| request.region = None) {
+            Some("--region")
+        } else if without(|request| request.duration_seconds = None) {
+            Some("--session-duration")
+        } else if without(|request| request.role_session_name = None) {
+            Some("--role-session-name")
+        } else {
+            Some("--trust-anchor-arn, --profile-arn and --role-arn")
+        }
+    }
+
     /// What is allowed, but seldom meant; it may explain a refusal.
     pub(crate) fn oddity(&self) -> Option<String> {
         let anchor = Arn::trust_anchor(&self.trust_anchor_arn).ok()?;

@@ -77,7 +77,7 @@ pub const REQUEST_FLAGS: [Flag; 9] = [
     flag("endpoint", "URL", "Where Roles Anywhere is asked"),
     switch(
         "with-proxy",
-        "Use the proxy that HTTPS_PROXY names; rolecall does so without this, too",
+        "Use the proxy that HTTPS_PROXY names; under its own name rolecall does so without this, too",
     ),
     switch(
         "no-verify-ssl",
