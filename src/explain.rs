@@ -256,6 +256,10 @@ impl Finding {
 /// What can be seen of the source's failure without running it.
 fn source_error(setup: &Setup, plan: &Plan) -> Option<CredentialsError> {
     let context = &setup.context;
+    #[cfg(feature = "roles-anywhere")]
+    if let Some(error) = setup.roles_anywhere.wrong_line() {
+        return Some(error.clone());
+    }
     match &plan.source {
         Source::Environment { .. } => EnvironmentProvider::new(context).read().err(),
         Source::WebIdentity { token_file, .. } => {

@@ -140,6 +140,10 @@ impl<'a> Resolver<'a> {
 
     fn source(&self) -> Result<SharedProvider> {
         let context = &self.setup.context;
+        #[cfg(feature = "roles-anywhere")]
+        if let Some(error) = self.setup.roles_anywhere.wrong_line() {
+            return Err(error.clone());
+        }
         Ok(match &self.plan.source {
             source @ Source::StaticKeys { .. } => {
                 Arc::new(ProfileKeysProvider::new(context.clone(), source)?)
@@ -272,7 +276,10 @@ impl<'a> Resolver<'a> {
         };
         let place = match set_by {
             Some((profile, origin)) => format!("profile {profile} ({origin})"),
-            None => "the given certificate".to_owned(),
+            None => {
+                let flag = self.setup.roles_anywhere.wrong_flag();
+                flag.unwrap_or("the given certificate").to_owned()
+            }
         };
         let provider = roles_anywhere::provider(self.setup)
             .map_err(|error| error.with_place(place.as_str()))?;

@@ -1,20 +1,23 @@
 //! IAM Roles Anywhere: from a profile's line, flags or code to a provider.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rolecall_core::cache::{Interactive, Ownership};
-use rolecall_core::endpoint::{EndpointOptions, Overrides, Service};
+use rolecall_core::endpoint::{ConfiguredUrl, EndpointOptions, Overrides, Service};
 use rolecall_core::http::{WebClient, WebSettings};
 use rolecall_core::profile::{Origin, Plan, ProfileSet, Source};
 use rolecall_core::source::ProcessProvider;
 use rolecall_core::{
-    Context, Credentials, CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider,
+    Context, Credentials, CredentialsError, ErrorKind, Program, ProvideCredentials, Result, Secret,
+    SharedProvider,
 };
 use rolecall_rolesanywhere::command_line::{HelperOptions, ProfileLine};
 use rolecall_rolesanywhere::{
-    Identity, IdentitySource, RolesAnywhere, RolesAnywhereProvider, is_not_supported,
+    Identity, IdentityReader, IdentitySource, RolesAnywhere, RolesAnywhereProvider,
+    is_not_supported,
 };
 
 use crate::explain::Finding;
@@ -22,6 +25,9 @@ use crate::setup::{Setup, web_settings};
 
 /// Keeps AWS's own program in use: `true` runs it for every profile that names it.
 const USE_HELPER: &str = "ROLECALL_USE_SIGNING_HELPER";
+
+/// Where a URL comes from that a flag or a caller gives.
+const ENDPOINT_FLAG: &str = "--endpoint";
 
 /// A certificate as the source of a [`Session`](crate::Session): who asks Roles Anywhere for what.
 ///
@@ -114,6 +120,8 @@ pub(crate) struct Asked {
     helper: Option<Source>,
     /// Why AWS's program is run, and where it is named.
     foreign: Option<(String, Origin)>,
+    /// What is wrong with the line of a profile whose program is not there to know better.
+    wrong: Option<CredentialsError>,
 }
 
 #[derive(Clone, Debug)]
@@ -141,6 +149,11 @@ impl Surroundings<'_> {
         let service = Service::RolesAnywhere;
         let endpoint =
             EndpointOptions::with_overrides(service, env, self.profiles, selected, overrides);
+        let url = options.endpoint_url.as_deref().map(|url| ConfiguredUrl::new(url, ENDPOINT_FLAG));
+        let endpoint = endpoint.map(|endpoint| match url {
+            Some(_) => EndpointOptions { url, ..endpoint },
+            None => endpoint,
+        });
         let mut context = self.context.clone();
         if self.is_real && (options.no_proxy || options.no_verify_ssl) {
             let settings = web_settings(&context, self.profiles.get(self.selected));
@@ -178,6 +191,24 @@ impl Surroundings<'_> {
         (plan, asked)
     }
 
+    /// Whether the program of a line is there, and is another than this one by a link.
+    fn has_helper(&self, command: &Secret) -> bool {
+        let Context { env, fs, .. } = self.context;
+        let program = Program::new(self.context.clone(), command.clone(), "credential_process");
+        if program.check().is_err() {
+            return false;
+        }
+        let Some(name) = ProfileLine::program(command) else { return false };
+        let folders = env.get("PATH").unwrap_or_default();
+        let mut places: Vec<PathBuf> = match name.contains('/') {
+            true => vec![name.into()],
+            false => folders.split(':').map(|folder| Path::new(folder).join(&name)).collect(),
+        };
+        places.retain(|place| matches!(fs.facts(place), Ok(Some(_))));
+        let first = places.first().and_then(|place| fs.resolve(place).ok());
+        first.is_none_or(|path| path.file_stem().is_none_or(|stem| stem != "rolecall"))
+    }
+
     fn recognise(&self, plan: &mut Plan, asked: &mut Asked) {
         let Source::Process { profile, command, origin, .. } = &plan.source else { return };
         if self.context.env.is_true(USE_HELPER) {
@@ -185,6 +216,15 @@ impl Surroundings<'_> {
         }
         match ProfileLine::read(command) {
             ProfileLine::Other => {}
+            ProfileLine::Wrong(reason) if !self.has_helper(command) => {
+                let what = format!("credential_process of profile {profile}");
+                let error = CredentialsError::new(ErrorKind::InvalidConfiguration, what, reason);
+                asked.wrong =
+                    Some(error.with_place(format!("profile {profile} ({origin})")).with_help(
+                        "mend the line; see `rolecall credential-process --help` for the flags",
+                    ));
+            }
+            ProfileLine::Wrong(reason) => asked.foreign = Some((reason, origin.clone())),
             ProfileLine::Foreign(reason) => {
                 tracing::debug!(profile, reason, "aws_signing_helper itself is run");
                 asked.foreign = Some((reason, origin.clone()));
@@ -246,6 +286,16 @@ impl Asked {
         self.call.as_ref().ok_or_else(|| {
             CredentialsError::new(ErrorKind::Internal, "plan", "the source has no certificate")
         })
+    }
+
+    /// The flag that is wrong in what a caller asks for, if one is.
+    pub(crate) fn wrong_flag(&self) -> Option<&'static str> {
+        self.call.as_ref()?.options.request.wrong_flag()
+    }
+
+    /// What is wrong with the helper's line of the plan's profile, if nothing else is to read it.
+    pub(crate) fn wrong_line(&self) -> Option<&CredentialsError> {
+        self.wrong.as_ref()
     }
 
     /// How long a session lasts when it is new.
@@ -340,38 +390,65 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
 /// for that; or what will be soon.
 pub(crate) fn check(setup: &Setup) -> Result<Option<Finding>> {
     let asked = &setup.roles_anywhere;
-    asked.call()?.options.request.check()?;
-    let now = setup.context.clock.now();
-    match identity_at_rest(setup) {
+    let call = asked.call()?;
+    call.options.request.check()?;
+    call.provider()?;
+    match check_asker(&setup.context, &call.options.identity) {
         // AWS's program can use it.
         Err(error) if is_not_supported(&error) && asked.helper.is_some() => Ok(None),
         Err(error) => Err(error),
-        Ok(None) => Ok(None),
-        Ok(Some(identity)) => {
-            identity.check(now)?;
-            Ok(identity.ends_soon(now).map(|soon| Finding {
-                help: Some("renew it: its key and name can stay".to_owned()),
-                ..Finding::at(asked.origin().cloned(), soon)
-            }))
-        }
+        Ok(soon) => Ok(soon.map(|soon| Finding {
+            help: Some("renew it: its key and name can stay".to_owned()),
+            ..Finding::at(asked.origin().cloned(), soon)
+        })),
     }
 }
 
-/// The identity, if it can be read without a person, a token or a pipe.
-fn identity_at_rest(setup: &Setup) -> Result<Option<Identity>> {
-    let call = setup.roles_anywhere.call()?;
-    let provider = call.provider()?;
-    if let Asker::Source(source) = &call.options.identity
-        && (source.may_ask(&setup.context) || !source.is_at_rest(&setup.context))
-    {
+/// Says what is wrong with `options` before they go into a profile, as far as no password or PIN is
+/// needed for that.
+pub(crate) fn check_options(context: &Context, options: &HelperOptions) -> Result<()> {
+    options.request.check()?;
+    let url = options.endpoint.as_deref().map(|url| ConfiguredUrl::new(url, ENDPOINT_FLAG));
+    options.request.endpoint(&EndpointOptions { url, ..EndpointOptions::default() })?;
+    check_asker(context, &options.identity.clone().into()).map(|_| ())
+}
+
+/// Gives what will be wrong soon.
+fn check_asker(context: &Context, asker: &Asker) -> Result<Option<String>> {
+    let now = context.clock.now();
+    let source = match asker {
+        Asker::Identity(identity) => {
+            identity.check(now)?;
+            return Ok(identity.ends_soon(now));
+        }
+        Asker::Source(source) => source,
+    };
+    if !source.may_ask(context) && source.is_at_rest(context) {
+        let reader = IdentityReader::new(context.clone(), (**source).clone());
+        let identity = apart(|| crate::block_on(reader.identity()))?;
+        identity.check(now)?;
+        return Ok(identity.ends_soon(now));
+    }
+    // Without the key there is still the certificate, unless it lies with that.
+    let certificate =
+        IdentitySource { certificate: source.certificate.clone(), ..IdentitySource::default() };
+    let is_apart = certificate.certificate.is_some() && source.private_key.is_some();
+    if !is_apart || certificate.may_ask(context) || !certificate.is_at_rest(context) {
         return Ok(None);
     }
-    // On a thread of its own: the caller's may be in a runtime.
-    let read = || crate::block_on(provider.identity())?;
-    let identity = std::thread::scope(|scope| scope.spawn(read).join());
+    let reader = IdentityReader::new(context.clone(), certificate);
+    let certificates = apart(|| crate::block_on(reader.certificates()))?;
+    if let [only] = certificates.as_slice() {
+        only.check(now)?;
+    }
+    Ok(None)
+}
+
+/// On a thread of its own: the caller's may be in a runtime.
+fn apart<T: Send>(read: impl FnOnce() -> Result<Result<T>> + Send) -> Result<T> {
     let failed =
         |_| CredentialsError::new(ErrorKind::Internal, "Roles Anywhere", "it could not be read");
-    identity.map_err(failed)?.map(Some)
+    std::thread::scope(|scope| scope.spawn(read).join()).map_err(failed)??
 }
 
 /// Runs AWS's program for a profile whose key only that can use.

@@ -213,6 +213,9 @@ pub(crate) struct ConfigureRolesAnywhereArgs {
     /// Print the trust policy that the role needs for this certificate, and write nothing
     #[arg(long)]
     pub(crate) print_trust_policy: bool,
+    /// Write the line also into a profile that has access keys of its own
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) certificate: CertificateFlags,
 }

@@ -108,7 +108,16 @@ fn arg(flag: &Flag) -> Arg {
 
 /// Ends the program: the command line makes no sense.
 pub(crate) fn usage(kind: ErrorKind, message: &str) -> ! {
-    Args::command().error(kind, message).exit()
+    let mut command = Args::command();
+    command.build();
+    let given = command.clone().try_get_matches_from(std::env::args_os()).ok();
+    // The usage that is shown is that of the command which was given.
+    let mut given = given.as_ref().and_then(ArgMatches::subcommand);
+    while let Some((name, below)) = given {
+        let Some(next) = command.find_subcommand(name).cloned() else { break };
+        (command, given) = (next, below.subcommand());
+    }
+    command.error(kind, message).exit()
 }
 
 /// The same for what the library says of it.

@@ -16,12 +16,17 @@ fn a_profile_is_written_that_works_here_and_with_the_helper() {
     sandbox.issue("my keys/host", &NewCertificate::default());
     let identity = ["--certificate", "my keys/host.pem", "--private-key", "my keys/host.key"];
     let args = [&CONFIGURE[..], &identity, &request_flags(names::WORKLOAD)].concat();
-    sandbox.run(&args).good();
+    let said = sandbox.run(&args).good().stderr;
+    let file = sandbox.home().join(".aws/config");
+    let file = file.display();
+    let expected = format!("wrote profile host to {file}; try: rolecall whoami --profile host");
+    assert!(said.contains(&expected), "{said}");
     let config = std::fs::read_to_string(sandbox.home().join(".aws/config")).unwrap();
     let line = config.lines().find(|line| line.starts_with("credential_process")).unwrap();
     let expected = format!(
         "credential_process = aws_signing_helper credential-process \
-         --certificate \"my keys/host.pem\" --private-key \"my keys/host.key\" {}",
+         --certificate \"{0}/my keys/host.pem\" --private-key \"{0}/my keys/host.key\" {1}",
+        sandbox.home().display(),
         request_flags(names::WORKLOAD).join(" ")
     );
     assert_eq!(line, expected);
@@ -75,6 +80,52 @@ fn what_a_profile_should_not_hold_is_refused() {
     assert_eq!(silent.code(), 4, "{silent:?}");
     assert!(silent.stderr.contains("give --certificate"), "{silent:?}");
     assert_eq!(std::fs::read(sandbox.home().join(".aws/config")).unwrap(), before);
+}
+
+#[test]
+fn what_could_not_work_is_not_written() {
+    let sandbox = Sandbox::with_certificate();
+    sandbox.issue("other", &NewCertificate::default());
+    sandbox.file("junk.pem", "no certificate\n");
+    let before = std::fs::read(sandbox.home().join(".aws/config")).unwrap();
+    let all = [&CONFIGURE[..], &flags()].concat();
+    for (more, says) in [
+        (&["--certificate", "none.pem"][..], "none.pem"),
+        (&["--private-key", "none.key"], "none.key"),
+        (&["--private-key", "other.key"], "do not belong together"),
+        (&["--certificate", "junk.pem"], "junk.pem"),
+        (&["--trust-anchor-arn", names::PROFILE], "is that of a Roles Anywhere profile"),
+        (&["--profile-arn", "junk"], "is no ARN"),
+        (&["--role-arn", names::TRUST_ANCHOR], "is that of a trust anchor"),
+        (&["--region", "sa-east-1"], "the region sa-east-1 was asked"),
+        (&["--session-duration", "60"], "60 seconds"),
+        (&["--endpoint", "nowhere"], "--endpoint"),
+    ] {
+        let finished = sandbox.run(&[&all[..], more].concat());
+        assert_eq!(finished.code(), 4, "{finished:?}");
+        assert!(finished.stderr.contains(says), "{says}: {finished:?}");
+        assert_eq!(std::fs::read(sandbox.home().join(".aws/config")).unwrap(), before);
+    }
+    // The trust anchor's own region says nothing new.
+    let region = names::TRUST_ANCHOR.split(':').nth(3).unwrap();
+    sandbox.run(&[&all[..], &["--region", region]].concat()).good();
+    let config = std::fs::read_to_string(sandbox.home().join(".aws/config")).unwrap();
+    assert!(!config.contains("--region"), "{config}");
+}
+
+#[test]
+fn access_keys_of_the_profile_are_not_passed_over_silently() {
+    let sandbox = Sandbox::with_certificate();
+    sandbox.add_config(
+        "[profile host]\naws_access_key_id = AKIAHOST\naws_secret_access_key = secret\n",
+    );
+    let args = [&CONFIGURE[..], &flags()].concat();
+    let finished = sandbox.run(&args);
+    assert_eq!(finished.code(), 4, "{finished:?}");
+    for says in ["has access keys of its own", ".aws/config:", "--force"] {
+        assert!(finished.stderr.contains(says), "{finished:?}");
+    }
+    sandbox.run(&[&args[..], &["--force"]].concat()).good();
 }
 
 #[test]

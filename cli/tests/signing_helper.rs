@@ -54,6 +54,10 @@ fn version_help_and_bad_usage() {
     let version = run(&["version"]).good().stdout;
     assert_eq!(version, format!("{}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(sandbox.run(&["version"]).good().stdout, version);
+    assert_eq!(run(&["--version"]).good().stdout, version);
+    let finished = sandbox.run(&["sign-string"]);
+    assert_eq!(finished.code(), 2, "{finished:?}");
+    assert!(finished.stderr.contains("Usage: rolecall sign-string"), "{finished:?}");
     for args in [&[][..], &["--help"], &["help"]] {
         assert!(run(args).good().stdout.contains("read-certificate-data"), "{args:?}");
     }
@@ -62,13 +66,56 @@ fn version_help_and_bad_usage() {
     for (args, says) in [
         (&["credential-process", "--unknown"][..], "no flag --unknown"),
         (&["credential-process", "-certificate", "x"], "short flags"),
-        (&["credential-process", "--role-arn", "r"], "--trust-anchor-arn is missing"),
+        (
+            &["credential-process", "--role-arn", "r"],
+            "--certificate, --trust-anchor-arn, --profile-arn are missing",
+        ),
+        (&["sign-string"], "--private-key is missing; it is enough"),
         (&["sign-string", "--digest", "MD5"], "SHA256, SHA384 or SHA512"),
         (&["dance"], "no command"),
     ] {
         let finished = run(args);
         assert_eq!(finished.code(), 2, "{finished:?}");
         assert!(finished.stderr.contains(says), "{finished:?}");
+    }
+}
+
+#[test]
+fn a_wrong_line_of_a_profile_is_told_where_no_helper_reads_it() {
+    let sandbox = Sandbox::with_certificate();
+    sandbox.add_config(&format!(
+        "[profile typo]\ncredential_process = aws_signing_helper credential-process \
+         --sesion-duration 900 {}\n[profile lacking]\ncredential_process = aws_signing_helper \
+         credential-process --certificate host.pem\n",
+        flags().join(" ")
+    ));
+    for (profile, says) in [
+        ("typo", "did you mean --session-duration?"),
+        ("lacking", "--trust-anchor-arn, --profile-arn, --role-arn are missing"),
+    ] {
+        for command in ["export", "explain"] {
+            let finished = sandbox.run(&[command, "--profile", profile]);
+            assert_eq!(finished.code(), 4, "{finished:?}");
+            let said = format!("{}{}", finished.stdout, finished.stderr);
+            assert!(said.contains(says) && said.contains(".aws/config:"), "{finished:?}");
+        }
+    }
+}
+
+#[test]
+fn a_flag_with_a_wrong_value_is_named() {
+    let sandbox = Sandbox::with_certificate();
+    for (flag, value) in [
+        ("--trust-anchor-arn", names::PROFILE),
+        ("--role-arn", "junk"),
+        ("--session-duration", "60"),
+        ("--role-session-name", "a b"),
+        ("--region", "sa-east-1"),
+    ] {
+        let args = [&["credential-process"], &flags()[..], &[flag, value]].concat();
+        let finished = sandbox.run(&args);
+        assert_eq!(finished.code(), 4, "{finished:?}");
+        assert!(finished.stderr.contains(&format!("  in: {flag}\n")), "{finished:?}");
     }
 }
 
@@ -102,6 +149,21 @@ fn a_signature_of_each_kind_of_key_is_good_in_each_form() {
             );
         }
     }
+}
+
+#[test]
+fn a_key_that_does_not_fit_its_certificate_does_not_sign() {
+    let sandbox = Sandbox::new();
+    sandbox.issue("host", &NewCertificate::default());
+    sandbox.issue("other", &NewCertificate::default());
+    let sign = |key: &str| {
+        sandbox.run(&["sign-string", "--certificate", "host.pem", "--private-key", key])
+    };
+    sign("host.key").good();
+    let finished = sign("other.key");
+    assert_eq!(finished.code(), 4, "{finished:?}");
+    assert!(finished.stderr.contains("do not belong together"), "{finished:?}");
+    assert!(finished.stdout.is_empty(), "{finished:?}");
 }
 
 /// The helper's fixed text: openssl says what the public key is.

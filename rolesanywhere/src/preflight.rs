@@ -41,7 +41,16 @@ impl RolesAnywhere {
                 role.partition, anchor.partition
             )));
         }
-        self.signing_region()?;
+        let region = self.signing_region()?;
+        if region.as_str() != anchor.region {
+            let message = format!(
+                "the region {} was asked, and the trust anchor is in {}",
+                printable(region.as_str(), 64),
+                anchor.region
+            );
+            return Err(invalid(message)
+                .with_help("leave --region out: the region is that of --trust-anchor-arn"));
+        }
         if !DURATION.contains(&self.duration()) {
             let message = format!("a session cannot last {} seconds", self.duration());
             return Err(invalid(message).with_help(
@@ -51,6 +60,33 @@ impl RolesAnywhere {
         match &self.role_session_name {
             Some(name) => check_session_name(name),
             None => Ok(()),
+        }
+    }
+
+    /// The flag whose value [`Self::check`] refuses: the first of those that are wrong.
+    pub fn wrong_flag(&self) -> Option<&'static str> {
+        self.check().err()?;
+        let own = [
+            ("--trust-anchor-arn", Arn::trust_anchor(&self.trust_anchor_arn).is_err()),
+            ("--profile-arn", Arn::profile(&self.profile_arn).is_err()),
+            ("--role-arn", Arn::role(&self.role_arn).is_err()),
+        ];
+        if let Some((flag, _)) = own.into_iter().find(|(_, is_wrong)| *is_wrong) {
+            return Some(flag);
+        }
+        let without = |change: fn(&mut Self)| {
+            let mut request = self.clone();
+            change(&mut request);
+            request.check().is_ok()
+        };
+        if without(|request| request.region = None) {
+            Some("--region")
+        } else if without(|request| request.duration_seconds = None) {
+            Some("--session-duration")
+        } else if without(|request| request.role_session_name = None) {
+            Some("--role-session-name")
+        } else {
+            Some("--trust-anchor-arn, --profile-arn and --role-arn")
         }
     }
 
@@ -65,12 +101,7 @@ impl RolesAnywhere {
                 role.account, anchor.account
             ));
         }
-        let region = self.region.as_deref().filter(|region| *region != anchor.region)?;
-        Some(format!(
-            "the region {} was asked, and the trust anchor is in {}",
-            printable(region, 64),
-            anchor.region
-        ))
+        None
     }
 }
 
@@ -92,7 +123,26 @@ impl Identity {
     /// `InvalidConfiguration`: not yet valid or expired, an authority's, without the key usage
     /// digitalSignature, signed with MD5 or SHA-1, or not X.509 version 3.
     pub fn check(&self, now: SystemTime) -> Result<()> {
-        let leaf = self.leaf();
+        self.leaf().check(now)?;
+        for above in self.chain() {
+            if !above.is_valid_at(now) {
+                tracing::warn!(certificate = %above, "an intermediate certificate is not valid now");
+            }
+            if let SignatureHash::Broken(name) = above.signature_hash() {
+                tracing::warn!(certificate = %above, "an intermediate is signed with {name}");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Certificate {
+    /// [`Identity::check`] of a leaf whose key is not at hand.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self, now: SystemTime) -> Result<()> {
+        let leaf = self;
         check_time(leaf, now)?;
         let get_another = "get a certificate for a client: X.509 version 3, CA:FALSE, key usage \
                            digitalSignature, signed with SHA-256 or better";
@@ -112,14 +162,6 @@ impl Identity {
         }
         if let SignatureHash::Broken(name) = leaf.signature_hash() {
             return refuse(format!("{leaf} is signed with {name}, which AWS refuses"));
-        }
-        for above in self.chain() {
-            if !above.is_valid_at(now) {
-                tracing::warn!(certificate = %above, "an intermediate certificate is not valid now");
-            }
-            if let SignatureHash::Broken(name) = above.signature_hash() {
-                tracing::warn!(certificate = %above, "an intermediate is signed with {name}");
-            }
         }
         Ok(())
     }

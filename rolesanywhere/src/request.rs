@@ -25,7 +25,7 @@ pub struct RolesAnywhere {
     pub duration_seconds: Option<u32>,
     /// The session's name; only where the profile accepts one.
     pub role_session_name: Option<String>,
-    /// The region, above the trust anchor's.
+    /// The region, which must be the trust anchor's: `None` is that.
     pub region: Option<String>,
     /// What the instance says of itself: names and values that AWS keeps with the session.
     pub instance_properties: BTreeMap<String, String>,

@@ -79,9 +79,9 @@ fn roles_anywhere(
     check(&mut options)?;
     // The line is for AWS's helper too, which uses a proxy only with the flag.
     options.with_proxy = args.certificate.is_given("with-proxy");
-    let warnings = rolecall::block_on(async {
+    let (file, warnings) = rolecall::block_on(async {
         settings.ask_for_certificate(&mut options).await?;
-        settings.set_roles_anywhere(&args.program, &options).await
+        settings.set_roles_anywhere(&args.program, &options, args.force).await
     })??;
     if options.identity.password.is_some() {
         warn(
@@ -89,6 +89,9 @@ fn roles_anywhere(
               profile is for rolecall",
         );
     }
+    let name = settings.profile_name();
+    let file = file.display();
+    warn(&format!("wrote profile {name} to {file}; try: rolecall whoami --profile {name}"));
     warn_of(&warnings)
 }
 

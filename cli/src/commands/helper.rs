@@ -40,7 +40,8 @@ fn check(command: HelperCommand) -> Result<HelperCommand, BadUsage> {
             HelperVerb::CredentialProcess | HelperVerb::Update | HelperVerb::Serve => {
                 options.check_request()?;
             }
-            HelperVerb::SignString | HelperVerb::ReadCertificateData => options.check_identity()?,
+            HelperVerb::SignString => options.check_signer()?,
+            HelperVerb::ReadCertificateData => options.check_identity()?,
             HelperVerb::Version => {}
         }
     }

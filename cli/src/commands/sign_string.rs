@@ -17,11 +17,15 @@ pub(crate) fn run(global: &Global, args: &SignStringArgs) -> Result<ExitCode, Fa
 
 /// Signs the helper's fixed text, and prints the signature as it does.
 pub(crate) fn run_for(mut options: HelperOptions) -> Result<ExitCode, Failure> {
-    options.check_identity().unwrap_or_else(|error| bad_usage(&error));
+    options.check_signer().unwrap_or_else(|error| bad_usage(&error));
     check(&mut options)?;
     let reader = IdentityReader::new(Context::real(), options.identity.clone());
     let signature = rolecall::block_on(async {
-        let signer = reader.signer().await?;
+        let signer = match (&options.identity.certificate, &options.identity.private_key) {
+            // Both are given so that they are compared.
+            (Some(_), Some(_)) => reader.identity().await?.signer().clone(),
+            _ => reader.signer().await?,
+        };
         sign_string(&*signer, options.digest).await
     })??;
     let hex = || signature.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

@@ -55,10 +55,6 @@ pub fn problems(plan: &Plan) -> Vec<Problem> {
             lint.origin = Some(origin.clone());
             lint.command("credential_process", command.expose());
         }
-        Source::RolesAnywhere { role_arn, set_by, .. } => {
-            lint.origin = set_by.as_ref().map(|(_, origin)| origin.clone());
-            lint.role_arn(role_arn);
-        }
         Source::Saml { assertion, role_arn, principal_arn, origin, .. } => {
             lint.origin = Some(origin.clone());
             lint.role_arn(role_arn);

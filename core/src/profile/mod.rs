@@ -29,4 +29,5 @@ pub use plan::{PassedOver, Plan, RoleHop, SamlAssertion, SetBy, Source};
 pub use planner::{plan_profile, profile_keys};
 pub use set::{MAX_FILE_BYTES, ProfileSet};
 pub use spelling::misspelt;
+pub use suggest::near;
 pub use table::{Profile, Property, is_harmless_key};

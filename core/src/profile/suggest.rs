@@ -16,7 +16,7 @@ pub(super) fn suggest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
 }
 
 /// Whether `name` may be meant by `wanted`: a slip or two away, one where it is short.
-pub(super) fn near(wanted: &str, name: &str) -> bool {
+pub fn near(wanted: &str, name: &str) -> bool {
     let limit = if wanted.chars().count() < 5 { 1 } else { 2 };
     name.eq_ignore_ascii_case(wanted) || distance(name, wanted, limit).is_some_and(|d| d <= limit)
 }

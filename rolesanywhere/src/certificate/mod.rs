@@ -242,13 +242,14 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Subject and serial number: `CN=alice,O=Example (serial 21)`.
+/// Subject and serial number, decimal and as openssl prints it: `CN=alice (serial 21, hex 15)`.
 impl fmt::Display for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subject = rolecall_core::printable(&self.0.subject, 200);
+        let serial = format!("{}, hex {}", self.0.serial, self.0.serial_hex);
         match subject.is_empty() {
-            true => write!(f, "certificate with serial {}", self.0.serial),
-            false => write!(f, "{subject} (serial {})", self.0.serial),
+            true => write!(f, "certificate with serial {serial}"),
+            false => write!(f, "{subject} (serial {serial})"),
         }
     }
 }

@@ -81,7 +81,8 @@ fn long_serial_numbers_are_decimal_and_hexadecimal() {
     let certificate = issued.certificate();
     assert_eq!(certificate.serial_hex(), "15D19632234BF759A32802C0DA88F9E8AFC8702D");
     assert_eq!(certificate.serial(), "124562745837719059303232313298209415765143613485");
-    assert_eq!(certificate.to_string(), format!("CN=me (serial {})", certificate.serial()));
+    let (serial, hex) = (certificate.serial(), certificate.serial_hex());
+    assert_eq!(certificate.to_string(), format!("CN=me (serial {serial}, hex {hex})"));
 }
 
 #[test]

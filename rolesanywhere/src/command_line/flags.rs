@@ -69,11 +69,15 @@ pub const REQUEST_FLAGS: [Flag; 9] = [
         "How long the session is to last: 900 to 43200; 3600 otherwise",
     ),
     flag("role-session-name", "NAME", "The session's name, where the profile accepts one"),
-    flag("region", "REGION", "The region, above the trust anchor's"),
+    flag(
+        "region",
+        "REGION",
+        "The region; it must be the trust anchor's, which is asked without this",
+    ),
     flag("endpoint", "URL", "Where Roles Anywhere is asked"),
     switch(
         "with-proxy",
-        "Use the proxy that HTTPS_PROXY names; rolecall does so without this, too",
+        "Use the proxy that HTTPS_PROXY names; under its own name rolecall does so without this, too",
     ),
     switch(
         "no-verify-ssl",

@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 
 use super::flags::HelperVerb;
 use super::options::HelperOptions;
-use super::parse::HelperCommand;
+use super::parse::{BadUsage, HelperCommand};
 use crate::IdentitySource;
 
 /// What the `credential_process` of a profile is to Roles Anywhere.
@@ -15,9 +15,17 @@ pub enum ProfileLine {
     Native(Box<HelperOptions>),
     /// A call of the helper that only the helper can answer, and why.
     Foreign(String),
+    /// A call of the helper that is wrong as far as this library knows, and why: a flag that there
+    /// is not, or one that is missing. A newer helper may take it.
+    Wrong(String),
 }
 
 impl ProfileLine {
+    /// The program that a command line names.
+    pub fn program(command: &Secret) -> Option<String> {
+        shlex::split(command.expose())?.into_iter().next()
+    }
+
     /// Looks at a command line, split as a shell would split it.
     pub fn read(command: &Secret) -> Self {
         let Some(argv) = shlex::split(command.expose()).map(Zeroizing::new) else {
@@ -35,23 +43,25 @@ impl ProfileLine {
                 options.with_proxy |= !is_helper;
                 Self::Native(options)
             }
-            (Err(reason), true) => Self::Foreign(reason),
+            (Err(line), true) => line,
             // Its own flags are known to the program alone.
             (Err(_), false) => Self::Other,
         }
     }
 }
 
-fn read(arguments: &[String]) -> Result<Box<HelperOptions>, String> {
-    let options = match HelperCommand::parse(arguments).map_err(|error| error.to_string())? {
+fn read(arguments: &[String]) -> Result<Box<HelperOptions>, ProfileLine> {
+    let wrong = |error: BadUsage| ProfileLine::Wrong(error.to_string());
+    let foreign = |reason: &str| ProfileLine::Foreign(reason.to_owned());
+    let options = match HelperCommand::parse(arguments).map_err(wrong)? {
         HelperCommand::Run(HelperVerb::CredentialProcess, options) => options,
-        _ => return Err("its command is not credential-process".to_owned()),
+        _ => return Err(foreign("its command is not credential-process")),
     };
-    options.check_request().map_err(|error| error.to_string())?;
+    options.check_request().map_err(wrong)?;
     match options.unsupported {
-        Some(reason) => Err(reason.to_owned()),
+        Some(reason) => Err(foreign(reason)),
         None if options.reads_stdin() => {
-            Err("it reads standard input, which a program of a profile does not have".to_owned())
+            Err(foreign("it reads standard input, which a program of a profile does not have"))
         }
         None => Ok(options),
     }
@@ -218,7 +228,9 @@ mod tests {
             (String::new(), "credential-process"),
         ] {
             let read = read(&format!("aws_signing_helper {line}"));
-            let ProfileLine::Foreign(reason) = read else { panic!("{line}: {read:?}") };
+            let (ProfileLine::Foreign(reason) | ProfileLine::Wrong(reason)) = read else {
+                panic!("{line}: {read:?}")
+            };
             assert!(reason.contains(says) && !reason.contains("hunter2"), "{line}: {reason}");
         }
     }

@@ -190,18 +190,21 @@ impl HelperOptions {
     /// Checks that there is what a call of Roles Anywhere needs.
     ///
     /// # Errors
-    /// Names the flag that is missing.
+    /// Names the flags that are missing.
     pub fn check_request(&self) -> Result<(), BadUsage> {
         let request = &self.request;
         let needed = [
-            ("trust-anchor-arn", &request.trust_anchor_arn),
-            ("profile-arn", &request.profile_arn),
-            ("role-arn", &request.role_arn),
+            ("--certificate", !self.has_identity()),
+            ("--trust-anchor-arn", request.trust_anchor_arn.is_empty()),
+            ("--profile-arn", request.profile_arn.is_empty()),
+            ("--role-arn", request.role_arn.is_empty()),
         ];
-        match needed.into_iter().find(|(_, value)| value.is_empty()) {
-            Some((name, _)) => Err(BadUsage::missing(name)),
-            None => self.check_identity(),
-        }
+        let missing: Vec<&str> = needed
+            .into_iter()
+            .filter(|(_, is_missing)| *is_missing)
+            .map(|(flag, _)| flag)
+            .collect();
+        if missing.is_empty() { Ok(()) } else { Err(BadUsage::missing(&missing)) }
     }
 
     /// Checks that there is a certificate or a key.
@@ -209,14 +212,27 @@ impl HelperOptions {
     /// # Errors
     /// Names the flag that is missing.
     pub fn check_identity(&self) -> Result<(), BadUsage> {
-        let identity = &self.identity;
-        if self.unsupported.is_none()
-            && identity.certificate.is_none()
-            && identity.private_key.is_none()
-        {
-            return Err(BadUsage::missing("certificate"));
+        if self.has_identity() { Ok(()) } else { Err(BadUsage::missing(&["--certificate"])) }
+    }
+
+    /// Checks that there is something to sign with.
+    ///
+    /// # Errors
+    /// Names the flag that is missing.
+    pub fn check_signer(&self) -> Result<(), BadUsage> {
+        if self.has_identity() {
+            return Ok(());
         }
-        Ok(())
+        let message = "--private-key is missing; it is enough, and with --certificate too it is \
+                       seen whether they belong together";
+        Err(BadUsage::new(message.to_owned()))
+    }
+
+    fn has_identity(&self) -> bool {
+        let identity = &self.identity;
+        self.unsupported.is_some()
+            || identity.certificate.is_some()
+            || identity.private_key.is_some()
     }
 
     /// Whether something of it is read from standard input, which a program of a profile does not

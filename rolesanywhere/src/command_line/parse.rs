@@ -1,5 +1,7 @@
 use std::fmt;
 
+use rolecall_core::profile::near;
+
 use super::flags::{EXCLUSIVE, Flag, HelperVerb};
 use super::options::HelperOptions;
 
@@ -25,8 +27,17 @@ impl BadUsage {
         Self(format!("there is no flag --{name}"))
     }
 
-    pub(super) fn missing(name: &str) -> Self {
-        Self(format!("--{name} is missing"))
+    /// The same, with the flags of `verb` that may be meant.
+    fn unknown_to(verb: HelperVerb, name: &str) -> Self {
+        let Some(meant) = verb.flags().find(|flag| near(name, flag.name)) else {
+            return Self::unknown(name);
+        };
+        Self(format!("there is no flag --{name}; did you mean --{}?", meant.name))
+    }
+
+    pub(super) fn missing(flags: &[&str]) -> Self {
+        let verb = if flags.len() == 1 { "is" } else { "are" };
+        Self(format!("{} {verb} missing", flags.join(", ")))
     }
 }
 
@@ -48,6 +59,9 @@ impl HelperCommand {
         let Some((&first, rest)) = arguments.split_first() else { return Ok(Self::Help(None)) };
         if is_help(first) || first == "help" {
             return Ok(Self::Help(rest.first().and_then(|name| HelperVerb::named(name))));
+        }
+        if first == "--version" && rest.is_empty() {
+            return Ok(Self::Run(HelperVerb::Version, Box::default()));
         }
         let Some(verb) = HelperVerb::named(first) else {
             return Err(match first.starts_with('-') {
@@ -85,7 +99,7 @@ fn read_flags<'a>(verb: HelperVerb, rest: &[&'a str]) -> Result<Vec<(Flag, &'a s
             None => (text, None),
         };
         let Some(flag) = verb.flags().find(|flag| flag.name == name) else {
-            return Err(BadUsage::unknown(name));
+            return Err(BadUsage::unknown_to(verb, name));
         };
         let value = match (value, flag.value) {
             (Some(value), _) => value,
@@ -178,6 +192,7 @@ mod tests {
     fn what_the_helper_refuses_is_refused_and_shows_no_secret() {
         for (line, says) in [
             ("serve --hunter2", "no flag --hunter2"),
+            ("serve --sesion-duration 900", "did you mean --session-duration?"),
             ("credential-process --profile x", "no flag --profile"),
             ("credential-process --certificate", "has no value"),
             ("credential-process -certificate x", "short flags"),
