@@ -186,6 +186,10 @@ impl Store for PostgresStore {
         self.run(async |_, session| tables::now(&session).await).await
     }
 
+    fn has_machines_clock(&self) -> bool {
+        false
+    }
+
     async fn accept_restored(&self, record: &Record) -> Result<StoreInfo> {
         let info = self.info().await?;
         if info.doubt.is_none() {

@@ -243,6 +243,10 @@ impl Store for SqliteStore {
         Ok(self.shared.files.context.clock.now())
     }
 
+    fn has_machines_clock(&self) -> bool {
+        true
+    }
+
     async fn accept_restored(&self, record: &Record) -> Result<StoreInfo> {
         let info = self.info().await?;
         if info.doubt.is_none() {
