@@ -146,7 +146,17 @@ impl Leases {
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
         let (context, iam) = (&self.context, &account.iam);
-        UserMaker { context, iam, store_id: &store_id, lease, deadline }.remove().await
+        let user = UserMaker { context, iam, store_id: &store_id, lease, deadline };
+        self.settled(user.remove().await?).await
+    }
+
+    /// Takes IAM's word that there is no such user once that has had time to become known. Lease
+    /// and time are by one clock, the store's: the machine's may differ by more than IAM needs.
+    pub(super) async fn settled(&self, removal: Removal) -> Result<Removal> {
+        match removal {
+            Removal::NotSeen { until } if self.store.now().await? >= until => Ok(Removal::Gone),
+            removal => Ok(removal),
+        }
     }
 
     /// Longer with each failure, up to an hour; never given up.

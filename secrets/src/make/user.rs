@@ -43,7 +43,7 @@ pub(crate) enum Removal {
     Gone,
     /// IAM shows no such user, but might only not show it yet.
     NotSeen {
-        /// When its word can be taken.
+        /// When its word can be taken, by the store's clock.
         until: SystemTime,
     },
     /// A user of that name is somebody else's, and was left alone; ours is not there.
@@ -100,9 +100,7 @@ impl UserMaker<'_> {
         let name = self.name();
         self.step()?;
         let Some(user) = self.look().await? else {
-            let until = self.lease.created_at + QUIET;
-            let is_early = self.context.clock.now() < until;
-            return Ok(if is_early { Removal::NotSeen { until } } else { Removal::Gone });
+            return Ok(Removal::NotSeen { until: self.lease.created_at + QUIET });
         };
         match user.tag(TAG_NONCE) {
             Some(nonce) if nonce == self.lease.principal.nonce => {}

@@ -57,6 +57,8 @@ pub(super) struct Truth {
     /// Whether the store's time is the machine's, or a database's.
     pub(super) is_machines: bool,
     pub(super) has_faults: AtomicBool,
+    /// Whether the machine's clock jumps in this run.
+    pub(super) has_jumps: bool,
     pub(super) book: Mutex<Book>,
 }
 
@@ -99,6 +101,13 @@ impl Truth {
         let by = seconds - self.ahead.swap(seconds, Ordering::SeqCst);
         let step = Duration::from_secs(by.unsigned_abs());
         if by < 0 { self.clock.set_back(step) } else { self.clock.advance(step) }
+    }
+
+    /// As [`Self::set_ahead`], if clocks jump in this run.
+    pub(super) fn jump(&self, seconds: i64) {
+        if self.has_jumps {
+            self.set_ahead(seconds);
+        }
     }
 
     /// Looks at a call before it is carried out.
@@ -151,9 +160,9 @@ impl HttpClient for Door {
             0..3 => return lost(HttpFailure::Interrupted),
             3..5 => return Ok(refusal(400, "Throttling")),
             5..7 => return Ok(refusal(500, "ServiceFailure")),
-            7 => self.truth.set_ahead(3600),
-            8 => self.truth.set_ahead(-3600),
-            9..11 => self.truth.set_ahead(0),
+            7 => self.truth.jump(3600),
+            8 => self.truth.jump(-3600),
+            9..11 => self.truth.jump(0),
             _ => {}
         }
         self.truth.tell_kit();
