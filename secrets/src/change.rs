@@ -24,7 +24,7 @@ pub enum Change {
     Renew(SystemTime),
     /// It is to be taken back, now.
     Revoke,
-    /// Taking it back failed; to be tried again at this time.
+    /// Taking it back failed, or could not be begun; to be tried again at this time.
     Retry {
         /// Why.
         failure: String,
@@ -74,13 +74,15 @@ pub fn change(lease: &Lease, what: &Change, now: SystemTime) -> Result<Lease, St
         (Active, Change::Renew(end)) => {
             next.expires_at = *end.min(&lease.max_expires_at);
             next.due_at = Some(next.expires_at);
+            next.attempts = 0;
+            next.failure = None;
         }
         (Intent | Active | Revoking, Change::Revoke) => {
             next.state = Revoking;
             next.due_at = Some(now);
             next.sealed = None;
         }
-        (Revoking, Change::Retry { failure, at }) => {
+        (Active | Revoking, Change::Retry { failure, at }) => {
             next.attempts = lease.attempts.saturating_add(1);
             next.failure = Some(failure.clone());
             next.due_at = Some(*at);

@@ -6,6 +6,7 @@ use rolecall_core::http::{HttpClient, RetryPolicy};
 use rolecall_core::{Context, Result, SharedProvider};
 use rolecall_sts::{IAM, QueryClient, QueryEndpoint, StsClient};
 
+use crate::dated::Dated;
 use crate::definition::{Connection, DynamicSecret};
 use crate::iam::{Budget, Iam};
 
@@ -54,6 +55,8 @@ pub(crate) struct Account {
     pub(crate) partition: String,
     pub(crate) iam: Iam,
     pub(crate) sts: StsClient,
+    /// What time it is there.
+    pub(crate) dates: Arc<Dated>,
 }
 
 /// The accounts reached so far, each with one budget of calls however many connections lead there.
@@ -87,7 +90,8 @@ impl Accounts {
             return Ok(account);
         }
         let reached = (self.connect.0)(&secret.connection, region)?;
-        let context = Context { http: reached.http, ..self.context.clone() };
+        let dates = Arc::new(Dated::new(reached.http, self.context.clock.clone()));
+        let context = Context { http: dates.clone(), ..self.context.clone() };
         let credentials = Some(reached.credentials);
         let mut sts = StsClient::new(context.clone(), reached.sts, credentials.clone());
         sts.query.retry = reached.retry;
@@ -101,7 +105,7 @@ impl Accounts {
             retry: reached.retry,
         };
         let iam = Iam { query, budget: self.budget(&who.account) };
-        let account = Account { id: who.account, partition, iam, sts };
+        let account = Account { id: who.account, partition, iam, sts, dates };
         let mut known = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(key, account.clone());
         Ok(account)

@@ -12,6 +12,7 @@ mod change;
 mod check;
 mod connect;
 mod connection;
+mod dated;
 mod definition;
 mod iam;
 mod lease;

@@ -127,6 +127,43 @@ impl Iam {
         absent_is_none(answer.map(|answer| answer.user))
     }
 
+    /// A user below `path` with its tags; `None` if there is none of that name there.
+    ///
+    /// Where the caller's policy is limited to a path, IAM answers `AccessDenied` for a name that
+    /// does not exist: it cannot tell that it would be below the path. The list of the path can.
+    pub(crate) async fn user_below(&self, path: &str, name: &str) -> Result<Option<User>> {
+        let denied = match self.user(name).await {
+            Err(error) if has_code(&error, "AccessDenied") => error,
+            result => return result,
+        };
+        match self.is_listed(path, name).await {
+            Ok(false) => Ok(None),
+            Ok(true) => Err(denied),
+            Err(error) => {
+                let message = "whether there is such a user cannot be told: allow iam:GetUser on \
+                               the definition's path and iam:ListUsers";
+                tracing::debug!(%error, user = name, "cannot be listed");
+                Err(denied.with_help(message))
+            }
+        }
+    }
+
+    async fn is_listed(&self, path: &str, name: &str) -> Result<bool> {
+        let mut marker = None;
+        for _ in 0..PAGES {
+            let (users, next) = self.users(path, marker.as_deref()).await?;
+            // Names are unique whatever their case.
+            if users.iter().any(|user| user.user_name.eq_ignore_ascii_case(name)) {
+                return Ok(true);
+            }
+            marker = next;
+            if marker.is_none() {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
     /// Sets tags of a user.
     pub(crate) async fn tag_user(&self, name: &str, tags: &BTreeMap<String, String>) -> Result<()> {
         let mut params = named(name);

@@ -245,7 +245,8 @@ impl Leases {
         let Ok(info) = self.store.info().await else { return false };
         let (context, iam) = (&self.context, &account.iam);
         let user = UserMaker { context, iam, store_id: &info.id, lease, deadline };
-        matches!(user.remove().await, Ok(Removal::Gone | Removal::Foreign))
+        let Ok(removal) = user.remove().await else { return false };
+        matches!(self.settled(removal).await, Ok(Removal::Gone | Removal::Foreign))
     }
 
     /// Waits until STS has known the key several times in a row. It is handed out all the same if

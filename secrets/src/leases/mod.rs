@@ -1,5 +1,6 @@
 //! What is done with leases.
 
+mod clock;
 mod create;
 mod probe;
 mod reap;

@@ -81,7 +81,9 @@ impl Leases {
             let (users, next) = account.iam.users(&path, marker.as_deref()).await?;
             for user in users {
                 // Lists leave the tags out.
-                let Some(user) = account.iam.user(&user.user_name).await? else { continue };
+                let Some(user) = account.iam.user_below(&path, &user.user_name).await? else {
+                    continue;
+                };
                 let removable = options.remove && removed(&orphans) < options.most;
                 orphans.extend(self.judge(&account, user, store_id, options, removable).await?);
             }

@@ -11,6 +11,8 @@ use crate::store::Conflict;
 
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// While the clock is wrong: once it is right, leases shall not wait for long.
+const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
 /// What became of a lease that was due.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Worked {
     pub(crate) lease: Lease,
     /// Why it has to be tried again.
     pub(crate) failure: Option<CredentialsError>,
+    /// Nothing was tried, as the machine's clock is not to be trusted.
+    pub(crate) is_held: bool,
 }
 
 impl Leases {
@@ -40,7 +44,8 @@ impl Leases {
             .with_help("deny its role by a policy on aws:TokenIssueTime, or forget the lease"));
         }
         let lease = self.claimed(id).await?;
-        Ok(self.take_back(lease).await?.lease)
+        let deadline = Deadline::of(&self.context, HOLD);
+        Ok(self.take_back(lease, deadline).await?.lease)
     }
 
     /// Stops caring for a lease, whatever AWS still holds of it.
@@ -56,6 +61,7 @@ impl Leases {
 
     /// Does what is due for a lease that was claimed.
     pub(crate) async fn work_on(&self, lease: Lease) -> Result<Worked> {
+        let deadline = Deadline::of(&self.context, HOLD);
         let is_session = lease.principal.kind != "iam-user";
         let (change, record) = match lease.state {
             LeaseState::Active if is_session => {
@@ -66,24 +72,44 @@ impl Leases {
                 Change::Refuse("whoever asked for it is gone".to_owned()),
                 self.record("create", Outcome::Failed, "never handed out"),
             ),
-            _ => return self.take_back(lease).await,
+            LeaseState::Active if self.store.has_machines_clock() => {
+                return match self.doubt_about_end(&lease).await {
+                    Ok(None) => self.take_back(lease, deadline).await,
+                    Ok(Some(doubt)) => self.hold(lease, doubt, true).await,
+                    Err(error) => self.hold(lease, error, false).await,
+                };
+            }
+            _ => return self.take_back(lease, deadline).await,
         };
         let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
-        Ok(Worked { lease, failure: None })
+        Ok(Worked { lease, failure: None, is_held: false })
+    }
+
+    /// Leaves a lease active for a while, though its time seems to be up.
+    async fn hold(&self, lease: Lease, why: CredentialsError, is_held: bool) -> Result<Worked> {
+        let wait = self.wait(lease.attempts);
+        let wait = if is_held { wait.min(LONGEST_HOLD) } else { wait };
+        let at = lease.expires_at.max(self.store.now().await? + wait);
+        let change = Change::Retry { failure: why.to_string(), at };
+        let record = self.record("revoke", Outcome::Failed, why.to_string());
+        let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
+        Ok(Worked { lease, failure: Some(why), is_held })
     }
 
     /// Puts off a lease that was claimed, without a try.
     pub(crate) async fn put_off(&self, lease: Lease, failure: &str, at: SystemTime) -> Result<()> {
-        let lease = self.begin_revocation(lease).await?;
+        // What is over only by this machine's clock stays as it is: that has yet to be compared.
+        let is_certain = lease.state != LeaseState::Active || !self.store.has_machines_clock();
+        let lease = if is_certain { self.begin_revocation(lease).await? } else { lease };
         let change = Change::Retry { failure: failure.to_owned(), at };
         let record = self.record("revoke", Outcome::Failed, failure);
         self.store.advance(lease.id, lease.fence, &change, &record).await.map(|_| ())
     }
 
     /// Takes back a lease that was claimed, and writes down how it went.
-    async fn take_back(&self, lease: Lease) -> Result<Worked> {
+    async fn take_back(&self, lease: Lease, deadline: Deadline) -> Result<Worked> {
         let lease = self.begin_revocation(lease).await?;
-        let removal = self.remove(&lease).await;
+        let removal = self.remove(&lease, deadline).await;
         let (change, record) = match &removal {
             Ok(Removal::Gone) => (Change::Removed, self.record("revoke", Outcome::Done, "")),
             Ok(Removal::Foreign) => {
@@ -103,7 +129,7 @@ impl Leases {
             }
         };
         let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
-        Ok(Worked { lease, failure: removal.err() })
+        Ok(Worked { lease, failure: removal.err(), is_held: false })
     }
 
     /// Writes down that a claimed lease is to be taken back, if it is not yet.
@@ -115,13 +141,22 @@ impl Leases {
         self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await
     }
 
-    async fn remove(&self, lease: &Lease) -> Result<Removal> {
+    async fn remove(&self, lease: &Lease, deadline: Deadline) -> Result<Removal> {
         let secret = self.definition_of(lease).await?;
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
-        let deadline = Deadline::of(&self.context, HOLD);
         let (context, iam) = (&self.context, &account.iam);
-        UserMaker { context, iam, store_id: &store_id, lease, deadline }.remove().await
+        let user = UserMaker { context, iam, store_id: &store_id, lease, deadline };
+        self.settled(user.remove().await?).await
+    }
+
+    /// Takes IAM's word that there is no such user once that has had time to become known. Lease
+    /// and time are by one clock, the store's: the machine's may differ by more than IAM needs.
+    pub(super) async fn settled(&self, removal: Removal) -> Result<Removal> {
+        match removal {
+            Removal::NotSeen { until } if self.store.now().await? >= until => Ok(Removal::Gone),
+            removal => Ok(removal),
+        }
     }
 
     /// Longer with each failure, up to an hour; never given up.

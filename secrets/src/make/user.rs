@@ -43,7 +43,7 @@ pub(crate) enum Removal {
     Gone,
     /// IAM shows no such user, but might only not show it yet.
     NotSeen {
-        /// When its word can be taken.
+        /// When its word can be taken, by the store's clock.
         until: SystemTime,
     },
     /// A user of that name is somebody else's, and was left alone; ours is not there.
@@ -99,10 +99,8 @@ impl UserMaker<'_> {
     pub(crate) async fn remove(&self) -> Result<Removal> {
         let name = self.name();
         self.step()?;
-        let Some(user) = self.iam.user(name).await? else {
-            let until = self.lease.created_at + QUIET;
-            let is_early = self.context.clock.now() < until;
-            return Ok(if is_early { Removal::NotSeen { until } } else { Removal::Gone });
+        let Some(user) = self.look().await? else {
+            return Ok(Removal::NotSeen { until: self.lease.created_at + QUIET });
         };
         match user.tag(TAG_NONCE) {
             Some(nonce) if nonce == self.lease.principal.nonce => {}
@@ -129,6 +127,11 @@ impl UserMaker<'_> {
             self.iam.sweep(self.name(), *kind).await?;
         }
         Ok(())
+    }
+
+    /// The user of the lease's name below its path.
+    async fn look(&self) -> Result<Option<User>> {
+        self.iam.user_below(&self.lease.principal.path, self.name()).await
     }
 
     fn name(&self) -> &str {
@@ -162,7 +165,7 @@ impl UserMaker<'_> {
         // The reply was lost, or there is such a user: is it ours?
         for attempt in 0..TRIES {
             self.step().map_err(perhaps)?;
-            match self.iam.user(self.name()).await.map_err(perhaps)? {
+            match self.look().await.map_err(perhaps)? {
                 Some(user) if self.is_ours(&user) => return Ok(()),
                 Some(_) => {
                     let message = format!("there is a user {} that is not ours", self.name());
@@ -193,7 +196,7 @@ impl UserMaker<'_> {
             };
             attempt += 1;
             let is_certain = certainty(&error) == Certainty::Refused;
-            if attempt >= TRIES || (is_certain && !self.is_not_seen(&error)) {
+            if attempt >= TRIES || (is_certain && !self.is_not_seen(&error).await) {
                 return Err(error);
             }
             self.context.clock.sleep(wait(attempt)).await;
@@ -207,7 +210,7 @@ impl UserMaker<'_> {
         loop {
             self.step()?;
             match step().await {
-                Err(error) if attempt < TRIES && self.is_not_seen(&error) => {
+                Err(error) if attempt < TRIES && self.is_not_seen(&error).await => {
                     self.context.clock.sleep(wait(attempt)).await;
                     attempt += 1;
                 }
@@ -217,15 +220,19 @@ impl UserMaker<'_> {
     }
 
     /// Whether IAM says that there is no such user, of all things.
-    fn is_not_seen(&self, error: &CredentialsError) -> bool {
+    async fn is_not_seen(&self, error: &CredentialsError) -> bool {
         let about = |answer: &ServiceError| answer.message.contains(self.name());
+        if has_code(error, "AccessDenied") {
+            // So a policy limited to a path says it.
+            return matches!(self.look().await, Ok(None));
+        }
         has_code(error, "EntityTemporarilyUnmodifiable")
             || has_code(error, "NoSuchEntity") && ServiceError::of(error).is_some_and(about)
     }
 
     async fn check_owner(&self) -> Result<()> {
         self.step()?;
-        if self.iam.user(self.name()).await?.is_some_and(|user| self.is_ours(&user)) {
+        if self.look().await?.is_some_and(|user| self.is_ours(&user)) {
             return Ok(());
         }
         let message = format!("there is no user {} of ours any more", self.name());

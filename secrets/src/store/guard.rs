@@ -34,7 +34,7 @@ pub(super) struct Standing {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
+pub(super) struct Note {
     epoch: u64,
     entries: u64,
 }
@@ -68,15 +68,21 @@ impl Guard {
         Self { context, path, noted: Mutex::default() }
     }
 
-    /// Why the store may be a copy from the past.
-    pub(super) fn doubt(&self, standing: &Standing) -> Option<Doubt> {
+    /// What is noted. To be read before the store is asked for its standing: another worker may
+    /// write and note that meanwhile, and the note would seem ahead of the store.
+    pub(super) fn noted(&self) -> Option<Note> {
+        self.read()
+    }
+
+    /// Why the store may be a copy from the past, by what was noted before.
+    pub(super) fn doubt(&self, noted: Option<&Note>, standing: &Standing) -> Option<Doubt> {
         if standing.is_restored {
             return Some(Doubt::Restored);
         }
         if self.path.is_none() {
             return (standing.is_at_home == Some(false)).then_some(Doubt::NeverSeen);
         }
-        match self.read() {
+        match noted {
             Some(note) if note.epoch != standing.epoch || note.entries > standing.entries => {
                 Some(Doubt::Restored)
             }
@@ -86,8 +92,8 @@ impl Guard {
     }
 
     /// What the store is, with the doubt about it.
-    pub(super) fn info(&self, standing: &Standing) -> StoreInfo {
-        let doubt = self.doubt(standing);
+    pub(super) fn info(&self, noted: Option<&Note>, standing: &Standing) -> StoreInfo {
+        let doubt = self.doubt(noted, standing);
         StoreInfo { id: standing.id.clone(), epoch: standing.epoch, doubt }
     }
 
@@ -126,9 +132,9 @@ impl Guard {
 
     fn write_if_sure(&self, standing: &Standing) {
         let old = self.read();
-        let is_news = old.is_none_or(|old| old.entries < standing.entries);
+        let is_news = old.as_ref().is_none_or(|old| old.entries < standing.entries);
         if is_news
-            && self.doubt(standing).is_none()
+            && self.doubt(old.as_ref(), standing).is_none()
             && let Err(error) = self.write(standing)
         {
             tracing::warn!("{error}");

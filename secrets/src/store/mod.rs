@@ -171,6 +171,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The time that counts: the database's where several machines share it.
     async fn now(&self) -> Result<SystemTime>;
 
+    /// Whether [`Self::now`] is this machine's clock, which may be wrong.
+    fn has_machines_clock(&self) -> bool;
+
     /// Says that the store is what it should be though it may be a copy from the past: a new epoch
     /// begins, and what is due will be taken back. Changes nothing if there is no doubt.
     async fn accept_restored(&self, record: &Record) -> Result<StoreInfo>;

@@ -13,6 +13,7 @@ pub struct Metrics {
     revoked: AtomicU64,
     expired: AtomicU64,
     failed: AtomicU64,
+    held: AtomicU64,
     store_failures: AtomicU64,
     in_flight: AtomicU64,
     /// Seconds since 1970.
@@ -27,6 +28,7 @@ impl Metrics {
             revoked: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            held: AtomicU64::new(0),
             store_failures: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             looked_at,
@@ -43,6 +45,10 @@ impl Metrics {
 
     pub(super) fn failed(&self) {
         self.failed.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn held(&self) {
+        self.held.fetch_add(1, Relaxed);
     }
 
     pub(super) fn store_failed(&self) {
@@ -66,6 +72,12 @@ impl Metrics {
             ("revoked_total", "counter", "Leases taken back.", &self.revoked),
             ("expired_total", "counter", "Sessions that have ended.", &self.expired),
             ("failures_total", "counter", "Tries to take a lease back that failed.", &self.failed),
+            (
+                "held_total",
+                "counter",
+                "Leases not taken back as the machine's clock is wrong.",
+                &self.held,
+            ),
             (
                 "store_failures_total",
                 "counter",

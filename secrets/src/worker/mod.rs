@@ -146,6 +146,10 @@ impl Worker {
             return;
         }
         match self.leases.work_on(lease).await {
+            Ok(Worked { failure: Some(error), is_held: true, .. }) => {
+                tracing::warn!(lease = %id, %error, "held");
+                self.metrics.held();
+            }
             Ok(Worked { failure: Some(error), .. }) => {
                 tracing::warn!(lease = %id, %error, "to be tried again");
                 pauses.failed(&account_id, &error);

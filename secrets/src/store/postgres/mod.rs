@@ -146,7 +146,9 @@ impl Shared {
         let guard = Guard::new(context, &standing.id);
         if is_new {
             guard.write(&standing)?;
-        } else if guard.doubt(&standing).is_none() && standing.is_at_home == Some(false) {
+        } else if guard.doubt(guard.noted().as_ref(), &standing).is_none()
+            && standing.is_at_home == Some(false)
+        {
             tables::mark_home(&session, &home).await?;
         }
         Ok(Self { pool, place, guard, home })
@@ -171,8 +173,9 @@ impl Shared {
 impl Store for PostgresStore {
     async fn info(&self) -> Result<StoreInfo> {
         self.run(async |shared, session| {
+            let noted = shared.guard.noted();
             let standing = tables::standing(&session, &shared.home).await?;
-            let info = shared.guard.info(&standing);
+            let info = shared.guard.info(noted.as_ref(), &standing);
             if info.doubt == Some(Doubt::Restored) && !standing.is_restored {
                 // Written down, as new lines of the log would soon hide it.
                 tables::mark_restored(&session).await?;
@@ -186,6 +189,10 @@ impl Store for PostgresStore {
         self.run(async |_, session| tables::now(&session).await).await
     }
 
+    fn has_machines_clock(&self) -> bool {
+        false
+    }
+
     async fn accept_restored(&self, record: &Record) -> Result<StoreInfo> {
         let info = self.info().await?;
         if info.doubt.is_none() {
@@ -196,10 +203,10 @@ impl Store for PostgresStore {
             tables::accept_restored(session, &record, &shared.home).await?;
             let session = Session::of(&shared.pool).await?;
             let standing = tables::standing(&session, &shared.home).await?;
-            shared.guard.write(&standing)?;
-            Ok(shared.guard.info(&standing))
+            shared.guard.write(&standing)
         })
-        .await
+        .await?;
+        self.info().await
     }
 
     async fn create_secret(&self, secret: &DynamicSecret, record: &Record) -> Result<()> {

@@ -230,8 +230,9 @@ fn run(connection: &Connection, sql: &str) -> Result<()> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn info(&self) -> Result<StoreInfo> {
+        let noted = self.shared.guard.noted();
         let standing = self.standing().await?;
-        let info = self.shared.guard.info(&standing);
+        let info = self.shared.guard.info(noted.as_ref(), &standing);
         if info.doubt == Some(Doubt::Restored) && !standing.is_restored {
             // Written down, as new lines of the log would soon hide it.
             self.write(|connection, _| tables::mark_restored(connection)).await?;
@@ -241,6 +242,10 @@ impl Store for SqliteStore {
 
     async fn now(&self) -> Result<SystemTime> {
         Ok(self.shared.files.context.clock.now())
+    }
+
+    fn has_machines_clock(&self) -> bool {
+        true
     }
 
     async fn accept_restored(&self, record: &Record) -> Result<StoreInfo> {
@@ -255,7 +260,7 @@ impl Store for SqliteStore {
         });
         let standing = accepted.await?;
         self.shared.guard.write(&standing)?;
-        Ok(self.shared.guard.info(&standing))
+        self.info().await
     }
 
     async fn create_secret(&self, secret: &DynamicSecret, record: &Record) -> Result<()> {
