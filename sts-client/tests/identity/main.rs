@@ -1,0 +1,12 @@
+//! Cloud identity from the outside: tokens, the attack table, the kit as STS, JWTs.
+
+mod attack;
+mod bounds;
+mod cases;
+mod config;
+mod jwt;
+mod kit;
+mod modes;
+mod support;
+mod tokens;
+mod vectors;
