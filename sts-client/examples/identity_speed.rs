@@ -29,7 +29,7 @@ impl HttpClient for FakeSts {
     }
 }
 
-fn main() -> rolecall_core::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let context = Context { http: Arc::new(FakeSts), ..Context::fake() };
     let now = context.clock.now();
     let endpoint = QueryEndpoint {
@@ -60,8 +60,7 @@ fn main() -> rolecall_core::Result<()> {
     let arns = (0..10_000).map(|n| format!("arn:aws:iam::123456789012:role/R{n}*")).collect();
     let many = Bounds { arns, ..bounds };
     let many = Policy::new(&many, &[TokenFormat::Akeyless], Binding::default())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let guard = Arc::new(MemoryReplayGuard::default());
     for dialect in dialects {
         let format = dialect.format();

@@ -1,5 +1,7 @@
 //! Cloud identity from the outside: tokens, the attack table, the kit as STS, JWTs.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
+
 mod attack;
 mod bounds;
 mod cases;
