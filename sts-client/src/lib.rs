@@ -7,6 +7,7 @@
 //!   assumed with another provider's credentials, or with a token from a file. They cache nothing.
 //! - [`SamlProvider`] is one more: a role assumed with an identity provider's SAML response.
 //! - [`MfaSessionProvider`] proves an MFA device once for several roles.
+//! - [`identity`] proves who a workload is to others than AWS, and checks such proofs.
 //! - [`SsoProvider`] gives the credentials of a role of IAM Identity Center for the token that
 //!   `aws sso login` left, and renews that token.
 //! - [`QueryClient`] is the protocol underneath, for other services that speak it, such as IAM.
@@ -90,6 +91,7 @@ mod client;
 mod error;
 mod form;
 mod hop;
+pub mod identity;
 mod mfa;
 mod ops;
 mod query;

@@ -15,7 +15,7 @@ mod service;
 
 pub use configured::{ConfiguredUrl, ProfileUrls, ServicesSection, configured_url};
 pub use options::{EndpointOptions, Overrides};
-pub use partition::{Partition, by_id, partition_of};
+pub use partition::{Partition, by_id, partition_of, partition_with};
 pub use region::Region;
 pub use resolve::{Endpoint, resolve};
 pub use service::Service;

@@ -98,6 +98,15 @@ pub fn partition_of(region: &Region) -> &'static Partition {
     OTHERS.iter().find(|partition| partition.has(region.as_str())).unwrap_or(&AWS)
 }
 
+/// The partition whose pattern `region` fits; `None` where only AWS's rule of taking `aws` for what
+/// is not known would give one. No FIPS pseudo-regions, no `aws-global`.
+pub fn partition_with(region: &Region) -> Option<&'static Partition> {
+    if region.as_str().ends_with("-global") {
+        return None;
+    }
+    std::iter::once(&AWS).chain(&OTHERS).find(|partition| partition.has(region.as_str()))
+}
+
 /// The partition called `id`, as it stands in ARNs.
 pub fn by_id(id: &str) -> Option<&'static Partition> {
     std::iter::once(&AWS).chain(&OTHERS).find(|partition| partition.id == id)
@@ -142,6 +151,19 @@ mod tests {
         }
         // More words than the pattern has.
         assert_eq!(id_of("us-gov-far-east-1"), "aws");
+    }
+
+    #[test]
+    fn a_region_that_no_pattern_fits_is_in_no_partition() {
+        let id = |region: &str| {
+            partition_with(&Region::parse(region, "test").unwrap()).map(|found| found.id)
+        };
+        assert_eq!(id("eu-west-1"), Some("aws"));
+        assert_eq!(id("us-gov-west-1"), Some("aws-us-gov"));
+        assert_eq!(id("us-isob-east-1"), Some("aws-iso-b"));
+        for region in ["fake-region-10", "aws-global", "aws-cn-global", "fips-us-east-1", "us-x"] {
+            assert_eq!(id(region), None, "{region}");
+        }
     }
 
     #[test]
