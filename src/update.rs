@@ -250,7 +250,7 @@ impl Updater {
     fn check_replaced(&self, document: &Document, written: Option<&Credentials>) -> Result<()> {
         let get = |name| {
             let value = document.get(&self.target, &SettingKey::new(name, None)?)?;
-            Ok(value.filter(|value| !value.expose().is_empty()))
+            Ok::<_, CredentialsError>(value.filter(|value| !value.expose().is_empty()))
         };
         let keys = get("aws_access_key_id")?.zip(get("aws_secret_access_key")?);
         let Some((id, _)) = keys.filter(|_| !self.replaces_long_lived_keys) else { return Ok(()) };
