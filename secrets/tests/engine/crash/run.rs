@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
             ahead: AtomicI64::new(0),
             is_machines: ground.database.is_none(),
             has_faults: AtomicBool::new(false),
-            has_jumps: seed % 2 == 0,
+            has_jumps: seed.is_multiple_of(2),
             book: Mutex::new(Book::default()),
         });
         let chance = Random::seeded(seed);
@@ -122,6 +122,11 @@ impl<'a> Run<'a> {
 
     fn below(&self, limit: u64) -> u64 {
         self.chance.bits() % limit
+    }
+
+    /// A place in a list.
+    fn pick(&self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
     }
 
     /// Users of others, below the same path and with names like ours.
@@ -204,7 +209,7 @@ impl<'a> Run<'a> {
             7 | 8 => self.work().await,
             9 => self.reap().await,
             10 => self.pass(Duration::from_secs(self.below(7200))).await,
-            _ => self.truth.jump([0, 3600, -3600][self.below(3) as usize]),
+            _ => self.truth.jump([0, 3600, -3600][self.pick(3)]),
         }
     }
 
@@ -227,8 +232,8 @@ impl<'a> Run<'a> {
     }
 
     fn some_lease(&self) -> Option<LeaseId> {
-        let count = self.leases.len() as u64;
-        (count > 0).then(|| self.leases[self.below(count) as usize])
+        let count = self.leases.len();
+        (count > 0).then(|| self.leases[self.pick(count)])
     }
 
     async fn renew(&mut self) {
