@@ -71,7 +71,7 @@ impl Settings {
         forced: bool,
     ) -> Result<(PathBuf, Vec<Warning>)> {
         let section = SectionName::profile(self.profile())?;
-        let (program, options) = self.from_root(program, options)?;
+        let (program, options) = self.with_absolute_paths(program, options)?;
         let line = SettingValue::new(profile_line(&program, &options)?.into())?;
         roles_anywhere::check_options(&self.context, &options)?;
         let set = self.load()?;
@@ -97,7 +97,11 @@ impl Settings {
 
     /// The same with paths from the root: programs of profiles are run in any folder. The region is
     /// left out where it is the trust anchor's.
-    fn from_root(&self, program: &str, options: &HelperOptions) -> Result<(String, HelperOptions)> {
+    fn with_absolute_paths(
+        &self,
+        program: &str,
+        options: &HelperOptions,
+    ) -> Result<(String, HelperOptions)> {
         let absolute = |path: &Path| {
             let fail = |error: std::io::Error| {
                 invalid(format!("{} has no path from the root: {error}", path.display()))

@@ -102,6 +102,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     fn keys_are_those_of_the_file_as_it_is_and_no_older_than_a_minute() {
         let folder = tempfile::tempdir().unwrap();
         let env = Env::from_pairs([
