@@ -360,6 +360,7 @@ fn source_json(source: &Source) -> Value {
         }),
         Source::LoginSession { profile, .. } => json!({"kind": "login", "profile": profile}),
         Source::Container => json!({"kind": "container"}),
+        Source::Given => json!({"kind": "given"}),
         _ => json!({"kind": "imds"}),
     }
 }
@@ -491,6 +492,7 @@ pub(crate) fn describe(source: &Source) -> String {
         ),
         Source::LoginSession { .. } => "a session of `aws login`".to_owned(),
         Source::Container => "the container's credentials endpoint".to_owned(),
+        Source::Given => "a provider that the program brought".to_owned(),
         _ => "the EC2 metadata service, if there is one".to_owned(),
     }
 }

@@ -38,7 +38,8 @@ const TOKEN_LIMIT: u64 = 64 * 1024;
 
 /// The provider that runs `plan`, and keeps its credentials in memory.
 pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
-    provider_on(setup, plan, None)
+    let given = matches!(plan.source, Source::Given);
+    provider_on(setup, plan, setup.given_provider.clone().filter(|_| given))
 }
 
 /// [`provider`] with what stands in for the plan's source.

@@ -173,14 +173,7 @@ impl Surroundings<'_> {
     ) -> (Result<Plan>, Asked) {
         if let Some(options) = given {
             let call = self.call(options);
-            let plan = Plan {
-                profile: None,
-                source: call.source(None),
-                hops: Vec::new(),
-                origin: None,
-                passed_over: Vec::new(),
-                notes: Vec::new(),
-            };
+            let plan = Plan::of(call.source(None));
             return (Ok(plan), Asked { call: Some(call), ..Asked::default() });
         }
         let mut asked = Asked::default();

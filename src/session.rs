@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolecall_core::cache::MemoryCache;
+use rolecall_core::cache::{Freshness, MemoryCache};
 use rolecall_core::endpoint::Region;
 use rolecall_core::profile::Plan;
 use rolecall_core::{
@@ -33,6 +33,9 @@ pub struct SessionOptions {
     pub no_disk_cache: bool,
     /// The machine to look at; `None` is this one.
     pub context: Option<Context>,
+    /// A provider of yours, which takes the place of all profiles as the source: a [`crate::Chain`]
+    /// of several, for one. What it gives is kept in memory only.
+    pub provider: Option<SharedProvider>,
     /// A certificate for IAM Roles Anywhere, which takes the place of all profiles as the source.
     #[cfg(feature = "roles-anywhere")]
     pub roles_anywhere: Option<crate::RolesAnywhereOptions>,
@@ -81,6 +84,15 @@ impl Session {
     /// Whatever the source or AWS says, with what to do about it.
     pub async fn credentials(&self) -> Result<Credentials> {
         self.provider.provide_credentials().await
+    }
+
+    /// Credentials that are in memory and not due for renewal: no file is looked at, nobody is asked
+    /// or waited for.
+    pub fn credentials_in_memory(&self) -> Option<Credentials> {
+        match self.provider.look() {
+            Some((Freshness::Fresh, credentials)) => Some(credentials),
+            _ => None,
+        }
     }
 
     /// [`Self::credentials`] for code that is not asynchronous. What is in memory or in the shared

@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     /// The profile whose region and endpoint count, also where the environment's keys win.
     pub(crate) selected: String,
     pub(crate) plan: Result<Plan>,
+    /// The caller's own, if the plan's source is that.
+    pub(crate) given_provider: Option<SharedProvider>,
     pub(crate) sts: Result<StsSettings>,
     pub(crate) imds: Result<ImdsSettings>,
     pub(crate) use_disk_cache: bool,
@@ -79,9 +81,10 @@ impl Setup {
         options: SessionOptions,
         profiles: ProfileSet,
     ) -> Self {
-        let plan = match &options.profile {
-            Some(name) => plan_profile(&profiles, name, &context.env),
-            None => plan_default(&profiles, &context.env),
+        let plan = match (&options.provider, &options.profile) {
+            (Some(_), _) => Ok(Plan::of(Source::Given)),
+            (None, Some(name)) => plan_profile(&profiles, name, &context.env),
+            (None, None) => plan_default(&profiles, &context.env),
         };
         let selected = options.profile.unwrap_or_else(|| ProfileSet::selected_name(&context.env));
         let profile = profiles.get(&selected);
@@ -123,6 +126,7 @@ impl Setup {
             given: (options.region, options.endpoint_url),
             plan,
             sts,
+            given_provider: options.provider,
             has_own_prompt,
             imds,
             use_disk_cache: !options.no_disk_cache,

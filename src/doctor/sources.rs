@@ -139,7 +139,7 @@ enum Rank {
 
 fn rank(plan: &Plan) -> Rank {
     match &plan.source {
-        _ if plan.profile.is_some() => Rank::Profile,
+        _ if plan.profile.is_some() || plan.source == Source::Given => Rank::Profile,
         Source::Environment { .. } => Rank::Keys,
         Source::WebIdentity { set_by: SetBy::Environment, .. } => Rank::WebIdentity,
         Source::Container => Rank::Container,

@@ -77,10 +77,10 @@ impl Machine {
                     account_id: None,
                     origin: origin(),
                 };
-                Ok((bare(source), Some(Arc::new(keys))))
+                Ok((Plan::of(source), Some(Arc::new(keys))))
             }
             Connection::WebIdentity { role_arn, token_file } => Ok((
-                bare(Source::WebIdentity {
+                Plan::of(Source::WebIdentity {
                     token_file: token_file.clone(),
                     role_arn: role_arn.clone(),
                     role_session_name: None,
@@ -96,7 +96,7 @@ impl Machine {
                     CredentialsError::new(ErrorKind::InvalidConfiguration, PLACE, message)
                         .with_help("pass a provider of that name when the store is opened")
                 })?;
-                Ok((bare(Source::Container), Some(provider)))
+                Ok((Plan::of(Source::Given), Some(provider)))
             }
             _ => Ok((setup.plan.clone()?, None)),
         }
@@ -143,17 +143,6 @@ fn unfold(connection: &Connection) -> (&Connection, Vec<RoleHop>) {
         origin: origin(),
     });
     (root, roles)
-}
-
-fn bare(source: Source) -> Plan {
-    Plan {
-        profile: None,
-        source,
-        hops: Vec::new(),
-        origin: None,
-        passed_over: Vec::new(),
-        notes: Vec::new(),
-    }
 }
 
 fn origin() -> Origin {

@@ -161,6 +161,8 @@ pub enum Source {
     Imds,
     /// The endpoint a container is given.
     Container,
+    /// A provider that the caller brought.
+    Given,
 }
 
 /// Where a SAML assertion comes from.
@@ -198,6 +200,18 @@ pub struct RoleHop {
 }
 
 impl Plan {
+    /// Nothing but a source: no profile, no roles.
+    pub fn of(source: Source) -> Self {
+        Self {
+            profile: None,
+            source,
+            hops: Vec::new(),
+            origin: None,
+            passed_over: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// What the source is, as a text that is the same as long as the source is and holds no secret.
     /// For fingerprints of cache entries.
     pub fn source_identity(&self) -> String {
@@ -234,6 +248,7 @@ impl Plan {
             Source::LoginSession { login_session, .. } => format!("login:{login_session}"),
             Source::Imds => "imds".to_owned(),
             Source::Container => "container".to_owned(),
+            Source::Given => "given".to_owned(),
         }
     }
 }
