@@ -26,6 +26,7 @@ pub mod doctor;
 pub mod exec;
 mod explain;
 pub mod export;
+pub mod identity;
 #[cfg(all(unix, feature = "leases"))]
 pub mod leases;
 mod mfa;

@@ -125,8 +125,12 @@ impl Session {
     /// # Errors
     /// `InvalidConfiguration` without a region, or with one or an endpoint that makes no sense.
     pub fn sts(&self) -> Result<StsClient> {
-        let settings = self.sts.as_ref().map_err(Clone::clone)?;
-        settings.client(&self.context, Some(self.provider()))
+        self.sts_settings()?.client(&self.context, Some(self.provider()))
+    }
+
+    /// Where STS is.
+    pub(crate) fn sts_settings(&self) -> Result<&StsSettings> {
+        self.sts.as_ref().map_err(Clone::clone)
     }
 
     /// The region, if one is set.

@@ -7,6 +7,7 @@ use rolecall::export::ExportFormat;
 use rolecall::rolesanywhere::Digest;
 use rolecall::rolesanywhere::command_line::SignFormat;
 
+use crate::commands::identity::IdentityCommand;
 use crate::commands::lease::LeaseCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::sts::StsCommand;
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     ReadCertificateData(Box<IdentityFlags>),
     /// Print the version alone, as `aws_signing_helper version` does
     Version,
+    /// Prove who this is with a token, or check one
+    Identity(Box<IdentityCommand>),
     /// Dynamic secrets: definitions of IAM users and STS sessions that are leased
     Secret(Box<SecretCommand>),
     /// Leases of dynamic secrets: take, renew, revoke, and the worker that ends them in time

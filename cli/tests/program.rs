@@ -14,6 +14,7 @@ mod configure_roles_anywhere;
 mod doctor;
 mod exec_serve;
 mod export;
+mod identity;
 mod killed;
 mod leases;
 mod mfa_once;

@@ -9,6 +9,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod helper;
+pub(crate) mod identity;
 pub(crate) mod lease;
 pub(crate) mod profiles;
 pub(crate) mod secret;

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{
     ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
-use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rolecall_core::{CredentialsError, ErrorKind, Result, timestamp};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::json::{self, Text};
 use super::refusal::{Check, Refusal};
@@ -161,6 +161,21 @@ pub struct WebIdentityClaims {
     /// What AWS adds: `principal_id`, `org_id`, `principal_tags`; and `request_tags`, which the
     /// caller chose.
     pub aws: Map<String, Value>,
+}
+
+impl WebIdentityClaims {
+    /// The same as JSON.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "subject": self.subject,
+            "account": self.account,
+            "audiences": self.audiences,
+            "issued_at": timestamp::format(self.issued_at),
+            "expires_at": timestamp::format(self.expires_at),
+            "token_id": self.token_id,
+            "aws": self.aws,
+        })
+    }
 }
 
 #[derive(Deserialize)]

@@ -21,6 +21,7 @@ mod verify;
 
 pub use jwt::{Jwks, WebIdentityClaims, WebIdentityRules, verify_web_identity_token};
 pub use refusal::{Check, Refusal};
+pub use sts_host::signing_region;
 pub use token::{Dialect, Inspection, Token, TokenFormat, TokenSigner, inspect};
 pub use verify::{
     Binding, Bounds, CallerIdentity, Challenges, Decision, Lint, MemoryReplayGuard, Mode, Outcome,

@@ -24,6 +24,12 @@ impl StsHost {
     }
 }
 
+/// The region that signatures for the STS at `url` must name, if it is one of AWS's own hosts.
+pub fn signing_region(url: &str) -> Option<String> {
+    let (_, host) = super::token::bare_host(url).ok()?;
+    StsHost::known(&host).map(|known| known.region)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

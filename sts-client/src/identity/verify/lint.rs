@@ -1,6 +1,7 @@
 //! What is wrong with bounds, before anybody comes.
 
 use rolecall_core::endpoint::by_id;
+use serde_json::{Value, json};
 
 use super::bounds::{ArnBound, Bounds, Resource, SubClaim, is_bound_name};
 use super::pattern::Pattern;
@@ -26,6 +27,23 @@ pub enum Severity {
     Warning,
     /// There can be no policy with it.
     Error,
+}
+
+impl Severity {
+    /// Its name: `warning`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Lint {
+    /// The same as JSON.
+    pub fn to_json(&self) -> Value {
+        json!({"severity": self.severity.name(), "code": self.code, "message": self.message})
+    }
 }
 
 impl Bounds {

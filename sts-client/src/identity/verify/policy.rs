@@ -24,6 +24,19 @@ pub struct Binding {
     pub challenges: Option<Arc<Challenges>>,
 }
 
+impl Binding {
+    /// The dialects whose tokens can be checked with it: those of Akeyless, Vault and Infisical
+    /// always, those of EKS and rolecall's own with what they are bound to.
+    pub fn formats(&self) -> Vec<TokenFormat> {
+        let fits = |format: &TokenFormat| match format {
+            TokenFormat::Eks => self.cluster.is_some(),
+            TokenFormat::Rolecall => self.audience.is_some(),
+            _ => true,
+        };
+        TokenFormat::ALL.into_iter().filter(fits).collect()
+    }
+}
+
 /// Whom to let in, and with what: bounds that are checked, dialects and what ties them to a server.
 #[derive(Debug)]
 pub struct Policy {

@@ -1,0 +1,198 @@
+//! Tokens that prove who this is, and the check of them, as programs.
+
+use rolecall_kit::{Imds, ImdsTokens, Kit, World, names};
+use serde_json::Value;
+
+use crate::support::{Expected, Finished, Sandbox, ask, path_text};
+
+const MANY: [&[&str]; 5] = [
+    &["akeyless"],
+    &["vault", "--role", "dev", "--server-id", "vault.example.com"],
+    &["infisical", "--identity-id", "id-1"],
+    &["eks", "--cluster-name", "prod"],
+    &["rolecall", "--audience", "login.example.com"],
+];
+const SERVER: [&str; 6] = [
+    "--server-id",
+    "vault.example.com",
+    "--cluster-name",
+    "prod",
+    "--audience",
+    "login.example.com",
+];
+
+fn token(sandbox: &Sandbox, profile: &str, format: &[&str]) -> String {
+    let args = [&["identity", "token", "--profile", profile, "--format"], format].concat();
+    sandbox.run(&args).good().stdout.trim_end().to_owned()
+}
+
+/// Checks a token, as a server that asks the kit.
+fn verify(sandbox: &Sandbox, token: &str, flags: &[&str]) -> Finished {
+    let url = sandbox.kit.url();
+    let common = ["identity", "verify", "--sts-url", &url];
+    sandbox.run_with_input(&[&common[..], &SERVER, flags].concat(), token)
+}
+
+const ACCOUNT: [&str; 2] = ["--bound-aws-account-id", names::ACCOUNT];
+
+#[test]
+fn a_token_of_every_dialect_is_made_and_verified() {
+    let sandbox = Sandbox::new();
+    for format in MANY {
+        let token = token(&sandbox, "alice", format);
+        let found = verify(&sandbox, &token, &[&ACCOUNT[..], &["--json"]].concat()).json();
+        assert_eq!(found["identity"]["arn"], "arn:aws:iam::111111111111:user/alice", "{found}");
+        assert_eq!(found["format"], format[0]);
+    }
+    let role = token(&sandbox, "deploy", MANY[0]);
+    let flags = ["--bound-aws-account-id", "333333333333", "--unique-identifier", "role_name"];
+    let found = verify(&sandbox, &role, &flags).good().stdout;
+    assert!(found.contains("assumed-role") && found.contains("subject"), "{found}");
+    assert!(found.lines().any(|line| line.starts_with("subject") && line.ends_with("Deploy")));
+}
+
+#[test]
+fn what_is_in_a_token_is_shown_without_its_secrets() {
+    let sandbox = Sandbox::new();
+    for format in MANY {
+        let args = ["identity", "token", "--profile", "hop", "--debug", "--json", "--format"];
+        let made = sandbox.run(&[&args[..], format].concat()).good();
+        let token: Value = serde_json::from_str(&made.stdout).unwrap();
+        assert_eq!(token["format"], format[0]);
+        let text = token["token"].as_str().unwrap();
+        let view = made.stderr.lines().find(|line| line.contains("the token holds")).unwrap();
+        assert!(view.contains(r#""signature":"[redacted]""#), "{view}");
+        assert!(view.contains("[redacted, "), "the session token: {view}");
+        assert!(!made.stderr.contains(text));
+        let shown = sandbox.run_with_input(&["identity", "inspect", "--json"], text).json();
+        assert_eq!(shown["region"], "us-east-1");
+        assert_eq!(shown["signature"], "[redacted]");
+    }
+}
+
+#[test]
+fn a_refusal_says_which_check_failed_and_why() {
+    let sandbox = Sandbox::new();
+    let alice = token(&sandbox, "alice", MANY[0]);
+    let flags = ["--bound-aws-account-id", names::OTHER_ACCOUNT, "--explain"];
+    let refused = verify(&sandbox, &alice, &flags);
+    assert_eq!(refused.code(), 5);
+    let lines: Vec<_> = refused.stdout.lines().collect();
+    let failed: Vec<_> = lines.iter().filter(|line| line.starts_with("failed")).collect();
+    assert_eq!(failed.len(), 1, "{lines:#?}");
+    assert!(failed[0].contains("account: the account 111111111111 is not among"), "{failed:?}");
+    assert!(lines.iter().any(|line| line.starts_with("passed       sts")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("not-reached  arn")), "{lines:#?}");
+    assert!(refused.stderr.contains("account-not-bound"), "{}", refused.stderr);
+
+    // Refused before the network: STS was asked once, above.
+    let asked = sandbox.kit.count("GetCallerIdentity");
+    let flags = [&ACCOUNT[..], &["--format", "vault"]].concat();
+    let refused = verify(&sandbox, &alice, &flags);
+    assert!(refused.stderr.contains("format-not-allowed"), "{}", refused.stderr);
+    for junk in ["x", "{}", "k8s-aws-v1.x"] {
+        assert_eq!(verify(&sandbox, junk, &ACCOUNT).code(), 5);
+    }
+    assert_eq!(sandbox.kit.count("GetCallerIdentity"), asked);
+}
+
+#[test]
+fn flags_that_make_no_sense_are_bad_usage() {
+    let sandbox = Sandbox::new();
+    for (args, says) in [
+        (&["token", "--format", "eks"][..], "--cluster-name"),
+        (&["token", "--format", "rolecall"], "--audience"),
+        (&["token", "--format", "infisical"], "--identity-id"),
+        (&["token", "--format", "akeyless", "--server-id", "x"], "--format vault"),
+        (&["token"], "--format"),
+        (&["verify", "--jwks", "x"], "--issuer"),
+    ] {
+        let finished = sandbox.run(&[&["identity"], args].concat());
+        assert_eq!(finished.code(), 2, "{args:?}: {finished:?}");
+        assert!(finished.stderr.contains(says), "{args:?}: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn bounds_are_linted() {
+    let sandbox = Sandbox::new();
+    let lint = |flags: &[&str]| sandbox.run(&[&["identity", "lint"], flags].concat());
+    let good = lint(&["--bound-aws-account-id", names::ACCOUNT, "--bound-role-id", "AROAX"]);
+    assert!(good.good().stdout.contains("Nothing is wrong"));
+    let crossing = lint(&[
+        "--bound-aws-account-id",
+        "111111111111,222222222222",
+        "--bound-role-name",
+        "Deploy",
+        "--json",
+    ])
+    .json();
+    assert_eq!(crossing["lints"][0]["code"], "crosses-accounts");
+    let wrong = lint(&["--bound-arn", "arn:aws:iam::*:role/x"]);
+    assert_eq!(wrong.code(), 4);
+    assert!(
+        wrong.stdout.contains("arn-wildcard-account") && wrong.stdout.contains("account-missing")
+    );
+    let none = verify(&sandbox, "x", &[]);
+    assert_eq!(none.code(), 4, "{none:?}");
+}
+
+#[test]
+fn a_web_identity_token_is_fetched_and_verified_by_the_issuers_keys() {
+    let sandbox = Sandbox::new();
+    let fetched = sandbox
+        .run(&[
+            "sts",
+            "--profile",
+            "alice",
+            "get-web-identity-token",
+            "--audience",
+            "https://app.example.com",
+            "--signing-algorithm",
+            "ES384",
+        ])
+        .json();
+    let token = fetched["WebIdentityToken"].as_str().unwrap().to_owned();
+    let issuer = format!("{}/_kit/oidc", sandbox.kit.url());
+    let port = sandbox.kit.url().rsplit(':').next().unwrap().parse().unwrap();
+    let keys = ask(port, "GET /_kit/oidc/.well-known/jwks.json", &[]);
+    let keys = path_text(&sandbox.file("jwks.json", &keys.body));
+    let verify = |audience: &str| {
+        let args = [
+            "identity",
+            "verify",
+            "--json",
+            "--jwks",
+            &keys,
+            "--issuer",
+            &issuer,
+            "--audience",
+            audience,
+        ];
+        sandbox.run_with_input(&args, &token)
+    };
+    let claims = verify("https://app.example.com").json();
+    assert_eq!(claims["subject"], "arn:aws:iam::111111111111:user/alice", "{claims}");
+    let refused = verify("https://other.example.com");
+    assert_eq!(refused.code(), 5);
+    assert!(refused.stderr.contains("jwt-audience"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_token_that_cannot_be_made_in_a_container_says_how_to_raise_the_hop_limit() {
+    let imds = Imds { hop_limit: 1, tokens: ImdsTokens::Required, ..Imds::default() };
+    let sandbox = Sandbox::with_kit(Kit::start(World { imds, ..World::default() }));
+    let url = sandbox.kit.imds_url();
+    let sandbox =
+        sandbox.unset("AWS_EC2_METADATA_DISABLED").set("AWS_EC2_METADATA_SERVICE_ENDPOINT", url);
+    sandbox.config("");
+    let expected = Expected {
+        code: 4,
+        kind: "InvalidConfiguration",
+        says: &["a hop further away", "hop limit", "containers"],
+        help: "aws ec2 modify-instance-metadata-options --instance-id",
+    };
+    expected.from(&sandbox, &["identity", "token", "--format", "akeyless"]);
+    let said = sandbox.run(&["identity", "token", "--format", "akeyless"]).stderr;
+    assert!(said.contains("--http-put-response-hop-limit 2"), "{said}");
+}
