@@ -7,6 +7,7 @@ use rolecall::export::ExportFormat;
 use rolecall::rolesanywhere::Digest;
 use rolecall::rolesanywhere::command_line::SignFormat;
 
+use crate::commands::eks::EksCommand;
 use crate::commands::lease::LeaseCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::sts::StsCommand;
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     ReadCertificateData(Box<IdentityFlags>),
     /// Print the version alone, as `aws_signing_helper version` does
     Version,
+    /// Tokens for clusters of EKS, and their entries in kubeconfig files, as `aws eks` makes them
+    Eks(Box<EksCommand>),
     /// Dynamic secrets: definitions of IAM users and STS sessions that are leased
     Secret(Box<SecretCommand>),
     /// Leases of dynamic secrets: take, renew, revoke, and the worker that ends them in time

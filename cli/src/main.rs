@@ -78,6 +78,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::SignString(sign) => commands::sign_string::run(global, sign),
         Command::ReadCertificateData(identity) => commands::certificate_data::run(global, identity),
         Command::Version => commands::helper::version(),
+        Command::Eks(eks) => commands::eks::run(global, eks),
         Command::Secret(secret) => commands::secret::run(global, secret),
         Command::Lease(lease) => commands::lease::run(global, lease),
         Command::Cache(cache) => commands::cache::run(global, cache),
