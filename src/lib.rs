@@ -23,6 +23,8 @@ mod blocking;
 mod cached;
 pub mod configure;
 pub mod doctor;
+#[cfg(feature = "eks")]
+pub mod eks;
 pub mod exec;
 mod explain;
 pub mod export;

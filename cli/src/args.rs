@@ -8,6 +8,7 @@ use rolecall::rolesanywhere::Digest;
 use rolecall::rolesanywhere::command_line::SignFormat;
 
 use crate::commands::identity::IdentityCommand;
+use crate::commands::eks::EksCommand;
 use crate::commands::lease::LeaseCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::sts::StsCommand;
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Version,
     /// Prove who this is with a token, or check one
     Identity(Box<IdentityCommand>),
+    /// Tokens for clusters of EKS, and their entries in kubeconfig files, as `aws eks` makes them
+    Eks(Box<EksCommand>),
     /// Dynamic secrets: definitions of IAM users and STS sessions that are leased
     Secret(Box<SecretCommand>),
     /// Leases of dynamic secrets: take, renew, revoke, and the worker that ends them in time

@@ -79,6 +79,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::ReadCertificateData(identity) => commands::certificate_data::run(global, identity),
         Command::Version => commands::helper::version(),
         Command::Identity(identity) => commands::identity::run(global, identity),
+        Command::Eks(eks) => commands::eks::run(global, eks),
         Command::Secret(secret) => commands::secret::run(global, secret),
         Command::Lease(lease) => commands::lease::run(global, lease),
         Command::Cache(cache) => commands::cache::run(global, cache),

@@ -5,6 +5,7 @@ pub(crate) mod certificate_data;
 pub(crate) mod completions;
 pub(crate) mod configure;
 pub(crate) mod doctor;
+pub(crate) mod eks;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod export;
