@@ -104,7 +104,7 @@ impl Accounts {
             credentials,
             retry: reached.retry,
         };
-        let iam = Iam { query, budget: self.budget(&who.account) };
+        let iam = Iam { query, budget: self.budget(&who.account), deadline: None };
         let account = Account { id: who.account, partition, iam, sts, dates };
         let mut known = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(key, account.clone());

@@ -2,11 +2,11 @@ use std::time::{Duration, SystemTime};
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 
-use super::{HOLD, Leases};
+use super::Leases;
 use crate::audit::Outcome;
 use crate::change::Change;
 use crate::lease::{Lease, LeaseId, LeaseState};
-use crate::make::{Deadline, Removal, UserMaker};
+use crate::make::{Deadline, Removal};
 use crate::store::Conflict;
 
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -44,8 +44,8 @@ impl Leases {
             .with_help("deny its role by a policy on aws:TokenIssueTime, or forget the lease"));
         }
         let lease = self.claimed(id).await?;
-        let deadline = Deadline::of(&self.context, HOLD);
-        Ok(self.take_back(lease, deadline).await?.lease)
+        let deadline = self.deadline();
+        Ok(self.take_back(lease, &deadline).await?.lease)
     }
 
     /// Stops caring for a lease, whatever AWS still holds of it.
@@ -61,7 +61,7 @@ impl Leases {
 
     /// Does what is due for a lease that was claimed.
     pub(crate) async fn work_on(&self, lease: Lease) -> Result<Worked> {
-        let deadline = Deadline::of(&self.context, HOLD);
+        let deadline = self.deadline();
         let is_session = lease.principal.kind != "iam-user";
         let (change, record) = match lease.state {
             LeaseState::Active if is_session => {
@@ -74,12 +74,12 @@ impl Leases {
             ),
             LeaseState::Active if self.store.has_machines_clock() => {
                 return match self.doubt_about_end(&lease).await {
-                    Ok(None) => self.take_back(lease, deadline).await,
+                    Ok(None) => self.take_back(lease, &deadline).await,
                     Ok(Some(doubt)) => self.hold(lease, doubt, true).await,
                     Err(error) => self.hold(lease, error, false).await,
                 };
             }
-            _ => return self.take_back(lease, deadline).await,
+            _ => return self.take_back(lease, &deadline).await,
         };
         let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
         Ok(Worked { lease, failure: None, is_held: false })
@@ -107,7 +107,7 @@ impl Leases {
     }
 
     /// Takes back a lease that was claimed, and writes down how it went.
-    async fn take_back(&self, lease: Lease, deadline: Deadline) -> Result<Worked> {
+    async fn take_back(&self, lease: Lease, deadline: &Deadline) -> Result<Worked> {
         let lease = self.begin_revocation(lease).await?;
         let removal = self.remove(&lease, deadline).await;
         let (change, record) = match &removal {
@@ -141,12 +141,11 @@ impl Leases {
         self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await
     }
 
-    async fn remove(&self, lease: &Lease, deadline: Deadline) -> Result<Removal> {
+    async fn remove(&self, lease: &Lease, deadline: &Deadline) -> Result<Removal> {
         let secret = self.definition_of(lease).await?;
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
-        let (context, iam) = (&self.context, &account.iam);
-        let user = UserMaker { context, iam, store_id: &store_id, lease, deadline };
+        let user = self.user(&account, &store_id, lease, deadline);
         self.settled(user.remove().await?).await
     }
 

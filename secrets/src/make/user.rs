@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result, timestamp};
 use rolecall_sts::ServiceError;
 
-use super::Deadline;
 use crate::definition::IamUser;
 use crate::iam::{AccessKey, Attachment, Certainty, Iam, NewUser, User, certainty, has_code};
 use crate::lease::Lease;
@@ -54,10 +53,10 @@ pub(crate) enum Removal {
 #[derive(Debug)]
 pub(crate) struct UserMaker<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) iam: &'a Iam,
+    /// With the deadline of the lease's claim.
+    pub(crate) iam: Iam,
     pub(crate) store_id: &'a str,
     pub(crate) lease: &'a Lease,
-    pub(crate) deadline: Deadline,
 }
 
 impl UserMaker<'_> {
@@ -254,7 +253,7 @@ impl UserMaker<'_> {
 
     /// Before each call.
     fn step(&self) -> Result<()> {
-        self.deadline.check(self.context)
+        self.iam.check_time()
     }
 }
 
