@@ -242,8 +242,7 @@ impl Leases {
     async fn is_removed(&self, lease: &Lease, account: &Account, deadline: &Deadline) -> bool {
         let Ok(info) = self.store.info().await else { return false };
         let user = self.user(account, &info.id, lease, deadline);
-        let Ok(removal) = user.remove().await else { return false };
-        matches!(self.settled(removal).await, Ok(Removal::Gone | Removal::Foreign))
+        matches!(self.removed(user, account).await, Ok(Removal::Gone | Removal::Foreign))
     }
 
     /// Waits until STS has known the key several times in a row. It is handed out all the same if

@@ -234,7 +234,8 @@ impl Leases {
         deadline: &Deadline,
     ) -> UserMaker<'a> {
         let iam = account.iam.within(deadline.clone());
-        UserMaker { context: &self.context, iam, store_id, lease }
+        let name = lease.principal.name.clone();
+        UserMaker { context: &self.context, iam, store_id, lease, name }
     }
 
     /// Claims a lease to work on it.

@@ -80,7 +80,11 @@ impl Leases {
     ) -> Result<()> {
         let (iam, name) = (&account.iam, lease.principal.name.as_str());
         let store_id = self.store.info().await?.id;
-        let made = self.user(account, &store_id, lease, &self.deadline()).create(spec).await.map_err(|unmade| unmade.error);
+        let made = self
+            .user(account, &store_id, lease, &self.deadline())
+            .create(spec)
+            .await
+            .map_err(|unmade| unmade.error);
         // Tags at its creation need a permission of their own, and IAM's refusal names which.
         let tagging = made.as_ref().is_err_and(|error| error.message().contains("iam:TagUser"));
         denied.note(if tagging { "TagUser" } else { "CreateUser" }, made)?;

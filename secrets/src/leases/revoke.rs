@@ -5,12 +5,15 @@ use rolecall_core::{CredentialsError, ErrorKind, Result};
 use super::Leases;
 use crate::audit::Outcome;
 use crate::change::Change;
+use crate::connect::Account;
 use crate::lease::{Lease, LeaseId, LeaseState};
-use crate::make::{Deadline, Removal};
+use crate::make::{Deadline, Removal, UserMaker};
 use crate::store::Conflict;
 
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Where IAM knows the key, and does not show its user.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// While the clock is wrong: once it is right, leases shall not wait for long.
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
@@ -146,16 +149,42 @@ impl Leases {
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
         let user = self.user(&account, &store_id, lease, deadline);
-        self.settled(user.remove().await?).await
+        account.noting(self.removed(user, &account).await)
     }
 
-    /// Takes IAM's word that there is no such user once that has had time to become known. Lease
-    /// and time are by one clock, the store's: the machine's may differ by more than IAM needs.
-    pub(super) async fn settled(&self, removal: Removal) -> Result<Removal> {
+    /// Removes a user. IAM's word that there is none is taken once that has had time to become
+    /// known, if the account is still the one it was, and if nobody has the lease's key under
+    /// another name. Lease and time are by one clock, the store's: the machine's may differ by more
+    /// than IAM needs.
+    pub(super) async fn removed(
+        &self,
+        mut user: UserMaker<'_>,
+        account: &Account,
+    ) -> Result<Removal> {
+        let removal = user.remove().await?;
         match removal {
-            Removal::NotSeen { until } if self.store.now().await? >= until => Ok(Removal::Gone),
-            removal => Ok(removal),
+            Removal::Gone => return Ok(removal),
+            Removal::NotSeen { until } if self.store.now().await? < until => return Ok(removal),
+            Removal::NotSeen { .. } | Removal::Foreign => {}
         }
+        let who = account.sts.get_caller_identity().await?.account;
+        let id = &user.lease.principal.account_id;
+        if who != *id {
+            let message = format!("the connection leads to account {who} now, and not to {id}");
+            return Err(
+                wrong(message).with_help("give the definition a connection to that account")
+            );
+        }
+        let Some(name) = user.key_owner().await? else {
+            return Ok(if removal == Removal::Foreign { removal } else { Removal::Gone });
+        };
+        user.name = name;
+        Ok(match user.remove().await? {
+            Removal::NotSeen { .. } => {
+                Removal::NotSeen { until: self.store.now().await? + LOOK_AGAIN }
+            }
+            removal => removal,
+        })
     }
 
     /// Longer with each failure, up to an hour; never given up.
