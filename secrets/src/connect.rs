@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rolecall_core::http::{HttpClient, RetryPolicy};
-use rolecall_core::{Context, Result, SharedProvider};
-use rolecall_sts::{IAM, QueryClient, QueryEndpoint, StsClient};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, SharedProvider};
+use rolecall_sts::{IAM, QueryClient, QueryEndpoint, ServiceError, StsClient};
 
 use crate::dated::Dated;
 use crate::definition::{Connection, DynamicSecret};
@@ -47,6 +49,9 @@ impl fmt::Debug for Connect {
     }
 }
 
+/// How long a connection is taken to lead where it led: files and profiles change.
+const KEPT_FOR: Duration = Duration::from_secs(300);
+
 /// One account, ready to be called.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
@@ -57,7 +62,45 @@ pub(crate) struct Account {
     pub(crate) sts: StsClient,
     /// What time it is there.
     pub(crate) dates: Arc<Dated>,
+    /// When it was reached, by what has passed.
+    at: Duration,
+    /// AWS has refused its credentials since: they may have been replaced.
+    is_refused: Arc<AtomicBool>,
 }
+
+impl Account {
+    /// Takes notice of what came of a call: if its credentials were refused, the connection is made
+    /// anew for the next.
+    pub(crate) fn noting<T>(&self, result: Result<T>) -> Result<T> {
+        if result.as_ref().is_err_and(is_about_credentials) {
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+/// Whether a call failed for its credentials, whatever it was about.
+pub(crate) fn is_about_credentials(error: &CredentialsError) -> bool {
+    match ServiceError::of(error) {
+        Some(answer) => REFUSED.contains(&answer.code.as_str()),
+        // There were none to sign with.
+        None => matches!(
+            error.kind(),
+            ErrorKind::NotConfigured | ErrorKind::InvalidConfiguration | ErrorKind::Denied
+        ),
+    }
+}
+
+/// Source: IAM and STS API References, "Common errors".
+const REFUSED: [&str; 7] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
 
 /// The accounts reached so far, each with one budget of calls however many connections lead there.
 #[derive(Debug)]
@@ -86,7 +129,11 @@ impl Accounts {
         // What a definition holds of a connection is no secret.
         let key = format!("{:?} {region:?}", secret.connection);
         let known = self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(account) = known {
+        let elapsed = self.context.clock.elapsed();
+        let is_fresh = |account: &Account| {
+            !account.is_refused.load(Ordering::Relaxed) && elapsed < account.at + KEPT_FOR
+        };
+        if let Some(account) = known.filter(is_fresh) {
             return Ok(account);
         }
         let reached = (self.connect.0)(&secret.connection, region)?;
@@ -104,8 +151,10 @@ impl Accounts {
             credentials,
             retry: reached.retry,
         };
-        let iam = Iam { query, budget: self.budget(&who.account) };
-        let account = Account { id: who.account, partition, iam, sts, dates };
+        let iam = Iam { query, budget: self.budget(&who.account), deadline: None };
+        let is_refused = Arc::default();
+        let account =
+            Account { id: who.account, partition, iam, sts, dates, at: elapsed, is_refused };
         let mut known = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(key, account.clone());
         Ok(account)

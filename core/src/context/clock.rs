@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Time: what it is now, corrected by what AWS says, and bounded waits.
 #[derive(Clone, Debug)]
@@ -11,27 +11,33 @@ pub struct Clock(Arc<Inner>);
 struct Inner {
     /// Milliseconds to add to the machine's clock to get AWS's.
     skew: AtomicI64,
+    began: Instant,
     manual: Option<Manual>,
 }
 
 #[derive(Debug, Default)]
 struct Manual {
     millis: AtomicU64,
+    /// How much time has passed, whatever the hands were set to.
+    passed: AtomicU64,
     sleeps: Mutex<Vec<Duration>>,
 }
 
 impl Clock {
     /// The machine's clock.
     pub fn real() -> Self {
-        Self(Arc::new(Inner { skew: AtomicI64::new(0), manual: None }))
+        Self::of(None)
     }
 
     /// A clock that stands still at `now` until told otherwise. A sleep moves it on at once, so no
     /// test ever waits.
     pub fn manual(now: SystemTime) -> Self {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let manual = Manual { millis: AtomicU64::new(millis(since)), sleeps: Mutex::default() };
-        Self(Arc::new(Inner { skew: AtomicI64::new(0), manual: Some(manual) }))
+        Self::of(Some(Manual { millis: AtomicU64::new(millis(since)), ..Manual::default() }))
+    }
+
+    fn of(manual: Option<Manual>) -> Self {
+        Self(Arc::new(Inner { skew: AtomicI64::new(0), began: Instant::now(), manual }))
     }
 
     /// Now, in AWS's time as far as it is known.
@@ -69,8 +75,24 @@ impl Clock {
         self.0.skew.load(Ordering::Relaxed)
     }
 
-    /// Moves a manual clock forward.
+    /// How much time has passed since the clock was made: for limits, as nobody can set it.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0.manual {
+            None => self.0.began.elapsed(),
+            Some(manual) => Duration::from_millis(manual.passed.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Lets time pass on a manual clock.
     pub fn advance(&self, by: Duration) {
+        if let Some(manual) = &self.0.manual {
+            manual.passed.fetch_add(millis(by), Ordering::SeqCst);
+        }
+        self.set_ahead(by);
+    }
+
+    /// Moves a manual clock forward though no time passes, as somebody may who sets it right.
+    pub fn set_ahead(&self, by: Duration) {
         if let Some(manual) = &self.0.manual {
             manual.millis.fetch_add(millis(by), Ordering::SeqCst);
         }
@@ -129,6 +151,19 @@ mod tests {
         clock.sleep(Duration::from_secs(5)).await;
         assert_eq!(clock.now(), start + Duration::from_secs(5));
         assert_eq!(clock.sleeps(), [Duration::from_secs(5)]);
+    }
+
+    #[test]
+    fn what_has_passed_is_not_what_the_hands_were_set_to() {
+        let clock = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(10_000));
+        clock.advance(Duration::from_secs(3));
+        clock.set_ahead(Duration::from_secs(3600));
+        clock.set_back(Duration::from_secs(7200));
+        clock.correct(SystemTime::UNIX_EPOCH);
+        assert_eq!(clock.elapsed(), Duration::from_secs(3));
+        let real = Clock::real();
+        let before = real.elapsed();
+        assert!(real.elapsed() >= before && before < Duration::from_secs(60));
     }
 
     #[test]

@@ -85,8 +85,9 @@ impl Iam {
         let mut params = named(user);
         params.add(calls.parameter, name);
         absent_is_done(self.command(calls.remove, params).await)?;
-        if kind == Attachment::MfaDevice && name.starts_with("arn:") {
-            // A virtual device stays behind, and its name with it.
+        if kind == Attachment::MfaDevice && name.contains(":mfa/") {
+            // A virtual device stays behind, and its name with it; security keys go (`:u2f/`), and
+            // those of metal are only taken from their users.
             let mut params = Params::new();
             params.add("SerialNumber", name);
             absent_is_done(self.command("DeleteVirtualMFADevice", params).await)?;

@@ -1,5 +1,5 @@
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rolecall_core::Clock;
 
@@ -18,22 +18,24 @@ struct State {
     rate: f64,
     /// Calls that may be made at once.
     tokens: f64,
-    at: SystemTime,
+    /// When that was, by what has passed.
+    at: Duration,
 }
 
 impl Budget {
     pub(crate) fn new(clock: Clock, calls_per_second: u32) -> Self {
         let most = f64::from(calls_per_second.max(1));
-        let state = State { rate: most, tokens: most, at: clock.now() };
+        let state = State { rate: most, tokens: most, at: clock.elapsed() };
         Self { clock, most, state: Mutex::new(state) }
     }
 
-    /// Waits for the turn of one call.
-    pub(crate) async fn turn(&self) {
-        let wait = self.take();
+    /// Waits for the turn of one call; `false` at once if it would not come within `patience`.
+    pub(crate) async fn turn(&self, patience: Duration) -> bool {
+        let Some(wait) = self.take(patience) else { return false };
         if !wait.is_zero() {
             self.clock.sleep(wait).await;
         }
+        true
     }
 
     /// IAM has throttled a call.
@@ -43,21 +45,28 @@ impl Budget {
         state.tokens = state.tokens.min(0.0);
     }
 
-    /// Takes a token, on credit if there is none: how long to wait until it is there.
-    fn take(&self) -> Duration {
-        let now = self.clock.now();
+    /// Takes a token, on credit if there is none: how long to wait until it is there. None is taken
+    /// if that is too long.
+    fn take(&self, patience: Duration) -> Option<Duration> {
+        let now = self.clock.elapsed();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = now.duration_since(state.at).unwrap_or_default().as_secs_f64();
+        let passed = now.saturating_sub(state.at).as_secs_f64();
         state.at = now;
         state.tokens = (state.tokens + passed * state.rate).min(self.most);
         state.rate = (state.rate + passed * self.most / 10.0).min(self.most);
+        let wait = Duration::from_secs_f64(((1.0 - state.tokens) / state.rate).max(0.0));
+        if wait > patience {
+            return None;
+        }
         state.tokens -= 1.0;
-        Duration::from_secs_f64((-state.tokens / state.rate).max(0.0))
+        Some(wait)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[tokio::test]
@@ -65,11 +74,11 @@ mod tests {
         let clock = Clock::manual(SystemTime::UNIX_EPOCH);
         let budget = Budget::new(clock.clone(), 10);
         let spent = async |calls: u32| {
-            let start = clock.now();
+            let start = clock.elapsed();
             for _ in 0..calls {
-                budget.turn().await;
+                assert!(budget.turn(Duration::MAX).await);
             }
-            clock.now().duration_since(start).unwrap().as_secs_f64()
+            (clock.elapsed() - start).as_secs_f64()
         };
         assert!(spent(10).await < 0.01, "what was saved up is free");
         let usual = spent(20).await;
@@ -79,5 +88,21 @@ mod tests {
         assert!((0.6..1.3).contains(&slow), "{slow}");
         clock.advance(Duration::from_secs(60));
         assert!(spent(10).await < 0.01, "a minute later all is forgotten");
+        clock.set_back(Duration::from_secs(3600));
+        let usual = spent(20).await;
+        assert!((1.9..2.2).contains(&usual), "the hands do not count: {usual}");
+    }
+
+    #[tokio::test]
+    async fn who_cannot_wait_is_told_so_at_once_and_takes_nobodys_place() {
+        let clock = Clock::manual(SystemTime::UNIX_EPOCH);
+        let budget = Budget::new(clock.clone(), 1);
+        assert!(budget.turn(Duration::ZERO).await);
+        for _ in 0..100 {
+            assert!(!budget.turn(Duration::from_millis(900)).await);
+        }
+        assert_eq!(clock.elapsed(), Duration::ZERO);
+        assert!(budget.turn(Duration::from_secs(1)).await);
+        assert_eq!(clock.elapsed(), Duration::from_secs(1));
     }
 }

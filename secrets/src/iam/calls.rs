@@ -148,7 +148,22 @@ impl Iam {
         }
     }
 
-    async fn is_listed(&self, path: &str, name: &str) -> Result<bool> {
+    /// The name of the user that has an access key; `None` if there is no such key.
+    pub(crate) async fn key_owner(&self, access_key_id: &str) -> Result<Option<String>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            #[serde(default)]
+            user_name: Option<String>,
+        }
+        let mut params = Params::new();
+        params.add("AccessKeyId", access_key_id);
+        let answer = self.call::<Answer>("GetAccessKeyLastUsed", params).await;
+        Ok(absent_is_none(answer)?.and_then(|answer| answer.user_name))
+    }
+
+    /// Whether there is a user of that name below `path`.
+    pub(crate) async fn is_listed(&self, path: &str, name: &str) -> Result<bool> {
         let mut marker = None;
         for _ in 0..PAGES {
             let (users, next) = self.users(path, marker.as_deref()).await?;

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use rolecall_core::http::{HttpError, HttpFailure};
 use rolecall_core::{CredentialsError, ErrorKind};
 use rolecall_sts::ServiceError;
@@ -17,6 +19,9 @@ pub(crate) fn certainty(error: &CredentialsError) -> Certainty {
         let is_refusal = (400..500).contains(&answer.status);
         return if is_refusal { Certainty::Refused } else { Certainty::Unknown };
     }
+    if has_source::<NotSent>(error) {
+        return Certainty::Refused;
+    }
     match (failure(error), error.kind()) {
         (Some(HttpFailure::Connect | HttpFailure::Tls | HttpFailure::Unusable), _) => {
             Certainty::Refused
@@ -35,11 +40,29 @@ pub(crate) fn has_code(error: &CredentialsError, code: &str) -> bool {
     ServiceError::of(error).is_some_and(|answer| answer.code == code)
 }
 
+/// Nothing was sent, as there was no time left for it: the source of an error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotSent;
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing was sent")
+    }
+}
+
+impl std::error::Error for NotSent {}
+
 fn failure(error: &CredentialsError) -> Option<HttpFailure> {
+    source::<HttpError>(error).map(|error| error.failure)
+}
+
+fn has_source<T: std::error::Error + 'static>(error: &CredentialsError) -> bool {
+    source::<T>(error).is_some()
+}
+
+fn source<T: std::error::Error + 'static>(error: &CredentialsError) -> Option<&T> {
     let first = std::error::Error::source(error);
-    std::iter::successors(first, |&error| error.source())
-        .find_map(|error| error.downcast_ref::<HttpError>())
-        .map(|error| error.failure)
+    std::iter::successors(first, |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@ use std::time::{Duration, SystemTime};
 use rolecall_core::{Credentials, CredentialsError, ErrorKind, Result, Secret};
 use rolecall_sts::StsClient;
 
-use super::{HOLD, Leases};
+use super::Leases;
 use crate::audit::Outcome;
 use crate::change::Change;
 use crate::connect::Account;
 use crate::definition::{DynamicSecret, SecretKind};
 use crate::lease::{Lease, LeaseId, NewLease, Principal};
-use crate::make::{Deadline, Removal, Unmade, UserMaker, make_session, our_path};
+use crate::make::{Deadline, Removal, Unmade, make_session, our_path};
 use crate::naming;
 use crate::template::NameFacts;
 
@@ -84,18 +84,18 @@ impl Leases {
         };
         let asked = self.record("create", Outcome::Begun, ttl_text(ttl));
         let lease = self.store.begin(&new, &self.claimant, &asked).await?;
-        let deadline = Deadline::of(&self.context, HOLD);
-        let made = self.make(&lease, secret, &account, request, ttl, deadline).await;
+        let deadline = self.deadline();
+        let made = self.make(&lease, secret, &account, request, ttl, &deadline).await;
         let credentials = match made {
             Ok(credentials) => credentials,
-            Err(unmade) => return Err(self.clear_up(&lease, &account, deadline, unmade).await),
+            Err(unmade) => return Err(self.clear_up(&lease, &account, &deadline, unmade).await),
         };
         let lease = match self.grant(&lease, &credentials, request.keep).await {
             Ok(lease) => lease,
             // Nobody may have it who is not in the book.
             Err(error) => {
                 let unmade = Unmade { error, may_be_left: true };
-                return Err(self.clear_up(&lease, &account, deadline, unmade).await);
+                return Err(self.clear_up(&lease, &account, &deadline, unmade).await);
             }
         };
         let credentials = credentials.with_expires_at(Some(lease.expires_at));
@@ -163,7 +163,7 @@ impl Leases {
         account: &Account,
         request: &LeaseRequest,
         ttl: Duration,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<Credentials, Unmade> {
         // A session that nobody gets ends by itself.
         let nothing = |error| Unmade { error, may_be_left: false };
@@ -173,9 +173,7 @@ impl Leases {
             return make_session(sts, &secret.kind, name, ttl, code).await.map_err(nothing);
         };
         let store_id = self.store.info().await.map_err(nothing)?.id;
-        let (context, iam) = (&self.context, &account.iam);
-        let key =
-            UserMaker { context, iam, store_id: &store_id, lease, deadline }.make(spec).await?;
+        let key = self.user(account, &store_id, lease, deadline).make(spec).await?;
         let provider = format!("lease {}", lease.id);
         Ok(Credentials::new(key.access_key_id, key.secret_access_key, provider)
             .with_account_id(Some(account.id.clone()))
@@ -221,7 +219,7 @@ impl Leases {
         &self,
         lease: &Lease,
         account: &Account,
-        deadline: Deadline,
+        deadline: &Deadline,
         unmade: Unmade,
     ) -> CredentialsError {
         let Unmade { error, may_be_left } = unmade;
@@ -241,12 +239,10 @@ impl Leases {
     }
 
     /// Removes a user that nobody has got; whether nothing is left.
-    async fn is_removed(&self, lease: &Lease, account: &Account, deadline: Deadline) -> bool {
+    async fn is_removed(&self, lease: &Lease, account: &Account, deadline: &Deadline) -> bool {
         let Ok(info) = self.store.info().await else { return false };
-        let (context, iam) = (&self.context, &account.iam);
-        let user = UserMaker { context, iam, store_id: &info.id, lease, deadline };
-        let Ok(removal) = user.remove().await else { return false };
-        matches!(self.settled(removal).await, Ok(Removal::Gone | Removal::Foreign))
+        let user = self.user(account, &info.id, lease, deadline);
+        matches!(self.removed(user, account).await, Ok(Removal::Gone | Removal::Foreign))
     }
 
     /// Waits until STS has known the key several times in a row. It is handed out all the same if

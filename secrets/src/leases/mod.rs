@@ -16,6 +16,7 @@ use crate::audit::{AuditEntry, Outcome, Record, TrailFlaw};
 use crate::connect::{Account, Accounts, Connect};
 use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId};
+use crate::make::{Deadline, UserMaker};
 use crate::seal::SealingKey;
 use crate::store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};
 
@@ -217,6 +218,24 @@ impl Leases {
             CredentialsError::new(ErrorKind::InvalidConfiguration, "leases", message)
                 .with_help("give the definition a connection to that account, or forget the lease")
         })
+    }
+
+    /// Until when calls may be made for a lease that was claimed just now.
+    fn deadline(&self) -> Deadline {
+        Deadline::of(&self.context.clock, HOLD, self.store.has_machines_clock())
+    }
+
+    /// Who makes, prolongs and removes the user of a claimed lease.
+    fn user<'a>(
+        &'a self,
+        account: &Account,
+        store_id: &'a str,
+        lease: &'a Lease,
+        deadline: &Deadline,
+    ) -> UserMaker<'a> {
+        let iam = account.iam.within(deadline.clone());
+        let name = lease.principal.name.clone();
+        UserMaker { context: &self.context, iam, store_id, lease, name }
     }
 
     /// Claims a lease to work on it.

@@ -3,14 +3,14 @@ use std::collections::BTreeSet;
 use rolecall_core::{CredentialsError, Result};
 use serde_json::{Value, json};
 
-use super::{HOLD, Identity, LeaseRequest, Leases};
+use super::{Identity, LeaseRequest, Leases};
 use crate::audit::Outcome;
 use crate::change::Change;
 use crate::connect::Account;
 use crate::definition::{IamUser, SecretKind};
 use crate::iam::{Attachment, has_code};
 use crate::lease::Lease;
-use crate::make::{Deadline, TAG_EXPIRES, UserMaker};
+use crate::make::TAG_EXPIRES;
 use crate::policy;
 
 /// What trying a definition has shown.
@@ -80,9 +80,11 @@ impl Leases {
     ) -> Result<()> {
         let (iam, name) = (&account.iam, lease.principal.name.as_str());
         let store_id = self.store.info().await?.id;
-        let deadline = Deadline::of(&self.context, HOLD);
-        let user = UserMaker { context: &self.context, iam, store_id: &store_id, lease, deadline };
-        let made = user.create(spec).await.map_err(|unmade| unmade.error);
+        let made = self
+            .user(account, &store_id, lease, &self.deadline())
+            .create(spec)
+            .await
+            .map_err(|unmade| unmade.error);
         // Tags at its creation need a permission of their own, and IAM's refusal names which.
         let tagging = made.as_ref().is_err_and(|error| error.message().contains("iam:TagUser"));
         denied.note(if tagging { "TagUser" } else { "CreateUser" }, made)?;

@@ -7,9 +7,7 @@ use crate::connect::Account;
 use crate::definition::{DynamicSecret, SecretKind};
 use crate::iam::User;
 use crate::lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
-use crate::make::{
-    Deadline, Removal, TAG_EXPIRES, TAG_LEASE, TAG_NONCE, TAG_STORE, UserMaker, our_path,
-};
+use crate::make::{Removal, TAG_EXPIRES, TAG_LEASE, TAG_NONCE, TAG_STORE, our_path};
 
 /// A user younger than this may just be in the making.
 const YOUNG: Duration = Duration::from_secs(900);
@@ -138,9 +136,7 @@ impl Leases {
     }
 
     async fn remove_orphan(&self, account: &Account, store_id: &str, lease: &Lease) -> Fate {
-        let deadline = Deadline::of(&self.context, HOLD);
-        let (context, iam) = (&self.context, &account.iam);
-        match (UserMaker { context, iam, store_id, lease, deadline }).remove().await {
+        match self.user(account, store_id, lease, &self.deadline()).remove().await {
             Ok(Removal::Gone | Removal::NotSeen { .. }) => Fate::Removed,
             Ok(Removal::Foreign) => Fate::Failed("its tags have changed meanwhile".to_owned()),
             Err(error) => Fate::Failed(error.to_string()),

@@ -2,11 +2,10 @@ use std::time::Duration;
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 
-use super::{HOLD, Leases, earlier};
+use super::{Leases, earlier};
 use crate::audit::Outcome;
 use crate::change::Change;
 use crate::lease::{Lease, LeaseId, LeaseState};
-use crate::make::{Deadline, UserMaker};
 use crate::store::Conflict;
 
 impl Leases {
@@ -63,11 +62,8 @@ impl Leases {
         };
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
-        let deadline = Deadline::of(&self.context, HOLD);
-        let (context, iam) = (&self.context, &account.iam);
-        let user = UserMaker { context, iam, store_id: &store_id, lease, deadline };
         // AWS first: a lease must not promise what its user cannot keep.
-        user.prolong(end).await?;
+        self.user(&account, &store_id, lease, &self.deadline()).prolong(end).await?;
         let record = self.record(
             "renew",
             Outcome::Done,

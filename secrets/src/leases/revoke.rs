@@ -2,15 +2,18 @@ use std::time::{Duration, SystemTime};
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 
-use super::{HOLD, Leases};
+use super::Leases;
 use crate::audit::Outcome;
 use crate::change::Change;
+use crate::connect::Account;
 use crate::lease::{Lease, LeaseId, LeaseState};
 use crate::make::{Deadline, Removal, UserMaker};
 use crate::store::Conflict;
 
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Where IAM knows the key, and does not show its user.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// While the clock is wrong: once it is right, leases shall not wait for long.
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
@@ -44,8 +47,8 @@ impl Leases {
             .with_help("deny its role by a policy on aws:TokenIssueTime, or forget the lease"));
         }
         let lease = self.claimed(id).await?;
-        let deadline = Deadline::of(&self.context, HOLD);
-        Ok(self.take_back(lease, deadline).await?.lease)
+        let deadline = self.deadline();
+        Ok(self.take_back(lease, &deadline).await?.lease)
     }
 
     /// Stops caring for a lease, whatever AWS still holds of it.
@@ -61,7 +64,7 @@ impl Leases {
 
     /// Does what is due for a lease that was claimed.
     pub(crate) async fn work_on(&self, lease: Lease) -> Result<Worked> {
-        let deadline = Deadline::of(&self.context, HOLD);
+        let deadline = self.deadline();
         let is_session = lease.principal.kind != "iam-user";
         let (change, record) = match lease.state {
             LeaseState::Active if is_session => {
@@ -74,12 +77,12 @@ impl Leases {
             ),
             LeaseState::Active if self.store.has_machines_clock() => {
                 return match self.doubt_about_end(&lease).await {
-                    Ok(None) => self.take_back(lease, deadline).await,
+                    Ok(None) => self.take_back(lease, &deadline).await,
                     Ok(Some(doubt)) => self.hold(lease, doubt, true).await,
                     Err(error) => self.hold(lease, error, false).await,
                 };
             }
-            _ => return self.take_back(lease, deadline).await,
+            _ => return self.take_back(lease, &deadline).await,
         };
         let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
         Ok(Worked { lease, failure: None, is_held: false })
@@ -107,7 +110,7 @@ impl Leases {
     }
 
     /// Takes back a lease that was claimed, and writes down how it went.
-    async fn take_back(&self, lease: Lease, deadline: Deadline) -> Result<Worked> {
+    async fn take_back(&self, lease: Lease, deadline: &Deadline) -> Result<Worked> {
         let lease = self.begin_revocation(lease).await?;
         let removal = self.remove(&lease, deadline).await;
         let (change, record) = match &removal {
@@ -141,22 +144,47 @@ impl Leases {
         self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await
     }
 
-    async fn remove(&self, lease: &Lease, deadline: Deadline) -> Result<Removal> {
+    async fn remove(&self, lease: &Lease, deadline: &Deadline) -> Result<Removal> {
         let secret = self.definition_of(lease).await?;
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
-        let (context, iam) = (&self.context, &account.iam);
-        let user = UserMaker { context, iam, store_id: &store_id, lease, deadline };
-        self.settled(user.remove().await?).await
+        let user = self.user(&account, &store_id, lease, deadline);
+        account.noting(self.removed(user, &account).await)
     }
 
-    /// Takes IAM's word that there is no such user once that has had time to become known. Lease
-    /// and time are by one clock, the store's: the machine's may differ by more than IAM needs.
-    pub(super) async fn settled(&self, removal: Removal) -> Result<Removal> {
+    /// Removes a user. IAM's word that there is none is taken once that has had time to become
+    /// known, if the account is still the one it was, and if nobody has the lease's key under
+    /// another name. Lease and time are by one clock, the store's: the machine's may differ by more
+    /// than IAM needs.
+    pub(super) async fn removed(
+        &self,
+        mut user: UserMaker<'_>,
+        account: &Account,
+    ) -> Result<Removal> {
+        let removal = user.remove().await?;
         match removal {
-            Removal::NotSeen { until } if self.store.now().await? >= until => Ok(Removal::Gone),
-            removal => Ok(removal),
+            Removal::Gone => return Ok(removal),
+            Removal::NotSeen { until } if self.store.now().await? < until => return Ok(removal),
+            Removal::NotSeen { .. } | Removal::Foreign => {}
         }
+        let who = account.sts.get_caller_identity().await?.account;
+        let id = &user.lease.principal.account_id;
+        if who != *id {
+            let message = format!("the connection leads to account {who} now, and not to {id}");
+            return Err(
+                wrong(message).with_help("give the definition a connection to that account")
+            );
+        }
+        let Some(name) = user.key_owner().await? else {
+            return Ok(if removal == Removal::Foreign { removal } else { Removal::Gone });
+        };
+        user.name = name;
+        Ok(match user.remove().await? {
+            Removal::NotSeen { .. } => {
+                Removal::NotSeen { until: self.store.now().await? + LOOK_AGAIN }
+            }
+            removal => removal,
+        })
     }
 
     /// Longer with each failure, up to an hour; never given up.

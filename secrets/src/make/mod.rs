@@ -5,7 +5,9 @@ mod user;
 
 use std::time::{Duration, SystemTime};
 
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
+use rolecall_core::{Clock, CredentialsError, ErrorKind, Result};
+
+use crate::iam::NotSent;
 
 pub(crate) use session::make_session;
 pub(crate) use user::{
@@ -14,22 +16,84 @@ pub(crate) use user::{
 
 /// Until when calls may be made for a lease: half of the claim, so that nobody else works on it
 /// while a call of ours is still under way.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(pub(crate) SystemTime);
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline {
+    clock: Clock,
+    /// By what has passed, as nobody can set that.
+    passed: Duration,
+    /// By the hands too, where the store judges claims by them.
+    at: Option<SystemTime>,
+}
 
 impl Deadline {
-    pub(crate) fn of(context: &Context, hold: Duration) -> Self {
-        Self(context.clock.now() + hold / 2)
+    /// The deadline of a claim that was made now; `is_machines` if the store's clock is this
+    /// machine's.
+    pub(crate) fn of(clock: &Clock, hold: Duration, is_machines: bool) -> Self {
+        Self {
+            clock: clock.clone(),
+            passed: clock.elapsed() + hold / 2,
+            at: is_machines.then(|| clock.now() + hold / 2),
+        }
+    }
+
+    /// How much time is left.
+    pub(crate) fn left(&self) -> Duration {
+        let left = self.passed.saturating_sub(self.clock.elapsed());
+        let by_hands = self.at.map(|at| at.duration_since(self.clock.now()).unwrap_or_default());
+        by_hands.map_or(left, |by_hands| left.min(by_hands))
     }
 
     /// # Errors
     /// `TimedOut` once it has passed.
-    pub(crate) fn check(self, context: &Context) -> Result<()> {
-        if context.clock.now() < self.0 {
-            return Ok(());
-        }
-        let message = "it took too long, and others may work on the lease now";
-        Err(CredentialsError::new(ErrorKind::TimedOut, "IAM", message)
-            .with_help("AWS or the network is slow; try again later"))
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.left().is_zero() { Err(Self::passed("it took too long")) } else { Ok(()) }
+    }
+
+    /// Makes a call, and waits for its answer as long as there is time.
+    ///
+    /// # Errors
+    /// The call's; `TimedOut` if the answer did not come in time: it may have been carried out.
+    pub(crate) async fn bound<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        self.check()?;
+        self.clock.timeout(self.left(), call).await.unwrap_or_else(|| {
+            let message = "the answer did not come in time, and others may work on the lease now";
+            Err(CredentialsError::new(ErrorKind::TimedOut, "IAM", message)
+                .with_help("AWS or the network is slow; try again later"))
+        })
+    }
+
+    /// The error of a call that was not even sent.
+    pub(crate) fn passed(why: &str) -> CredentialsError {
+        let message = format!("{why}, and others may work on the lease now");
+        CredentialsError::new(ErrorKind::TimedOut, "IAM", message)
+            .with_help("AWS or the network is slow; try again later")
+            .with_source(NotSent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_deadline_goes_by_what_passed_and_by_the_hands_where_claims_do() {
+        let clock = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(100_000));
+        let minute = Duration::from_secs(60);
+        let (database, machine) =
+            (Deadline::of(&clock, minute * 2, false), Deadline::of(&clock, minute * 2, true));
+        clock.advance(minute / 2);
+        assert_eq!((database.left(), machine.left()), (minute / 2, minute / 2));
+        clock.set_back(minute * 60);
+        assert_eq!((database.left(), machine.left()), (minute / 2, minute / 2));
+        clock.set_ahead(minute * 120);
+        assert_eq!((database.left(), machine.left()), (minute / 2, Duration::ZERO));
+        assert!(machine.check().is_err() && database.check().is_ok());
+        let never = std::future::pending::<Result<()>>();
+        clock.advance(minute / 2 - Duration::from_millis(5));
+        let error = database.bound(never).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        clock.advance(minute);
+        let error = database.bound(async { Ok(()) }).await.unwrap_err();
+        assert_eq!(crate::iam::certainty(&error), crate::iam::Certainty::Refused);
     }
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result, timestamp};
 use rolecall_sts::ServiceError;
 
-use super::Deadline;
 use crate::definition::IamUser;
 use crate::iam::{AccessKey, Attachment, Certainty, Iam, NewUser, User, certainty, has_code};
 use crate::lease::Lease;
@@ -12,6 +11,9 @@ use crate::policy;
 
 /// How long IAM may need to show a user it has made.
 const QUIET: Duration = Duration::from_secs(120);
+/// How long a `CreateUser` whose answer never came may still be carried out: AWS takes signatures
+/// for 15 minutes, by a clock that may be five minutes from ours.
+const LATE: Duration = Duration::from_secs(20 * 60);
 /// How often a step is tried while IAM does not yet show the new user.
 const TRIES: u32 = 6;
 /// How often a user is swept while others attach things.
@@ -54,10 +56,12 @@ pub(crate) enum Removal {
 #[derive(Debug)]
 pub(crate) struct UserMaker<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) iam: &'a Iam,
+    /// With the deadline of the lease's claim.
+    pub(crate) iam: Iam,
     pub(crate) store_id: &'a str,
     pub(crate) lease: &'a Lease,
-    pub(crate) deadline: Deadline,
+    /// The user's name: the lease's, unless somebody has given it another.
+    pub(crate) name: String,
 }
 
 impl UserMaker<'_> {
@@ -73,7 +77,7 @@ impl UserMaker<'_> {
     async fn furnish(&self, spec: &IamUser) -> Result<AccessKey> {
         // First of all what ends it by itself.
         self.end_at(self.lease.expires_at).await?;
-        let name = self.name();
+        let name = self.name.as_str();
         for group in &spec.groups {
             self.soon(|| self.iam.add_user_to_group(name, group)).await?;
         }
@@ -92,19 +96,24 @@ impl UserMaker<'_> {
         self.end_at(end).await?;
         let tags = BTreeMap::from([(TAG_EXPIRES.to_owned(), timestamp::format(end))]);
         self.step()?;
-        self.iam.tag_user(self.name(), &tags).await
+        self.iam.tag_user(&self.name, &tags).await
     }
 
     /// Removes the user and all that anybody has attached to it.
     pub(crate) async fn remove(&self) -> Result<Removal> {
-        let name = self.name();
+        let name = self.name.as_str();
         self.step()?;
         let Some(user) = self.look().await? else {
-            return Ok(Removal::NotSeen { until: self.lease.created_at + QUIET });
+            return Ok(Removal::NotSeen { until: self.lease.created_at + self.silence() });
         };
         match user.tag(TAG_NONCE) {
             Some(nonce) if nonce == self.lease.principal.nonce => {}
-            None if user.path == self.lease.principal.path => return Err(self.untagged()),
+            // Whoever has the lease's key under another name is the lease's.
+            None if user.path == self.lease.principal.path
+                || self.name != self.lease.principal.name =>
+            {
+                return Err(self.untagged());
+            }
             _ => return Ok(Removal::Foreign),
         }
         // What we attach needs few permissions; the rest only if IAM says that there is more.
@@ -124,18 +133,40 @@ impl UserMaker<'_> {
     async fn sweep(&self, kinds: &[Attachment]) -> Result<()> {
         for kind in kinds {
             self.step()?;
-            self.iam.sweep(self.name(), *kind).await?;
+            self.iam.sweep(&self.name, *kind).await?;
         }
         Ok(())
     }
 
     /// The user of the lease's name below its path.
     async fn look(&self) -> Result<Option<User>> {
-        self.iam.user_below(&self.lease.principal.path, self.name()).await
+        self.iam.user_below(&self.lease.principal.path, &self.name).await
     }
 
-    fn name(&self) -> &str {
-        &self.lease.principal.name
+    /// The name of the user that has the lease's key now, if there is one: somebody may have
+    /// renamed or moved it.
+    pub(crate) async fn key_owner(&self) -> Result<Option<String>> {
+        let Some(key) = &self.lease.access_key_id else { return Ok(None) };
+        self.step()?;
+        match self.iam.key_owner(key).await {
+            // A policy limited to a path says this of a key that is gone, and of a user that was
+            // moved.
+            Err(error) if has_code(&error, "AccessDenied") => {
+                if !self.iam.is_listed("/", &self.name).await? {
+                    return Ok(None);
+                }
+                let message = format!("user {} is not at its path any more", self.name);
+                Err(CredentialsError::new(ErrorKind::Denied, "IAM", message)
+                    .with_help("move it back, or let the connection delete it where it is"))
+            }
+            owner => owner,
+        }
+    }
+
+    /// How long after it was asked for IAM may not show a user that there is, or will be. Who has
+    /// got a key has seen the user made.
+    fn silence(&self) -> Duration {
+        if self.lease.access_key_id.is_some() { QUIET } else { LATE }
     }
 
     /// Makes the bare user.
@@ -148,7 +179,7 @@ impl UserMaker<'_> {
         tags.insert(TAG_EXPIRES.to_owned(), timestamp::format(self.lease.expires_at));
         tags.insert(TAG_STORE.to_owned(), self.store_id.to_owned());
         let user = NewUser {
-            name: self.name(),
+            name: &self.name,
             path: &self.lease.principal.path,
             permissions_boundary: spec.permissions_boundary.as_deref(),
             tags: &tags,
@@ -168,7 +199,7 @@ impl UserMaker<'_> {
             match self.look().await.map_err(perhaps)? {
                 Some(user) if self.is_ours(&user) => return Ok(()),
                 Some(_) => {
-                    let message = format!("there is a user {} that is not ours", self.name());
+                    let message = format!("there is a user {} that is not ours", self.name);
                     let error = CredentialsError::new(ErrorKind::Denied, "IAM CreateUser", message)
                         .with_help("ask again: another lease has another name");
                     return Err(certainly(error));
@@ -181,12 +212,12 @@ impl UserMaker<'_> {
 
     async fn end_at(&self, end: SystemTime) -> Result<()> {
         let document = policy::dead_man(end);
-        self.soon(|| self.iam.put_user_policy(self.name(), policy::DEAD_MAN, &document)).await
+        self.soon(|| self.iam.put_user_policy(&self.name, policy::DEAD_MAN, &document)).await
     }
 
     /// Makes the key. After a reply that was lost, keys that nobody knows are removed first.
     async fn key(&self) -> Result<AccessKey> {
-        let name = self.name();
+        let name = self.name.as_str();
         let mut attempt = 0;
         loop {
             self.step()?;
@@ -221,7 +252,7 @@ impl UserMaker<'_> {
 
     /// Whether IAM says that there is no such user, of all things.
     async fn is_not_seen(&self, error: &CredentialsError) -> bool {
-        let about = |answer: &ServiceError| answer.message.contains(self.name());
+        let about = |answer: &ServiceError| answer.message.contains(&self.name);
         if has_code(error, "AccessDenied") {
             // So a policy limited to a path says it.
             return matches!(self.look().await, Ok(None));
@@ -235,7 +266,7 @@ impl UserMaker<'_> {
         if self.look().await?.is_some_and(|user| self.is_ours(&user)) {
             return Ok(());
         }
-        let message = format!("there is no user {} of ours any more", self.name());
+        let message = format!("there is no user {} of ours any more", self.name);
         Err(CredentialsError::new(ErrorKind::Denied, "IAM", message)
             .with_help("revoke the lease and take a new one"))
     }
@@ -245,7 +276,7 @@ impl UserMaker<'_> {
     }
 
     fn untagged(&self) -> CredentialsError {
-        let message = format!("user {} has lost the tag {TAG_NONCE}", self.name());
+        let message = format!("user {} has lost the tag {TAG_NONCE}", self.name);
         CredentialsError::new(ErrorKind::Denied, "IAM", message).with_help(format!(
             "set it to {} again, or remove the user and forget the lease",
             self.lease.principal.nonce
@@ -254,7 +285,7 @@ impl UserMaker<'_> {
 
     /// Before each call.
     fn step(&self) -> Result<()> {
-        self.deadline.check(self.context)
+        self.iam.check_time()
     }
 }
 

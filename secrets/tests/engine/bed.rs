@@ -81,7 +81,7 @@ pub(crate) fn admin() -> SharedProvider {
     Arc::new(Credentials::new(names::ADMIN_KEY, names::ADMIN_SECRET, "the kit"))
 }
 
-fn endpoint(url: &str, service: &str) -> QueryEndpoint {
+pub(crate) fn endpoint(url: &str, service: &str) -> QueryEndpoint {
     QueryEndpoint {
         url: url.to_owned(),
         signing_region: "us-east-1".to_owned(),
@@ -107,10 +107,10 @@ pub(crate) fn connect(
 }
 
 /// A role of the kit, as its administrator assumes it.
-pub(crate) async fn role(bed: &Bed, name: &str) -> SharedProvider {
+pub(crate) async fn role(bed: &Bed, role_arn: &str) -> SharedProvider {
     let sts = StsClient::new(bed.context(), endpoint(&bed.kit.url(), "sts"), Some(admin()));
     let input = AssumeRole {
-        role_arn: format!("arn:aws:iam::{}:role/{name}", names::ACCOUNT),
+        role_arn: role_arn.to_owned(),
         role_session_name: "tess".to_owned(),
         ..AssumeRole::default()
     };

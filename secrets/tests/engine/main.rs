@@ -9,4 +9,6 @@ mod crash;
 mod denied;
 mod drain;
 mod killed;
+mod late;
+mod moved;
 mod stores;

@@ -121,6 +121,8 @@ pub struct ByHand {
     pub virtual_mfa: bool,
     /// An MFA device of metal.
     pub hardware_mfa: bool,
+    /// A security key.
+    pub security_key: bool,
     /// Documents of inline policies, by name.
     pub inline_policies: BTreeMap<String, String>,
     /// ARNs of managed policies.
@@ -143,6 +145,7 @@ impl Default for ByHand {
             service_specific_credential: false,
             virtual_mfa: false,
             hardware_mfa: false,
+            security_key: false,
             inline_policies: BTreeMap::new(),
             attached_policies: Vec::new(),
             groups: Vec::new(),
@@ -166,6 +169,7 @@ impl ByHand {
             service_specific_credential: true,
             virtual_mfa: true,
             hardware_mfa: true,
+            security_key: true,
             inline_policies: [("ByHand".to_owned(), DENY.to_owned())].into(),
             attached_policies: vec!["arn:aws:iam::aws:policy/AWSDenyAll".to_owned()],
             groups: vec![names::GROUP.to_owned()],
@@ -237,6 +241,11 @@ pub(crate) fn add(state: &mut State, wanted: &ByHand) -> Result<Value, String> {
     for (is_wanted, name, serial) in [
         (wanted.virtual_mfa, "virtual_mfa", format!("arn:{partition}:iam::{account}:mfa/{number}")),
         (wanted.hardware_mfa, "hardware_mfa", format!("GAHT{number}")),
+        (
+            wanted.security_key,
+            "security_key",
+            format!("arn:{partition}:iam::{account}:u2f/user/{name}/{number}"),
+        ),
     ] {
         if is_wanted {
             ids[name] = json!(serial);

@@ -125,7 +125,13 @@ pub(super) fn list_mfa_devices(work: &mut Work<'_>) -> Answer {
     page(work, "MFADevices", items)
 }
 
-/// A virtual device stays, without a user; a device of metal is the owner's to keep.
+/// Those of metal have serial numbers, and security keys ARNs of another kind (`u2f`).
+fn is_virtual(serial: &str) -> bool {
+    serial.starts_with("arn:") && serial.contains(":mfa/")
+}
+
+/// A virtual device stays, without a user; a security key goes, and a device of metal is the
+/// owner's to keep.
 pub(super) fn deactivate_mfa_device(work: &mut Work<'_>) -> Answer {
     let serial = work.params.required("SerialNumber").to_owned();
     let devices = &mut work.user_mut()?.mfa_devices;
@@ -134,7 +140,7 @@ pub(super) fn deactivate_mfa_device(work: &mut Work<'_>) -> Answer {
         no_such(format!("MFA Device with serial number {serial} cannot be found."))
     })?;
     devices.remove(at);
-    if serial.starts_with("arn:") {
+    if is_virtual(&serial) {
         let account = work.account().to_owned();
         work.state.world.unassigned_mfa.push(UnassignedMfa { account, serial });
     }
@@ -143,6 +149,9 @@ pub(super) fn deactivate_mfa_device(work: &mut Work<'_>) -> Answer {
 
 pub(super) fn delete_virtual_mfa_device(work: &mut Work<'_>) -> Answer {
     let serial = work.params.required("SerialNumber").to_owned();
+    if !is_virtual(&serial) {
+        return Err(AwsError::validation(format!("{serial} is no virtual MFA device")));
+    }
     let account = work.account().to_owned();
     let world = &mut work.state.world;
     let mut users = world.users.iter().filter(|user| user.account == account);
@@ -163,7 +172,7 @@ pub(super) fn list_virtual_mfa_devices(work: &mut Work<'_>) -> Answer {
     let mut devices = Vec::new();
     if status != "Unassigned" {
         for user in world.users.iter().filter(|user| user.account == account) {
-            for device in user.mfa_devices.iter().filter(|it| it.serial.starts_with("arn:")) {
+            for device in user.mfa_devices.iter().filter(|it| is_virtual(&it.serial)) {
                 devices.push(vec![
                     Element::text("SerialNumber", device.serial.as_str()),
                     Element::parent("User", users::elements(world, user)),

@@ -1,0 +1,159 @@
+//! Connections that lead elsewhere than they did, and users that are elsewhere than they were.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rolecall_core::{Context, Credentials, ProvideCredentials, SharedProvider};
+use rolecall_kit::names;
+use rolecall_secrets::{Connect, LeaseState, Leases, Reached};
+
+use crate::bed::{
+    Bed, MINUTE, admin, connect, define, endpoint, look, options, role, take, worker,
+};
+
+/// Whoever is asked for.
+#[derive(Clone, Debug)]
+struct Switch(Arc<Mutex<SharedProvider>>);
+
+impl Switch {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(admin())))
+    }
+
+    fn set(&self, to: SharedProvider) {
+        *self.0.lock().unwrap() = to;
+    }
+
+    fn now(&self) -> SharedProvider {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl ProvideCredentials for Switch {
+    async fn provide_credentials(&self) -> rolecall_core::Result<Credentials> {
+        self.now().provide_credentials().await
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_leads_to_another_account_ends_nothing() {
+    let bed = Bed::new();
+    let switch = Switch::new();
+    let connect = connect(&bed.kit.url(), Arc::new(switch.clone()), None);
+    let leases = Leases::new(bed.context(), bed.store("one").await, connect, options());
+    define(&leases).await;
+    let lease = take(&leases, MINUTE * 10).await;
+    bed.pass(MINUTE * 3);
+    let (key, secret) = (names::OTHER_ADMIN_KEY, names::OTHER_ADMIN_SECRET);
+    switch.set(Arc::new(Credentials::new(key, secret, "the other account")));
+    let after = leases.revoke(lease.id).await.unwrap();
+    assert_eq!(after.state, LeaseState::Revoking);
+    assert!(after.failure.unwrap().contains(names::OTHER_ACCOUNT));
+    assert_eq!(bed.users().len(), 1);
+    switch.set(admin());
+    bed.pass(MINUTE * 2);
+    worker(&leases).run_once().await.unwrap();
+    assert_eq!(look(&leases, lease.id).await.state, LeaseState::Revoked);
+    assert!(bed.users().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_is_made_anew_once_it_is_refused_and_after_a_while() {
+    let bed = Bed::new();
+    let (switch, count) = (Switch::new(), Arc::new(AtomicUsize::new(0)));
+    let (url, http) = (bed.kit.url(), Context::real().http);
+    let (current, counted) = (switch.clone(), count.clone());
+    let connect = Connect::new(move |_, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(Reached {
+            credentials: current.now(),
+            iam: endpoint(&url, "iam"),
+            sts: endpoint(&url, "sts"),
+            retry: rolecall_core::http::RetryPolicy::default(),
+            http: http.clone(),
+        })
+    });
+    let leases = Leases::new(bed.context(), bed.store("one").await, connect, options());
+    define(&leases).await;
+    let made = || count.load(Ordering::SeqCst);
+    let lease = take(&leases, MINUTE * 60).await;
+    take(&leases, MINUTE * 60).await;
+    assert_eq!(made(), 1);
+    bed.pass(MINUTE * 6);
+    take(&leases, MINUTE * 60).await;
+    assert_eq!(made(), 2);
+    // The key is replaced.
+    let next = role(&bed, names::LEASES).await;
+    bed.kit.change_world(|world| {
+        for user in &mut world.users {
+            user.access_keys.retain(|key| key.id != names::ADMIN_KEY);
+        }
+    });
+    switch.set(next);
+    assert_eq!(leases.revoke(lease.id).await.unwrap().state, LeaseState::Revoking);
+    bed.pass(MINUTE);
+    worker(&leases).run_once().await.unwrap();
+    let after = look(&leases, lease.id).await;
+    assert_eq!(after.state, LeaseState::Revoked, "{:?}", after.failure);
+    assert_eq!(made(), 3);
+}
+
+#[tokio::test]
+async fn a_user_that_was_renamed_or_moved_is_found_by_its_key() {
+    let bed = Bed::new();
+    let leases = bed.leases("one").await;
+    let rename = |from: &str, to: &str| {
+        bed.kit.change_world(|world| {
+            let user = world.users.iter_mut().find(|user| user.name == from).unwrap();
+            to.clone_into(&mut user.name);
+            "/elsewhere/".clone_into(&mut user.path);
+        });
+    };
+    let lease = take(&leases, MINUTE * 10).await;
+    bed.pass(MINUTE * 3);
+    rename(&lease.principal.name, "somebody");
+    let after = leases.revoke(lease.id).await.unwrap();
+    assert_eq!(after.state, LeaseState::Revoked, "{:?}", after.failure);
+    assert!(!bed.kit.iam_users(names::ACCOUNT).iter().any(|user| user.name == "somebody"));
+    // Whoever has the key and no tag of ours is left alone, and the lease says so.
+    let lease = take(&leases, MINUTE * 10).await;
+    bed.pass(MINUTE * 3);
+    rename(&lease.principal.name, "nobody");
+    bed.kit.change_world(|world| {
+        let user = world.users.iter_mut().find(|user| user.name == "nobody").unwrap();
+        user.iam.tags.clear();
+    });
+    let after = leases.revoke(lease.id).await.unwrap();
+    assert_eq!(after.state, LeaseState::Revoking);
+    assert!(after.failure.unwrap().contains("nobody"));
+    let users = bed.kit.iam_users(names::ACCOUNT);
+    let user = users.iter().find(|user| user.name == "nobody").unwrap();
+    assert_eq!(user.access_keys.len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_that_was_moved_out_of_reach_is_not_gone() {
+    let bed = Bed::new();
+    let connect = connect(&bed.kit.url(), role(&bed, names::LEASES).await, None);
+    let leases = Leases::new(bed.context(), bed.store("limited").await, connect, options());
+    define(&leases).await;
+    let lease = take(&leases, MINUTE * 10).await;
+    bed.pass(MINUTE * 3);
+    let move_to = |path: &str| {
+        bed.kit.change_world(|world| {
+            let is_it = |user: &&mut rolecall_kit::User| user.name == lease.principal.name;
+            path.clone_into(&mut world.users.iter_mut().find(is_it).unwrap().path);
+        });
+    };
+    move_to("/elsewhere/");
+    let after = leases.revoke(lease.id).await.unwrap();
+    assert_eq!(after.state, LeaseState::Revoking);
+    let failure = after.failure.unwrap();
+    assert!(failure.contains("not at its path"), "{failure}");
+    move_to(&lease.principal.path);
+    bed.pass(MINUTE);
+    worker(&leases).run_once().await.unwrap();
+    assert_eq!(look(&leases, lease.id).await.state, LeaseState::Revoked);
+}
