@@ -1,5 +1,6 @@
 """Whole processes against their peers, by hyperfine: prints a table of medians and ratios."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -14,6 +15,34 @@ EMPTY = ROOT / "target/bench/empty"
 AWS_V1 = ROOT / "target/peers/bin/aws"
 AWS_V2 = pathlib.Path("/usr/bin/aws")
 PYTHON = ROOT / "target/peers/bin/python"
+
+
+@contextlib.contextmanager
+def running_kit(*arguments):
+    """The kit while it runs: what it says of itself."""
+    kit = subprocess.Popen([KIT, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           text=True)
+    try:
+        yield json.loads(kit.stdout.readline())
+    finally:
+        kit.stdin.close()
+        kit.wait(timeout=10)
+
+
+def write_hop(home, kit, url):
+    """The profile `hop`: a role of the kit's, from a user's keys."""
+    aws = pathlib.Path(home, ".aws")
+    aws.mkdir()
+    (aws / "config").write_text(f"""\
+[profile alice]
+aws_access_key_id = {kit["access_key_id"]}
+aws_secret_access_key = {kit["secret_access_key"]}
+[profile hop]
+role_arn = {kit["roles"]["Hop"]}
+source_profile = alice
+region = eu-west-1
+endpoint_url = {url}
+""")
 
 
 def median_ms(command, environment, runs, prepare=None):
@@ -52,29 +81,13 @@ def once_peak_kib(command, environment):
 
 def main():
     with tempfile.TemporaryDirectory() as home:
-        aws = pathlib.Path(home, ".aws")
-        aws.mkdir()
         authority = pathlib.Path(home, "ca.pem")
-        kit = subprocess.Popen([KIT, "--tls", "--ca-out", authority],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            measure(home, authority, json.loads(kit.stdout.readline()))
-        finally:
-            kit.stdin.close()
-            kit.wait(timeout=10)
+        with running_kit("--tls", "--ca-out", authority) as kit:
+            measure(home, authority, kit)
 
 
 def measure(home, authority, kit):
-    pathlib.Path(home, ".aws/config").write_text(f"""\
-[profile alice]
-aws_access_key_id = {kit["access_key_id"]}
-aws_secret_access_key = {kit["secret_access_key"]}
-[profile hop]
-role_arn = {kit["roles"]["Hop"]}
-source_profile = alice
-region = eu-west-1
-endpoint_url = {kit["tls_url"]}
-""")
+    write_hop(home, kit, kit["tls_url"])
     environment = {"HOME": home, "PATH": os.environ["PATH"], "AWS_CA_BUNDLE": str(authority)}
     warm = f"{ROLECALL} export --profile hop"
     subprocess.run(warm.split(), env=environment, check=True, stdout=subprocess.DEVNULL)

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import urllib.request
 
-from processes import EMPTY, KIT, PYTHON, ROLECALL, median_ms
+from processes import EMPTY, PYTHON, ROLECALL, median_ms, running_kit
 
 CLIENT = """
 import json, pathlib, sys
@@ -25,13 +25,8 @@ def main():
     with tempfile.TemporaryDirectory() as home:
         home = pathlib.Path(home)
         authority = home / "ca.pem"
-        kit = subprocess.Popen([KIT, "--tls", "--ca-out", authority], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True)
-        try:
-            measure(home, authority, json.loads(kit.stdout.readline()))
-        finally:
-            kit.stdin.close()
-            kit.wait(timeout=10)
+        with running_kit("--tls", "--ca-out", authority) as kit:
+            measure(home, authority, kit)
 
 
 def measure(home, authority, kit):

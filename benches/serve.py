@@ -8,9 +8,8 @@ import subprocess
 import tempfile
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLECALL = ROOT / "target/release/rolecall"
-KIT = ROOT / "target/release/rolecall-kit"
+from processes import ROLECALL, running_kit, write_hop
+
 SECONDS = int(os.environ.get("SECONDS_OF_LOAD", "60"))
 RATE = 1000
 CLIENTS = 10
@@ -82,33 +81,17 @@ def measure(serving, about):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as home:
-        kit = subprocess.Popen([KIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with tempfile.TemporaryDirectory() as home, running_kit() as kit:
+        write_hop(home, kit, kit["url"])
+        environment = {"HOME": home, "PATH": os.environ["PATH"]}
+        serving = subprocess.Popen(
+            [ROLECALL, "serve", "--profile", "hop", "--port", "0", "--json"], text=True,
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
-            about = json.loads(kit.stdout.readline())
-            pathlib.Path(home, ".aws").mkdir()
-            pathlib.Path(home, ".aws/config").write_text(f"""\
-[profile alice]
-aws_access_key_id = {about["access_key_id"]}
-aws_secret_access_key = {about["secret_access_key"]}
-[profile hop]
-role_arn = {about["roles"]["Hop"]}
-source_profile = alice
-region = eu-west-1
-endpoint_url = {about["url"]}
-""")
-            environment = {"HOME": home, "PATH": os.environ["PATH"]}
-            serving = subprocess.Popen(
-                [ROLECALL, "serve", "--profile", "hop", "--port", "0", "--json"], text=True,
-                env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            try:
-                measure(serving, json.loads(serving.stdout.readline()))
-            finally:
-                serving.terminate()
-                serving.wait(timeout=20)
+            measure(serving, json.loads(serving.stdout.readline()))
         finally:
-            kit.stdin.close()
-            kit.wait(timeout=10)
+            serving.terminate()
+            serving.wait(timeout=20)
 
 
 main()

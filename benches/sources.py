@@ -7,19 +7,14 @@ import subprocess
 import tempfile
 import urllib.request
 
-from processes import KIT, ROLECALL, median_ms
+from processes import ROLECALL, median_ms, running_kit
 
 START_URL = "https://kit.example/start"
 
 
 def main():
-    with tempfile.TemporaryDirectory() as home:
-        kit = subprocess.Popen([KIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            measure(pathlib.Path(home), json.loads(kit.stdout.readline()))
-        finally:
-            kit.stdin.close()
-            kit.wait(timeout=10)
+    with tempfile.TemporaryDirectory() as home, running_kit() as kit:
+        measure(pathlib.Path(home), kit)
 
 
 def post(kit, what, **fields):

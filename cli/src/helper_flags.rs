@@ -43,9 +43,7 @@ impl<const REQUEST: bool> HelperFlags<REQUEST> {
 
     /// What they say, with what the global options say. Ends the program where that makes no sense.
     pub(crate) fn options(&self, global: &Global) -> HelperOptions {
-        if global.profile.is_some() {
-            usage(ErrorKind::ArgumentConflict, "--profile does not go with a certificate's flags")
-        }
+        refuse_beside("--profile", global.profile.is_some());
         self.options_beside_profile(global)
     }
 
@@ -103,6 +101,14 @@ fn arg(flag: &Flag) -> Arg {
             .require_equals(true)
             .default_missing_value("true")
             .hide_possible_values(true),
+    }
+}
+
+/// Ends the program if `flag`, which names another source, is given beside a certificate's flags.
+pub(crate) fn refuse_beside(flag: &str, is_given: bool) {
+    if is_given {
+        let message = format!("{flag} does not go with a certificate's flags");
+        usage(ErrorKind::ArgumentConflict, &message)
     }
 }
 

@@ -17,9 +17,8 @@ mod program;
 mod provider;
 mod secret;
 mod secret_input;
+mod service_error;
 pub mod source;
-#[cfg(test)]
-mod testing;
 pub mod timestamp;
 
 #[cfg(all(unix, feature = "children"))]
@@ -35,3 +34,4 @@ pub use program::Program;
 pub use provider::{Chain, ProvideCredentials, SharedProvider};
 pub use secret::Secret;
 pub use secret_input::SecretInput;
+pub use service_error::ServiceError;

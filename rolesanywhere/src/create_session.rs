@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_TYPE as TYPE};
 use http::{HeaderName, HeaderValue, Method};
 use rolecall_core::endpoint::Endpoint;
-use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, send};
+use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, request_id, send};
 use rolecall_core::{
     Context, Credentials, CredentialsError, ErrorKind, Result, Secret, printable, timestamp,
 };
@@ -90,7 +90,7 @@ pub async fn create_session(
     tracing::debug!(
         call = CALL,
         status = answer.status().as_u16(),
-        request_id = error::request_id(&answer),
+        request_id = request_id(&answer),
         "answered"
     );
     if !answer.status().is_success() {

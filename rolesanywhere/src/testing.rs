@@ -1,19 +1,16 @@
 //! What the tests of this crate share.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response, RetryQuota};
-use rolecall_core::{Clock, Context, Env, Fs, Process, Prompt, Random};
-use zeroize::Zeroizing;
+use rolecall_core::http::HttpClient;
+use rolecall_core::{Clock, Context, Fs};
 
 use crate::{Certificate, Identity, PrivateKey, RolesAnywhere, SharedSigner};
 
@@ -82,53 +79,13 @@ pub(crate) fn request() -> RolesAnywhere {
     }
 }
 
-/// 2026-01-01T00:00:00Z.
+/// Where the clock of a fake machine stands.
 pub(crate) fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+    Clock::fake_now()
 }
 
 pub(crate) fn context(http: Arc<dyn HttpClient>, fs: Fs) -> Context {
-    Context {
-        env: Env::from_pairs::<&str, &str>([]),
-        fs,
-        process: Process::fake(|_| Err(std::io::ErrorKind::NotFound.into())),
-        clock: Clock::manual(now()),
-        random: Random::seeded(1),
-        prompt: Prompt::none(),
-        http,
-        retry_quota: RetryQuota::default(),
-    }
-}
-
-/// Answers in order, and keeps what it was sent.
-#[derive(Debug, Default)]
-pub(crate) struct Scripted {
-    answers: Mutex<VecDeque<Response>>,
-    pub(crate) requests: Mutex<Vec<Request>>,
-}
-
-#[async_trait]
-impl HttpClient for Scripted {
-    async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        self.requests.lock().unwrap().push(request);
-        let answer = self.answers.lock().unwrap().pop_front();
-        answer.ok_or_else(|| HttpError::new(HttpFailure::Unusable, "the script has ended"))
-    }
-}
-
-impl Scripted {
-    pub(crate) fn new(answers: impl IntoIterator<Item = Response>) -> Arc<Self> {
-        Arc::new(Self {
-            answers: Mutex::new(answers.into_iter().collect()),
-            requests: Mutex::default(),
-        })
-    }
-}
-
-pub(crate) fn answer(status: u16, body: &str) -> Response {
-    let mut answer = Response::new(Zeroizing::new(body.as_bytes().to_vec()));
-    *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
-    answer
+    Context { http, fs, ..Context::fake() }
 }
 
 /// Key and certificate of an authority or a client, made anew.

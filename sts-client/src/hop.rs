@@ -112,9 +112,10 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use rolecall_core::Prompt;
+    use rolecall_core::http::ScriptedHttp;
 
     use super::*;
-    use crate::testing::{self, CREDENTIALS, Fixed, Scripted, USER};
+    use crate::testing::{self, CREDENTIALS, Fixed, USER};
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/R";
     const MFA: &str = "arn:aws:iam::123456789012:mfa/me";
@@ -144,26 +145,28 @@ mod tests {
 
     #[tokio::test]
     async fn assumes_the_role_under_a_generated_name() {
-        let http = Scripted::new([success()]);
-        let provider = provider(testing::context(http.clone()), testing::source(), hop());
+        let http = ScriptedHttp::new([success()]);
+        let provider =
+            provider(Context { http: http.clone(), ..Context::fake() }, testing::source(), hop());
         let credentials = provider.provide_credentials().await.unwrap();
         assert_eq!(credentials.access_key_id(), "ASIANEWKEYEXAMPLE000");
-        let body = &http.bodies()[0];
+        let body = &http.take_bodies()[0];
         assert!(body.ends_with("&RoleSessionName=rolecall-1767225600"), "{body}");
     }
 
     #[tokio::test]
     async fn sends_what_the_profile_says() {
-        let http = Scripted::new([success()]);
+        let http = ScriptedHttp::new([success()]);
         let hop = RoleHop {
             external_id: Some("ext".to_owned()),
             role_session_name: Some("me".to_owned()),
             duration_seconds: Some(1800),
             ..hop()
         };
-        let provider = provider(testing::context(http.clone()), testing::source(), hop);
+        let provider =
+            provider(Context { http: http.clone(), ..Context::fake() }, testing::source(), hop);
         provider.provide_credentials().await.unwrap();
-        let body = &http.bodies()[0];
+        let body = &http.take_bodies()[0];
         assert!(
             body.ends_with("&RoleSessionName=me&DurationSeconds=1800&ExternalId=ext"),
             "{body}"
@@ -172,34 +175,34 @@ mod tests {
 
     #[tokio::test]
     async fn the_mfa_code_is_asked_for_and_sent_again_on_a_retry() {
-        let http = Scripted::new([testing::refusal(400, "Throttling", "slow"), success()]);
+        let http = ScriptedHttp::new([testing::refusal(400, "Throttling", "slow"), success()]);
         let (prompt, asked) = prompt("123456");
-        let context = Context { prompt, ..testing::context(http.clone()) };
+        let context = Context { prompt, http: http.clone(), ..Context::fake() };
         let hop = RoleHop { mfa_serial: Some(MFA.to_owned()), ..hop() };
         provider(context, testing::source(), hop).provide_credentials().await.unwrap();
         assert_eq!(*asked.lock().unwrap(), [format!("Enter MFA code for {MFA}: ")]);
-        let bodies = http.bodies();
+        let bodies = http.take_bodies();
         assert_eq!(bodies.len(), 2);
         assert!(bodies.iter().all(|body| body.contains("%3Amfa%2Fme&TokenCode=123456")));
     }
 
     #[tokio::test]
     async fn a_wrong_code_is_refused_before_the_network_and_never_shown() {
-        let http = Scripted::new([]);
+        let http = ScriptedHttp::new([]);
         let (prompt, _) = prompt("hunter2");
-        let context = Context { prompt, ..testing::context(http.clone()) };
+        let context = Context { prompt, http: http.clone(), ..Context::fake() };
         let hop = RoleHop { mfa_serial: Some(MFA.to_owned()), ..hop() };
         let error =
             provider(context, testing::source(), hop).provide_credentials().await.unwrap_err();
         assert!(error.message().contains("TokenCode") && !error.to_string().contains("hunter2"));
-        assert!(http.bodies().is_empty());
+        assert!(http.take_bodies().is_empty());
     }
 
     #[tokio::test]
     async fn nobody_is_asked_for_a_code_that_could_not_be_used() {
         let failed = CredentialsError::new(ErrorKind::Unavailable, "IMDS", "no answer");
         let (prompt, asked) = prompt("123456");
-        let context = Context { prompt, ..testing::context(Scripted::new([])) };
+        let context = Context { prompt, http: ScriptedHttp::new([]), ..Context::fake() };
         let hop = RoleHop { mfa_serial: Some(MFA.to_owned()), ..hop() };
         let source = Arc::new(Fixed(Err(failed)));
         let error = provider(context, source, hop).provide_credentials().await.unwrap_err();
@@ -211,7 +214,7 @@ mod tests {
     async fn a_source_that_is_not_configured_does_not_let_a_chain_go_on() {
         let unset = CredentialsError::new(ErrorKind::NotConfigured, "env", "not set");
         let source = Arc::new(Fixed(Err(unset)));
-        let provider = provider(testing::context(Scripted::new([])), source, hop());
+        let provider = provider(Context::fake(), source, hop());
         let error = provider.provide_credentials().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert!(error.to_string().contains(ROLE), "{error}");

@@ -104,12 +104,12 @@ mod web_identity;
 pub mod xml;
 
 pub use client::StsClient;
-pub use error::ServiceError;
 pub use form::{ParamValue, Params};
 pub use hop::{RoleHop, RoleHopProvider};
 pub use mfa::MfaSessionProvider;
 pub use ops::*;
 pub use query::{IAM, QueryApi, QueryClient, QueryEndpoint, STS};
+pub use rolecall_core::ServiceError;
 pub use saml::{Saml, SamlProvider, SamlResponse};
 pub use sign::{SigningRules, SigningScope, presign, presign_with, sign, sign_with};
 pub use sso::{Sso, SsoEndpoints, SsoProvider, SsoSignIn, finish_renewals};

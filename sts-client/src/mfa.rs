@@ -73,9 +73,10 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use rolecall_core::Context;
+    use rolecall_core::http::ScriptedHttp;
 
     use super::*;
-    use crate::testing::{self, CREDENTIALS, Fixed, Scripted};
+    use crate::testing::{self, CREDENTIALS, Fixed};
 
     const SERIAL: &str = "arn:aws:iam::123456789012:mfa/me";
 
@@ -83,7 +84,7 @@ mod tests {
     fn provider(
         source: Result<Credentials>,
         answer: rolecall_core::http::Response,
-    ) -> (MfaSessionProvider, Arc<Scripted>, Arc<AtomicU32>) {
+    ) -> (MfaSessionProvider, Arc<ScriptedHttp>, Arc<AtomicU32>) {
         let asked = Arc::new(AtomicU32::new(0));
         let count = asked.clone();
         let prompt = Prompt::from_fn(move |question| {
@@ -91,8 +92,8 @@ mod tests {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(Secret::from("123456"))
         });
-        let http = Scripted::new([answer]);
-        let context = Context { prompt, ..testing::context(http.clone()) };
+        let http = ScriptedHttp::new([answer]);
+        let context = Context { prompt, http: http.clone(), ..Context::fake() };
         let sts = StsClient::new(context, testing::endpoint(), None);
         let source = Arc::new(Fixed(source));
         (MfaSessionProvider::with_client(sts, source, SERIAL), http, asked)
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(found.access_key_id(), "ASIANEWKEYEXAMPLE000");
         assert_eq!(found.account_id(), Some("123456789012"));
         assert_eq!(asked.load(Ordering::SeqCst), 1);
-        let body = &http.bodies()[0];
+        let body = &http.take_bodies()[0];
         let end = "&SerialNumber=arn%3Aaws%3Aiam%3A%3A123456789012%3Amfa%2Fme&TokenCode=123456";
         assert!(body.ends_with(end), "{body}");
     }
@@ -115,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_is_asked_without_keys() {
         let failed = CredentialsError::new(ErrorKind::Denied, "environment", "ended");
-        let (provider, _, asked) = provider(Err(failed), testing::answer(200, ""));
+        let (provider, _, asked) = provider(Err(failed), ScriptedHttp::answer(200, ""));
         assert_eq!(provider.provide_credentials().await.unwrap_err().kind(), ErrorKind::Denied);
         assert_eq!(asked.load(Ordering::SeqCst), 0);
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Uri};
 use rolecall_core::endpoint::Endpoint;
-use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, send};
+use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, request_id, send};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, SharedProvider};
 use serde::de::DeserializeOwned;
 
@@ -198,7 +198,7 @@ impl Call<'_> {
         tracing::debug!(
             call = self.name(),
             status = answer.status().as_u16(),
-            request_id = error::request_id(&answer),
+            request_id = request_id(&answer),
             "answered"
         );
         if answer.status().is_success() {
@@ -290,11 +290,12 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    use rolecall_core::{Credentials, ProvideCredentials};
+    use rolecall_core::http::ScriptedHttp;
+    use rolecall_core::{Clock, Credentials, ProvideCredentials};
     use serde::Deserialize;
 
     use super::*;
-    use crate::testing::{self, Scripted, TOKEN};
+    use crate::testing::{self, TOKEN};
 
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -304,7 +305,7 @@ mod tests {
 
     const RESULT: &str = "<Name>n</Name>";
 
-    fn client(answers: Vec<Response>) -> (QueryClient, Arc<Scripted>) {
+    fn client(answers: Vec<Response>) -> (QueryClient, Arc<ScriptedHttp>) {
         let (sts, http) = testing::client(answers);
         (sts.query, http)
     }
@@ -329,8 +330,8 @@ mod tests {
         }
     }
 
-    fn authorization(http: &Scripted) -> Vec<String> {
-        let requests = http.requests.lock().unwrap();
+    fn authorization(http: &ScriptedHttp) -> Vec<String> {
+        let requests = http.take_requests();
         let header = |r: &Request| r.headers()["authorization"].to_str().unwrap().to_owned();
         requests.iter().map(header).collect()
     }
@@ -339,7 +340,7 @@ mod tests {
     async fn a_call_is_a_signed_form() {
         let (client, http) = client(vec![success()]);
         assert_eq!(call(&client).await.unwrap().name, "n");
-        let requests = http.requests.lock().unwrap();
+        let requests = http.take_requests();
         let request = &requests[0];
         assert_eq!(request.method(), Method::POST);
         assert_eq!(request.uri(), "https://sts.eu-west-1.amazonaws.com/");
@@ -365,7 +366,7 @@ mod tests {
         let (mut client, http) = client(vec![success()]);
         client.credentials = None;
         call(&client).await.unwrap();
-        let requests = http.requests.lock().unwrap();
+        let requests = http.take_requests();
         let names: Vec<_> = requests[0].headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names, ["content-type"]);
     }
@@ -374,7 +375,7 @@ mod tests {
     async fn throttling_and_server_faults_are_tried_again_with_fresh_credentials() {
         let (mut client, http) = client(vec![
             testing::refusal(400, "Throttling", "Rate exceeded"),
-            testing::answer(503, "<html/>"),
+            ScriptedHttp::answer(503, "<html/>"),
             success(),
         ]);
         client.credentials = Some(Arc::new(Rotating::default()));
@@ -393,7 +394,7 @@ mod tests {
         let (client, http) = client(vec![refusal(), refusal(), refusal(), success()]);
         let error = call(&client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert_eq!(http.bodies().len(), 3);
+        assert_eq!(http.take_bodies().len(), 3);
     }
 
     #[tokio::test]
@@ -403,7 +404,7 @@ mod tests {
         {
             let (client, http) = client(vec![testing::refusal(status, code, "no"), success()]);
             call(&client).await.unwrap_err();
-            assert_eq!(http.bodies().len(), 1, "{code}");
+            assert_eq!(http.take_bodies().len(), 1, "{code}");
         }
     }
 
@@ -411,12 +412,12 @@ mod tests {
     async fn a_wrong_clock_is_corrected_and_the_call_signed_anew() {
         for code in ["SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired"] {
             let mut refusal = testing::refusal(403, code, "Signature expired");
-            let theirs = testing::now() + Duration::from_secs(3600);
+            let theirs = Clock::fake_now() + Duration::from_secs(3600);
             let date = httpdate::fmt_http_date(theirs).parse().unwrap();
             refusal.headers_mut().insert(http::header::DATE, date);
             let (client, http) = client(vec![refusal, success()]);
             call(&client).await.unwrap();
-            let requests = http.requests.lock().unwrap();
+            let requests = http.take_requests();
             assert_eq!(requests[1].headers()["x-amz-date"], "20260101T010000Z", "{code}");
         }
     }
@@ -444,9 +445,9 @@ mod tests {
             text.replace("sts.amazonaws.com", "iam.amazonaws.com").into_bytes().into()
         });
         for answer in [
-            testing::answer(200, ""),
-            testing::answer(200, "<html>hunter2</html>"),
-            testing::answer(200, "{\"hunter2\":1}"),
+            ScriptedHttp::answer(200, ""),
+            ScriptedHttp::answer(200, "<html>hunter2</html>"),
+            ScriptedHttp::answer(200, "{\"hunter2\":1}"),
             testing::success("GetOther", RESULT),
             testing::success("GetThing", "<Other>hunter2</Other>"),
             other,
@@ -457,7 +458,7 @@ mod tests {
             assert!(error.message().starts_with("HTTP 200, no content type, "), "{error}");
             assert!(error.help().unwrap().contains("proxy"), "{error}");
             assert!(!format!("{error:?}").contains("hunter2"));
-            assert_eq!(http.bodies().len(), 1);
+            assert_eq!(http.take_bodies().len(), 1);
         }
     }
 
@@ -465,7 +466,8 @@ mod tests {
     async fn a_command_needs_no_result_but_the_right_answer() {
         let done = "<TagThingResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
                     <ResponseMetadata/></TagThingResponse>";
-        let (client, _) = client(vec![testing::answer(200, done), testing::answer(200, done)]);
+        let (client, _) =
+            client(vec![ScriptedHttp::answer(200, done), ScriptedHttp::answer(200, done)]);
         client.command("TagThing", Params::new()).await.unwrap();
         let error = client.command("OtherThing", Params::new()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
@@ -480,7 +482,7 @@ mod tests {
             let (mut client, http) = client(vec![success()]);
             client.endpoint.url = url.to_owned();
             call(&client).await.unwrap();
-            assert_eq!(http.requests.lock().unwrap()[0].uri().to_string(), sent);
+            assert_eq!(http.take_requests()[0].uri().to_string(), sent);
         }
         for url in [
             "",
@@ -495,7 +497,7 @@ mod tests {
             let error = call(&client).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{url}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 

@@ -1,13 +1,10 @@
 //! What the tests of this crate share.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response};
+use rolecall_core::http::{Response, ScriptedHttp};
 use rolecall_core::{Context, Credentials, ProvideCredentials, Result, SharedProvider};
-use zeroize::Zeroizing;
 
 use crate::{QueryEndpoint, StsClient};
 
@@ -22,11 +19,6 @@ pub(crate) const CREDENTIALS: &str = "<Credentials><AccessKeyId>ASIANEWKEYEXAMPL
      <Expiration>2026-01-01T01:00:00Z</Expiration></Credentials>";
 pub(crate) const USER: &str = "<AssumedRoleUser><AssumedRoleId>AROAEXAMPLE:me</AssumedRoleId>\
      <Arn>arn:aws:sts::123456789012:assumed-role/R/me</Arn></AssumedRoleUser>";
-
-/// 2026-01-01T00:00:00Z.
-pub(crate) fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
-}
 
 pub(crate) fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", SECRET, "test keys").with_session_token(Some(TOKEN.into()))
@@ -46,40 +38,6 @@ pub(crate) fn source() -> SharedProvider {
     Arc::new(Fixed(Ok(credentials())))
 }
 
-/// Answers in order, and keeps what it was sent.
-#[derive(Debug, Default)]
-pub(crate) struct Scripted {
-    answers: Mutex<VecDeque<Response>>,
-    pub(crate) requests: Mutex<Vec<Request>>,
-}
-
-#[async_trait]
-impl HttpClient for Scripted {
-    async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        self.requests.lock().unwrap().push(request);
-        let answer = self.answers.lock().unwrap().pop_front();
-        answer.ok_or_else(|| HttpError::new(HttpFailure::Unusable, "the script has ended"))
-    }
-}
-
-impl Scripted {
-    pub(crate) fn new(answers: impl IntoIterator<Item = Response>) -> Arc<Self> {
-        Arc::new(Self {
-            answers: Mutex::new(answers.into_iter().collect()),
-            requests: Mutex::default(),
-        })
-    }
-
-    pub(crate) fn bodies(&self) -> Vec<String> {
-        let requests = self.requests.lock().unwrap();
-        requests.iter().map(|r| String::from_utf8(r.body().to_vec()).unwrap()).collect()
-    }
-}
-
-pub(crate) fn context(http: Arc<dyn HttpClient>) -> Context {
-    Context { http, ..Context::fake() }
-}
-
 pub(crate) fn endpoint() -> QueryEndpoint {
     QueryEndpoint {
         url: "https://sts.eu-west-1.amazonaws.com".to_owned(),
@@ -89,15 +47,12 @@ pub(crate) fn endpoint() -> QueryEndpoint {
 }
 
 /// A client with credentials, and what it will be answered.
-pub(crate) fn client(answers: impl IntoIterator<Item = Response>) -> (StsClient, Arc<Scripted>) {
-    let http = Scripted::new(answers);
-    (StsClient::new(context(http.clone()), endpoint(), Some(source())), http)
-}
-
-pub(crate) fn answer(status: u16, body: &str) -> Response {
-    let mut answer = Response::new(Zeroizing::new(body.as_bytes().to_vec()));
-    *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
-    answer
+pub(crate) fn client(
+    answers: impl IntoIterator<Item = Response>,
+) -> (StsClient, Arc<ScriptedHttp>) {
+    let http = ScriptedHttp::new(answers);
+    let context = Context { http: http.clone(), ..Context::fake() };
+    (StsClient::new(context, endpoint(), Some(source())), http)
 }
 
 /// A success of STS.
@@ -107,7 +62,7 @@ pub(crate) fn success(action: &str, result: &str) -> Response {
          <{action}Result>\n    {result}\n  </{action}Result>\n  <ResponseMetadata>\n    \
          <RequestId>req-1</RequestId>\n  </ResponseMetadata>\n</{action}Response>\n"
     );
-    answer(200, &body)
+    ScriptedHttp::answer(200, &body)
 }
 
 /// A refusal of STS; `code` and `message` are XML.
@@ -117,5 +72,5 @@ pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Response {
          <Type>Sender</Type>\n    <Code>{code}</Code>\n    <Message>{message}</Message>\n  \
          </Error>\n  <RequestId>req-1</RequestId>\n</ErrorResponse>\n"
     );
-    answer(status, &body)
+    ScriptedHttp::answer(status, &body)
 }

@@ -119,7 +119,7 @@ impl ProvideCredentials for WebIdentityProvider {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use rolecall_core::http::{HttpClient, HttpError, Request, Response};
+    use rolecall_core::http::{HttpClient, HttpError, Request, Response, ScriptedHttp};
 
     use super::*;
     use crate::testing::{self, CREDENTIALS, USER};
@@ -146,7 +146,7 @@ mod tests {
         }
 
         fn provider(&self, http: Arc<dyn HttpClient>) -> WebIdentityProvider {
-            let context = Context { fs: self.fs(), ..testing::context(http) };
+            let context = Context { fs: self.fs(), http: http, ..Context::fake() };
             let identity = WebIdentity {
                 role_arn: "arn:aws:iam::123456789012:role/R".to_owned(),
                 token_file: PATH.into(),
@@ -202,14 +202,14 @@ mod tests {
             if let Some(token) = &token {
                 machine.write(token);
             }
-            let http = testing::Scripted::new([]);
+            let http = ScriptedHttp::new([]);
             let error = machine.provider(http.clone()).provide_credentials().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
             assert!(error.message().contains(&format!("{PATH} ")), "{error}");
             assert!(error.message().contains(said), "{error}");
             assert!(error.help().unwrap().contains(help), "{error}");
             assert!(!format!("{error:?}").contains("hunter2"));
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 
@@ -217,9 +217,9 @@ mod tests {
     async fn a_token_just_over_aws_s_limit_is_refused_before_the_network() {
         let machine = Machine::new();
         machine.write(&b"a".repeat(20_001));
-        let http = testing::Scripted::new([]);
+        let http = ScriptedHttp::new([]);
         let error = machine.provider(http.clone()).provide_credentials().await.unwrap_err();
         assert!(error.message().contains("4 to 20000 characters; it has 20001"), "{error}");
-        assert!(http.bodies().is_empty());
+        assert!(http.take_bodies().is_empty());
     }
 }

@@ -1,23 +1,20 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use rolecall::serve::{
     Announcement, ServeOptions, ServedProfile, Server, TokenFile, random_token, stop_signal,
 };
 use rolecall::{Context, RolesAnywhereOptions, Session, SessionOptions};
 
 use crate::args::{Global, ServeArgs};
-use crate::helper_flags::{certificate, usage};
+use crate::helper_flags::{certificate, refuse_beside};
 use crate::output::{Failure, print};
 
 pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<ExitCode, Failure> {
     if !args.certificate.are_given() {
         return run_with(global, args, profiles(global, args)?);
     }
-    if !args.profile.is_empty() {
-        usage(ErrorKind::ArgumentConflict, "--profile does not go with a certificate's flags")
-    }
+    refuse_beside("--profile", !args.profile.is_empty());
     run_for(global, args, certificate(args.certificate.options(global))?)
 }
 

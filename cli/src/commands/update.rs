@@ -1,12 +1,11 @@
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use rolecall::update::{Update, Updater};
 use rolecall::{Credentials, RolesAnywhereOptions, SessionOptions, timestamp};
 use serde_json::json;
 
 use crate::args::{Global, UpdateArgs};
-use crate::helper_flags::{certificate, usage};
+use crate::helper_flags::{certificate, refuse_beside};
 use crate::output::{Failure, print_json, warn};
 
 pub(crate) fn run(global: &Global, args: &UpdateArgs) -> Result<ExitCode, Failure> {
@@ -14,9 +13,7 @@ pub(crate) fn run(global: &Global, args: &UpdateArgs) -> Result<ExitCode, Failur
         let source = SessionOptions { profile: args.from.clone(), ..super::options(global) };
         return run_with(global, args, source);
     }
-    if args.from.is_some() {
-        usage(ErrorKind::ArgumentConflict, "--from does not go with a certificate's flags")
-    }
+    refuse_beside("--from", args.from.is_some());
     run_for(global, args, certificate(args.certificate.options_beside_profile(global))?)
 }
 

@@ -202,7 +202,7 @@ mod tests {
     use tokio::sync::{Semaphore, mpsc};
 
     use super::*;
-    use crate::{ErrorKind, testing};
+    use crate::ErrorKind;
 
     /// Answers from a script, each answer released by the test; tells the test of each call.
     #[derive(Debug)]
@@ -279,7 +279,7 @@ mod tests {
     }
 
     fn credentials(id: &str, seconds: u64) -> Result<Credentials> {
-        let end = testing::now() + Duration::from_secs(seconds);
+        let end = Clock::fake_now() + Duration::from_secs(seconds);
         Ok(Credentials::new(id, "secret", "test").with_expires_at(Some(end)))
     }
 

@@ -29,6 +29,11 @@ impl Clock {
         Self::of(None)
     }
 
+    /// Where the clock of [`Context::fake`](crate::Context::fake) stands: 2026-01-01T00:00:00Z.
+    pub fn fake_now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+    }
+
     /// A clock that stands still at `now` until told otherwise. A sleep moves it on at once, so no
     /// test ever waits.
     pub fn manual(now: SystemTime) -> Self {

@@ -1,6 +1,5 @@
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -9,8 +8,8 @@ use crate::http::{HttpClient, HttpError, HttpFailure, Request, Response, RetryQu
 
 impl Context {
     /// A machine for tests, with nothing on it: no variables, no files, no programs, nobody to ask
-    /// and no network. Its clock stands still at 2026-01-01T00:00:00Z and chance is always the
-    /// same. A test says what else there is:
+    /// and no network. Its clock stands still at [`Clock::fake_now`] and chance is always the same.
+    /// A test says what else there is, [`ScriptedHttp`](crate::http::ScriptedHttp) among it:
     ///
     /// ```
     /// # use rolecall_core::{Context, Env};
@@ -18,12 +17,11 @@ impl Context {
     /// # assert_eq!(context.env.get("HOME").as_deref(), Some("/home"));
     /// ```
     pub fn fake() -> Self {
-        let new_year = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
         Self {
             env: Env::from_pairs::<&str, &str>([]),
             fs: Fs::rooted("/nonexistent"),
             process: Process::fake(|_| Err(io::ErrorKind::NotFound.into())),
-            clock: Clock::manual(new_year),
+            clock: Clock::manual(Clock::fake_now()),
             random: Random::seeded(1),
             prompt: Prompt::none(),
             http: Arc::new(NoNetwork),

@@ -1,20 +1,23 @@
 //! HTTP as AWS's protocols need it: bounded in time and size, retried, never redirected.
 
+mod answer;
 mod client;
 mod options;
 mod retry;
+mod scripted;
 mod unverified;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
+pub use answer::{date_of, no_answer_to, no_error_of_aws, printable_request_id, request_id};
 pub use client::{WebClient, WebSettings};
 pub use options::{Direct, Pinned, TimeLimit};
 pub use retry::{Exchange, RetryPolicy, RetryQuota, Verdict, send};
+pub use scripted::ScriptedHttp;
 
 /// A request; its body is zeroed on drop, as tokens travel in bodies.
 pub type Request = http::Request<Zeroizing<Vec<u8>>>;
@@ -24,12 +27,6 @@ pub type Response = http::Response<Zeroizing<Vec<u8>>>;
 
 /// The largest answer that is read, in bytes. Those of STS are a few thousand.
 pub const ANSWER_LIMIT: usize = 1024 * 1024;
-
-/// What time the other side says it is: the `Date` of its answer.
-pub fn date_of(answer: &Response) -> Option<SystemTime> {
-    let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
-    httpdate::parse_http_date(date).ok()
-}
 
 /// Sends one request and reads its answer. The only trait among the seams: the real one holds TLS
 /// and sockets, those of tests replay.

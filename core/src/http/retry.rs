@@ -229,21 +229,10 @@ fn explain(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::SystemTime;
 
     use super::*;
-    use crate::http::HttpClient;
-
-    #[derive(Debug)]
-    struct Scripted(Mutex<Vec<Result<Response, HttpError>>>);
-
-    #[async_trait]
-    impl HttpClient for Scripted {
-        async fn send(&self, _: Request) -> Result<Response, HttpError> {
-            self.0.lock().unwrap().remove(0)
-        }
-    }
+    use crate::http::ScriptedHttp;
 
     struct Get {
         repeatable: bool,
@@ -275,8 +264,7 @@ mod tests {
     }
 
     fn answer(status: u16, date: Option<SystemTime>) -> Result<Response, HttpError> {
-        let mut answer = Response::default();
-        *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
+        let mut answer = ScriptedHttp::answer(status, "");
         if let Some(date) = date {
             let date = httpdate::fmt_http_date(date).parse().unwrap();
             answer.headers_mut().insert(http::header::DATE, date);
@@ -289,7 +277,9 @@ mod tests {
     }
 
     fn machine(script: Vec<Result<Response, HttpError>>) -> Context {
-        Context { http: Arc::new(Scripted(Mutex::new(script))), ..Context::fake() }
+        let http = ScriptedHttp::new([]);
+        http.then(script);
+        Context { http, ..Context::fake() }
     }
 
     async fn run(script: Vec<Result<Response, HttpError>>) -> (Context, Result<Response>) {

@@ -102,7 +102,7 @@ impl fmt::Debug for ProcessProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Process, ProcessOutput, testing};
+    use crate::{Clock, Process, ProcessOutput};
 
     fn provider(command: &str, stdout: &'static str, success: bool) -> ProcessProvider {
         let expected = shlex::split(command);
@@ -130,7 +130,7 @@ mod tests {
         .unwrap();
         assert_eq!(found.access_key_id(), "AKID");
         assert_eq!(found.session_token().unwrap().expose(), "t");
-        assert_eq!(found.time_left(testing::now()), Some(Duration::from_secs(600)));
+        assert_eq!(found.time_left(Clock::fake_now()), Some(Duration::from_secs(600)));
         assert_eq!(found.account_id(), Some("1"));
     }
 

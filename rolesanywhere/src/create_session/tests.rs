@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecall_core::Fs;
+use rolecall_core::http::ScriptedHttp;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::ServiceError;
-use crate::testing::{self, Issued, Scripted, answer, now};
+use crate::testing::{self, Issued, now};
 
 const URL: &str = "https://rolesanywhere.us-east-2.amazonaws.com";
 const ROLE: &str = "arn:aws:iam::291738886548:role/rolesanywhere1";
@@ -48,8 +49,8 @@ fn endpoint(url: &str) -> Endpoint {
     }
 }
 
-async fn run(url: &str, answers: Vec<Response>) -> (Context, Arc<Scripted>, Result<Session>) {
-    let http = Scripted::new(answers);
+async fn run(url: &str, answers: Vec<Response>) -> (Context, Arc<ScriptedHttp>, Result<Session>) {
+    let http = ScriptedHttp::new(answers);
     let context = testing::context(http.clone(), Fs::rooted("/nonexistent"));
     let (identity, request) = (leaf(), testing::request());
     let policy = RetryPolicy::default();
@@ -59,7 +60,7 @@ async fn run(url: &str, answers: Vec<Response>) -> (Context, Arc<Scripted>, Resu
 
 #[tokio::test]
 async fn every_field_of_the_answer_is_read() {
-    let (_, http, session) = run(URL, vec![answer(201, &good().to_string())]).await;
+    let (_, http, session) = run(URL, vec![ScriptedHttp::answer(201, &good().to_string())]).await;
     let session = session.unwrap();
     let credentials = &session.credentials;
     assert_eq!(credentials.access_key_id(), "ASIAEXAMPLE");
@@ -74,7 +75,7 @@ async fn every_field_of_the_answer_is_read() {
     assert_eq!(session.assumed_role_user.unwrap().assumed_role_id, "AROAEXAMPLE:15");
     assert!(session.subject_arn.unwrap().ends_with("subject/x"));
 
-    let requests = http.requests.lock().unwrap();
+    let requests = http.take_requests();
     let request = &requests[0];
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.uri().path(), "/sessions");
@@ -100,7 +101,7 @@ async fn an_answer_with_the_credentials_alone_will_do() {
     for name in ["assumedRoleUser", "packedPolicySize", "roleArn", "sourceIdentity"] {
         entry.as_object_mut().unwrap().remove(name);
     }
-    let session = run(URL, vec![answer(201, &body.to_string())]).await.2.unwrap();
+    let session = run(URL, vec![ScriptedHttp::answer(201, &body.to_string())]).await.2.unwrap();
     assert_eq!(session.credentials.account_id(), Some("291738886548"));
     assert_eq!((session.packed_policy_size, session.subject_arn), (None, None));
 }
@@ -112,9 +113,10 @@ async fn an_own_endpoint_keeps_host_and_port_and_loses_its_path() {
         ("https://[::1]:8443", "https://[::1]:8443/sessions"),
         ("https://host.test:443/", "https://host.test/sessions"),
     ] {
-        let (_, http, session) = run(url, vec![answer(201, &good().to_string())]).await;
+        let (_, http, session) =
+            run(url, vec![ScriptedHttp::answer(201, &good().to_string())]).await;
         session.unwrap();
-        let sent = http.requests.lock().unwrap()[0].uri().to_string();
+        let sent = http.take_requests()[0].uri().to_string();
         assert_eq!(sent.split('?').next(), Some(uri));
     }
     for url in ["ftp://host.test", "host.test", "https://me:hunter2@host.test", ""] {
@@ -143,7 +145,7 @@ async fn an_answer_that_makes_no_sense_is_malformed_and_not_shown() {
         ("{\"new-token==\"".to_owned(), "breaks off at line 1"),
         (String::new(), "breaks off"),
     ] {
-        let error = run(URL, vec![answer(201, &body)]).await.2.unwrap_err();
+        let error = run(URL, vec![ScriptedHttp::answer(201, &body)]).await.2.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed, "{body}");
         assert!(error.message().contains(says), "{error}");
         assert!(!error.to_string().contains("new-token"), "{error}");
@@ -151,7 +153,7 @@ async fn an_answer_that_makes_no_sense_is_malformed_and_not_shown() {
 }
 
 fn refusal(status: u16, code: &str, date: Option<&str>) -> Response {
-    let mut refusal = answer(status, r#"{"message":"Invalid signature"}"#);
+    let mut refusal = ScriptedHttp::answer(status, r#"{"message":"Invalid signature"}"#);
     refusal.headers_mut().insert("x-amzn-errortype", code.parse().unwrap());
     if let Some(date) = date {
         refusal.headers_mut().insert("date", date.parse().unwrap());
@@ -162,9 +164,10 @@ fn refusal(status: u16, code: &str, date: Option<&str>) -> Response {
 #[tokio::test]
 async fn a_wrong_clock_is_corrected_and_the_call_signed_anew() {
     let late = refusal(403, "AccessDeniedException", Some("Thu, 01 Jan 2026 02:00:00 GMT"));
-    let (_, http, session) = run(URL, vec![late, answer(201, &good().to_string())]).await;
+    let (_, http, session) =
+        run(URL, vec![late, ScriptedHttp::answer(201, &good().to_string())]).await;
     session.unwrap();
-    let requests = http.requests.lock().unwrap();
+    let requests = http.take_requests();
     let dates: Vec<_> = requests.iter().map(|r| &r.headers()["x-amz-date"]).collect();
     assert_eq!(dates, ["20260101T000000Z", "20260101T020000Z"]);
     let signed = |index: usize| requests[index].headers()["authorization"].to_str().unwrap();
@@ -179,7 +182,7 @@ async fn a_refusal_at_the_right_time_is_final_and_typed() {
     let error = session.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert_eq!(ServiceError::of(&error).unwrap().code, "AccessDeniedException");
-    assert_eq!(http.requests.lock().unwrap().len(), 1);
+    assert_eq!(http.take_requests().len(), 1);
 }
 
 #[tokio::test]
@@ -188,13 +191,14 @@ async fn throttling_and_outages_are_tried_again_and_then_told() {
         URL,
         vec![
             refusal(429, "ThrottlingException", None),
-            answer(503, ""),
-            answer(201, &good().to_string()),
+            ScriptedHttp::answer(503, ""),
+            ScriptedHttp::answer(201, &good().to_string()),
         ],
     )
     .await;
     session.unwrap();
-    assert_eq!((http.requests.lock().unwrap().len(), context.clock.sleeps().len()), (3, 2));
-    let error = run(URL, (0..3).map(|_| answer(503, "")).collect()).await.2.unwrap_err();
+    assert_eq!((http.take_requests().len(), context.clock.sleeps().len()), (3, 2));
+    let error =
+        run(URL, (0..3).map(|_| ScriptedHttp::answer(503, "")).collect()).await.2.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }

@@ -1,5 +1,6 @@
+use rolecall_core::http::ScriptedHttp;
+
 use super::*;
-use crate::testing;
 
 const ASKED: Asked<'_> = Asked {
     role_arn: "ROLE",
@@ -12,7 +13,7 @@ const ASKED: Asked<'_> = Asked {
 };
 
 fn refusal(status: u16, code: &str, message: &str) -> Response {
-    let mut answer = testing::answer(status, &format!(r#"{{"message":"{message}"}}"#));
+    let mut answer = ScriptedHttp::answer(status, &format!(r#"{{"message":"{message}"}}"#));
     answer.headers_mut().insert("x-amzn-errortype", code.parse().unwrap());
     answer.headers_mut().insert("x-amzn-requestid", "req-1".parse().unwrap());
     answer
@@ -30,11 +31,11 @@ fn errors_are_read_in_each_of_their_forms() {
         (Some("a b"), "{}", None),
         (None, r#"{"code":""}"#, None),
     ] {
-        let mut answer = testing::answer(403, body);
+        let mut answer = ScriptedHttp::answer(403, body);
         if let Some(header) = header {
             answer.headers_mut().insert("x-amzn-errortype", header.parse().unwrap());
         }
-        let read = ServiceError::read(&answer);
+        let read = read(&answer);
         assert_eq!(read.map(|error| error.code).as_deref(), code, "{body}");
     }
 }
@@ -118,7 +119,7 @@ fn an_unknown_code_has_a_kind_by_its_status() {
 #[test]
 fn what_is_not_aws_is_described_and_not_shown() {
     for (status, kind) in [(403, ErrorKind::Malformed), (502, ErrorKind::Unavailable)] {
-        let error = explain(&testing::answer(status, "<html>hunter2</html>"), ASKED);
+        let error = explain(&ScriptedHttp::answer(status, "<html>hunter2</html>"), ASKED);
         assert_eq!(error.kind(), kind);
         let shown = error.to_string();
         assert!(shown.contains(&format!("HTTP {status}, no content type, 20 bytes")), "{shown}");
@@ -136,6 +137,6 @@ fn what_passes_is_tried_again_and_refusals_may_be_the_clocks() {
     assert_eq!(verdict(500, "Anything"), Verdict::Transient("Anything".into()));
     assert_eq!(verdict(403, "AccessDeniedException"), Verdict::ClockSkew);
     assert_eq!(verdict(400, "ValidationException"), Verdict::Final);
-    assert_eq!(judge(&testing::answer(502, "")), Verdict::Transient("HTTP status 502".into()));
-    assert_eq!(judge(&testing::answer(201, "")), Verdict::Final);
+    assert_eq!(judge(&ScriptedHttp::answer(502, "")), Verdict::Transient("HTTP status 502".into()));
+    assert_eq!(judge(&ScriptedHttp::answer(201, "")), Verdict::Final);
 }

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use rolecall_core::http::ScriptedHttp;
 use rolecall_core::{ErrorKind, Fs};
 
 use super::*;
-use crate::testing::{self, Issued, Scripted, answer};
+use crate::testing::{self, Issued};
 
 const BODY: &str = r#"{"credentialSet":[{"credentials":{"accessKeyId":"ASIAEXAMPLE",
     "expiration":"2026-01-01T01:00:00Z","secretAccessKey":"s","sessionToken":"t"}}]}"#;
@@ -12,8 +13,8 @@ fn provider(
     leaf: &Issued,
     request: RolesAnywhere,
     answers: usize,
-) -> (RolesAnywhereProvider, Arc<Scripted>) {
-    let http = Scripted::new((0..answers).map(|_| answer(201, BODY)));
+) -> (RolesAnywhereProvider, Arc<ScriptedHttp>) {
+    let http = ScriptedHttp::new((0..answers).map(|_| ScriptedHttp::answer(201, BODY)));
     let context = testing::context(http.clone(), Fs::rooted("/nonexistent"));
     let endpoint = testing::request().endpoint(&Default::default()).unwrap();
     (RolesAnywhereProvider::with_identity(context, endpoint, leaf.identity(), request), http)
@@ -30,7 +31,7 @@ async fn a_provider_gives_credentials_and_keeps_none() {
         let credentials = provider.provide_credentials().await.unwrap();
         assert_eq!(credentials.access_key_id(), "ASIAEXAMPLE");
     }
-    assert_eq!(http.requests.lock().unwrap().len(), 2);
+    assert_eq!(http.take_requests().len(), 2);
 }
 
 #[tokio::test]
@@ -43,7 +44,7 @@ async fn what_is_wrong_is_found_before_the_network() {
         let (provider, http) = provider(&leaf, request, 1);
         let error = provider.provide_credentials().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
-        assert!(http.requests.lock().unwrap().is_empty());
+        assert!(http.take_requests().is_empty());
     }
 }
 

@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
+use rolecall_core::http::ScriptedHttp;
 use rolecall_core::{Env, Fs, Prompt};
 use tempfile::TempDir;
 
 use super::*;
 use crate::KeyKind;
-use crate::testing::{self, Issued, Scripted, now, openssl};
+use crate::testing::{self, Issued, now, openssl};
 
 /// A machine with files, and an authority.
 struct Machine {
@@ -17,7 +18,7 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let context = testing::context(Scripted::new([]), Fs::rooted(folder.path()));
+        let context = testing::context(ScriptedHttp::new([]), Fs::rooted(folder.path()));
         Self { folder, context, root: Issued::authority("root", None) }
     }
 

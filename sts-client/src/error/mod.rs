@@ -5,53 +5,14 @@ mod kind;
 
 use std::fmt;
 
-use rolecall_core::http::Response;
-use rolecall_core::{CredentialsError, ErrorKind, Secret, printable};
+use rolecall_core::http::{Response, no_answer_to, no_error_of_aws, printable_request_id};
+use rolecall_core::{CredentialsError, Secret, ServiceError};
 use serde::Deserialize;
 
 use crate::query::QueryApi;
 use crate::xml::{self, Shape};
 
 pub(crate) use kind::{is_clock_skew, is_retryable, is_retryable_status};
-
-const LONGEST_CODE: usize = 128;
-const LONGEST_MESSAGE: usize = 500;
-const LONGEST_REQUEST_ID: usize = 128;
-
-/// An error that an AWS service answered with: the source of a [`CredentialsError`], for those who
-/// must act on its code.
-///
-/// All texts are printable, limited in length and without the secrets that the request held.
-///
-/// Source: AWS STS API Reference, "Common Error Types".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceError {
-    /// The HTTP status.
-    pub status: u16,
-    /// The code: `AccessDenied`.
-    pub code: String,
-    /// AWS's explanation; may be empty.
-    pub message: String,
-    /// The id by which AWS's support finds the request.
-    pub request_id: Option<String>,
-}
-
-impl ServiceError {
-    /// The service's error underneath `error`, if it came from a service.
-    pub fn of(error: &CredentialsError) -> Option<&Self> {
-        let first = std::error::Error::source(error);
-        std::iter::successors(first, |&error| error.source()).find_map(|e| e.downcast_ref())
-    }
-}
-
-// The error above it has the message; this line is what it leaves out.
-impl fmt::Display for ServiceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the service answered with HTTP status {} and code {}", self.status, self.code)
-    }
-}
-
-impl std::error::Error for ServiceError {}
 
 /// The call that failed, for messages and advice.
 pub(crate) struct FailedCall<'a> {
@@ -77,60 +38,24 @@ impl FailedCall<'_> {
     /// The error for an answer whose status is not a success, as its protocol reads it.
     pub(crate) fn explain_wire(&self, answer: &Response, wire: Option<Wire>) -> CredentialsError {
         let Some(wire) = wire else {
-            return self.no_error_of_aws(answer);
+            return no_error_of_aws(self.name(), answer);
         };
-        let status = answer.status().as_u16();
-        let service = ServiceError {
-            status,
-            message: printable(&redact(&wire.message, self.secrets), LONGEST_MESSAGE),
-            request_id: wire.request_id.or_else(|| request_id(answer)),
-            code: wire.code,
-        };
-        let mut text = service.code.clone();
-        if !service.message.is_empty() {
-            text = format!("{text}: {}", service.message);
-        }
-        if let Some(id) = &service.request_id {
-            text = format!("{text} (request id {id})");
-        }
-        let kind = kind::of(status, &service.code);
-        let error = CredentialsError::new(kind, self.name(), text);
-        let error = match help::of(self, &service) {
-            Some(help) => error.with_help(help),
-            None => error,
-        };
-        error.with_source(service)
+        let message = redact(&wire.message, self.secrets);
+        let service = ServiceError::new(answer, wire.code, &message, wire.request_id);
+        let kind = kind::of(service.status, &service.code);
+        let help = help::of(self, &service);
+        service.into_error(kind, self.name(), help)
     }
 
     /// The error for a success that makes no sense.
     pub(crate) fn malformed(&self, answer: &Response, flaw: &dyn fmt::Display) -> CredentialsError {
-        let text = format!("{}, is no answer to {}: {flaw}", describe(answer), self.action);
-        self.stranger(ErrorKind::Malformed, text)
-    }
-
-    fn no_error_of_aws(&self, answer: &Response) -> CredentialsError {
-        let text = format!("{}, is no error of AWS's", describe(answer));
-        let status = answer.status();
-        let passing = status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS;
-        let kind = if passing { ErrorKind::Unavailable } else { ErrorKind::Malformed };
-        self.stranger(kind, text)
-    }
-
-    fn stranger(&self, kind: ErrorKind, text: String) -> CredentialsError {
-        CredentialsError::new(kind, self.name(), text)
-            .with_help("a proxy or a wrong endpoint URL may have answered")
+        no_answer_to(self.action, self.name(), answer, &flaw.to_string())
     }
 }
 
 /// The code of an error, if `answer` is one of AWS's.
 pub(crate) fn code(api: &QueryApi, answer: &Response) -> Option<String> {
     read(api, answer.body()).map(|wire| wire.code)
-}
-
-/// The answer's request id from its header.
-pub(crate) fn request_id(answer: &Response) -> Option<String> {
-    let value = answer.headers().get("x-amzn-requestid")?.to_str().ok()?;
-    Some(printable(value, LONGEST_REQUEST_ID)).filter(|id| !id.is_empty())
 }
 
 /// An error as it came.
@@ -143,8 +68,7 @@ pub(crate) struct Wire {
 impl Wire {
     /// `None` if no service of AWS has such a code.
     pub(crate) fn new(code: &str, message: String, request_id: Option<String>) -> Option<Self> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
-        if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(fits) {
+        if !ServiceError::is_code(code) {
             return None;
         }
         Some(Self { code: code.to_owned(), message, request_id })
@@ -176,20 +100,8 @@ fn read(api: &QueryApi, body: &[u8]) -> Option<Wire> {
         // EC2 wraps its errors once more, and so does moto those of every service.
         Err(_) => xml::read::<Errors>(body, shape("Errors")).ok()?.error,
     };
-    let id = xml::read_text(body, shape("RequestId"))
-        .map(|id| printable(&id, LONGEST_REQUEST_ID))
-        .filter(|id| !id.is_empty());
+    let id = xml::read_text(body, shape("RequestId")).and_then(|id| printable_request_id(&id));
     Wire::new(&code, message, id)
-}
-
-/// Status, type and size of an answer: its text may hold anything, also secrets.
-fn describe(answer: &Response) -> String {
-    let kind = answer.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = match kind.map(|kind| printable(kind, 80)) {
-        Some(kind) if !kind.is_empty() => format!("content type {kind}"),
-        _ => "no content type".to_owned(),
-    };
-    format!("HTTP {}, {kind}, {} bytes", answer.status().as_u16(), answer.body().len())
 }
 
 /// Takes out what the request held: AWS quotes values that it refuses, and for a wrong signature
@@ -211,6 +123,9 @@ fn redact(message: &str, secrets: &[Secret]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rolecall_core::ErrorKind;
+    use rolecall_core::http::ScriptedHttp;
+
     use super::*;
     use crate::query::STS;
     use crate::testing;
@@ -289,7 +204,7 @@ mod tests {
                 "<ErrorResponse><Error><Code>hunter2</Code>",
                 "<Response><Error><Code>hunter2</Code></Error></Response>",
             ] {
-                let mut answer = testing::answer(status, body);
+                let mut answer = ScriptedHttp::answer(status, body);
                 let html = http::HeaderValue::from_static("text/html");
                 answer.headers_mut().insert(http::header::CONTENT_TYPE, html);
                 let error = explain(&answer);
@@ -306,7 +221,7 @@ mod tests {
     fn an_error_within_errors_is_read() {
         let error = "<Error><Code>InvalidClientTokenId</Code><Message>m</Message></Error>";
         let body = format!("<ErrorResponse><Errors>{error}</Errors></ErrorResponse>");
-        let error = explain(&testing::answer(403, &body));
+        let error = explain(&ScriptedHttp::answer(403, &body));
         assert_eq!(error.kind(), ErrorKind::Denied);
         assert!(error.message().starts_with("InvalidClientTokenId: m"), "{error}");
     }
@@ -314,7 +229,7 @@ mod tests {
     #[test]
     fn the_request_id_of_the_header_fills_in() {
         let body = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
-        let mut answer = testing::answer(403, body);
+        let mut answer = ScriptedHttp::answer(403, body);
         answer.headers_mut().insert("x-amzn-RequestId", "from-header".parse().unwrap());
         assert!(explain(&answer).message().ends_with("AccessDenied (request id from-header)"));
     }

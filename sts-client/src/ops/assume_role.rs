@@ -170,7 +170,7 @@ mod tests {
         };
         sts.assume_role(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=AssumeRole&Version=2011-06-15\
               &RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FR&RoleSessionName=me\
               &PolicyArns.member.1.arn=arn%3Aaws%3Aiam%3A%3Aaws%3Apolicy%2FA&Policy=%7B%7D\
@@ -236,7 +236,7 @@ mod tests {
             let error = sts.assume_role(&input).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{field}");
             assert!(error.message().starts_with(field), "{field}: {error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 

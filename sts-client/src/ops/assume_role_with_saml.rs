@@ -166,13 +166,13 @@ mod tests {
         let input = AssumeRoleWithSaml { duration_seconds: Some(3600), ..input("PHNhbWw+") };
         let output = sts.assume_role_with_saml(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=AssumeRoleWithSAML&Version=2011-06-15\
               &RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FR\
               &PrincipalArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Asaml-provider%2FP\
               &SAMLAssertion=PHNhbWw%2B&DurationSeconds=3600"]
         );
-        assert!(!http.requests.lock().unwrap()[0].headers().contains_key("authorization"));
+        assert!(!http.take_requests()[0].headers().contains_key("authorization"));
         let json = output.to_json();
         let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
         let expected = [

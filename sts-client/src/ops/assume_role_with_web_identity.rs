@@ -175,12 +175,12 @@ mod tests {
         };
         let output = sts.assume_role_with_web_identity(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=AssumeRoleWithWebIdentity&Version=2011-06-15\
               &RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FR&RoleSessionName=me\
               &WebIdentityToken=ey.J.x&ProviderId=www.amazon.com"]
         );
-        assert!(!http.requests.lock().unwrap()[0].headers().contains_key("authorization"));
+        assert!(!http.take_requests()[0].headers().contains_key("authorization"));
         let json = output.to_json();
         let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
         let expected = [
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
             assert!(error.message().starts_with(field), "{error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
         assert!(!format!("{:?}", input("hunter2")).contains("hunter2"));
     }

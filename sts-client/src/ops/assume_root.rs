@@ -95,7 +95,7 @@ mod tests {
         let input = AssumeRoot { duration_seconds: Some(900), ..input() };
         let output = sts.assume_root(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=AssumeRoot&Version=2011-06-15&TargetPrincipal=123456789012\
               &TaskPolicyArn.arn=arn%3Aaws%3Aiam%3A%3Aaws%3Apolicy%2Froot-task%2F\
               S3UnlockBucketPolicy&DurationSeconds=900"]
@@ -116,7 +116,7 @@ mod tests {
             let (sts, http) = testing::client([]);
             let error = sts.assume_root(&input).await.unwrap_err();
             assert!(error.message().starts_with(field), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 }

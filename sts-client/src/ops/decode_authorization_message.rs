@@ -59,7 +59,7 @@ mod tests {
         let input = DecodeAuthorizationMessage { encoded_message: "a-b_c==".to_owned() };
         let output = sts.decode_authorization_message(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=DecodeAuthorizationMessage&Version=2011-06-15&EncodedMessage=a-b_c%3D%3D"]
         );
         assert_eq!(output.decoded_message, "{\"allowed\": false}");
@@ -73,7 +73,7 @@ mod tests {
             let input = DecodeAuthorizationMessage { encoded_message: "x".repeat(length) };
             let error = sts.decode_authorization_message(&input).await.unwrap_err();
             assert!(error.message().contains("1 to 10240"), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 }

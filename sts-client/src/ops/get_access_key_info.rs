@@ -59,7 +59,7 @@ mod tests {
         let input = GetAccessKeyInfo { access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned() };
         let output = sts.get_access_key_info(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=GetAccessKeyInfo&Version=2011-06-15&AccessKeyId=AKIAIOSFODNN7EXAMPLE"]
         );
         assert_eq!(output.to_json().to_string(), "{\"Account\":\"123456789012\"}");
@@ -72,7 +72,7 @@ mod tests {
             let input = GetAccessKeyInfo { access_key_id: id };
             let error = sts.get_access_key_info(&input).await.unwrap_err();
             assert!(error.message().starts_with("AccessKeyId"), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 }

@@ -52,7 +52,7 @@ mod tests {
                       <Account>123456789012</Account>";
         let (sts, http) = testing::client([testing::success(ACTION, result)]);
         let output = sts.get_caller_identity().await.unwrap();
-        assert_eq!(http.bodies(), ["Action=GetCallerIdentity&Version=2011-06-15"]);
+        assert_eq!(http.take_bodies(), ["Action=GetCallerIdentity&Version=2011-06-15"]);
         assert_eq!(
             output.to_json().to_string(),
             "{\"UserId\":\"AIDAEXAMPLE\",\"Account\":\"123456789012\",\

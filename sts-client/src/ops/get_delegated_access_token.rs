@@ -84,7 +84,7 @@ mod tests {
         let input = GetDelegatedAccessToken { trade_in_token: "hunter2".into() };
         let output = sts.get_delegated_access_token(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=GetDelegatedAccessToken&Version=2011-06-15&TradeInToken=hunter2"]
         );
         assert_eq!(output.credentials.account_id(), Some("123456789012"));
@@ -98,6 +98,6 @@ mod tests {
         let input = GetDelegatedAccessToken { trade_in_token: "".into() };
         let error = sts.get_delegated_access_token(&input).await.unwrap_err();
         assert!(error.message().starts_with("TradeInToken must have 1"), "{error}");
-        assert!(http.bodies().is_empty());
+        assert!(http.take_bodies().is_empty());
     }
 }

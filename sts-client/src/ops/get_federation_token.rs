@@ -127,7 +127,7 @@ mod tests {
         };
         let output = sts.get_federation_token(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=GetFederationToken&Version=2011-06-15&Name=me\
               &PolicyArns.member.1.arn=arn%3Aaws%3Aiam%3A%3Aaws%3Apolicy%2FA&Policy=%7B%7D\
               &DurationSeconds=900&Tags.member.1.Key=k&Tags.member.1.Value=v"]
@@ -157,7 +157,7 @@ mod tests {
             let (sts, http) = testing::client([]);
             let error = sts.get_federation_token(&input).await.unwrap_err();
             assert!(error.message().starts_with(field), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 }

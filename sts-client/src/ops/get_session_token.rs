@@ -84,7 +84,7 @@ mod tests {
         };
         let output = sts.get_session_token(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=GetSessionToken&Version=2011-06-15&DurationSeconds=129600\
               &SerialNumber=GAHT12345678&TokenCode=123456"]
         );
@@ -106,7 +106,7 @@ mod tests {
             let (sts, http) = testing::client([]);
             let error = sts.get_session_token(&input).await.unwrap_err();
             assert!(error.message().starts_with(field), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 }

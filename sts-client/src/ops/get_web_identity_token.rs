@@ -107,7 +107,7 @@ mod tests {
         let input = GetWebIdentityToken { duration_seconds: Some(60), tags, ..input() };
         let output = sts.get_web_identity_token(&input).await.unwrap();
         assert_eq!(
-            http.bodies(),
+            http.take_bodies(),
             ["Action=GetWebIdentityToken&Version=2011-06-15\
               &Audience.member.1=https%3A%2F%2Fapi.test&DurationSeconds=60\
               &SigningAlgorithm=ES384&Tags.member.1.Key=k&Tags.member.1.Value=v"]
@@ -133,7 +133,7 @@ mod tests {
             let (sts, http) = testing::client([]);
             let error = sts.get_web_identity_token(&input).await.unwrap_err();
             assert!(error.message().starts_with(field), "{error}");
-            assert!(http.bodies().is_empty());
+            assert!(http.take_bodies().is_empty());
         }
     }
 }

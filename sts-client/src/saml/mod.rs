@@ -173,7 +173,7 @@ mod tests {
             response: SamlResponse::Input(SecretInput::Literal(text.into())),
         };
         let provider = SamlProvider::with_client(sts, saml);
-        (provider.provide_credentials().await, http.bodies())
+        (provider.provide_credentials().await, http.take_bodies())
     }
 
     #[tokio::test]

@@ -7,12 +7,11 @@ use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::rest::{RestCall, url};
+use super::rest::{CallName, RestCall, url};
 use super::token::Renewal;
 use crate::ops::is_visible;
 
-const SERVICE: &str = "SSO OIDC";
-const ACTION: &str = "CreateToken";
+const CALL: CallName = CallName { service: "SSO OIDC", action: "CreateToken" };
 
 /// What CreateToken gives.
 #[derive(Deserialize)]
@@ -40,7 +39,7 @@ pub(super) async fn create_token(
         grant_type: &'a str,
         refresh_token: &'a str,
     }
-    let uri = url(SERVICE, endpoint, "/token")?;
+    let uri = url(CALL.service, endpoint, "/token")?;
     let (client_secret, refresh_token) =
         (renewal.client_secret.expose(), renewal.refresh_token.expose());
     let input = Input {
@@ -54,8 +53,12 @@ pub(super) async fn create_token(
         let room = 2 * (client_secret.len() + refresh_token.len()) + 1024;
         let mut body = Zeroizing::new(Vec::with_capacity(room));
         serde_json::to_writer(&mut *body, &input).map_err(|error| {
-            CredentialsError::new(ErrorKind::Internal, SERVICE, "the request cannot be written")
-                .with_source(error)
+            CredentialsError::new(
+                ErrorKind::Internal,
+                CALL.service,
+                "the request cannot be written",
+            )
+            .with_source(error)
         })?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
@@ -65,14 +68,7 @@ pub(super) async fn create_token(
         Ok(request)
     };
     let secrets = [renewal.client_secret.clone(), renewal.refresh_token.clone()];
-    let call = RestCall {
-        context,
-        retry,
-        service: SERVICE,
-        action: ACTION,
-        secrets: &secrets,
-        make: &make,
-    };
+    let call = RestCall { context, retry, name: CALL, secrets: &secrets, make: &make };
     let token: NewToken = call.answer().await?;
     let refresh_is_fine = token.refresh_token.as_ref().is_none_or(|t| is_visible(t.expose()));
     // A token of years would be kept for years.
@@ -80,5 +76,5 @@ pub(super) async fn create_token(
         return Ok(token);
     }
     let message = "the answer's token is empty, not visible ASCII, or of no sensible lifetime";
-    Err(CredentialsError::new(ErrorKind::Malformed, format!("{SERVICE} {ACTION}"), message))
+    Err(CALL.malformed(message))
 }

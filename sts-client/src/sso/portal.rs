@@ -8,12 +8,11 @@ use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, S
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::rest::{RestCall, url};
+use super::rest::{CallName, RestCall, url};
 use crate::form::encode;
 use crate::ops::is_visible;
 
-const SERVICE: &str = "SSO";
-const ACTION: &str = "GetRoleCredentials";
+const CALL: CallName = CallName { service: "SSO", action: "GetRoleCredentials" };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,10 +43,10 @@ pub(super) async fn role_credentials(
         encode(role_name),
         encode(account_id)
     );
-    let uri = url(SERVICE, endpoint, &path)?;
+    let uri = url(CALL.service, endpoint, &path)?;
     let mut header = HeaderValue::from_str(token.expose()).map_err(|_| {
         let message = "the access token in the token file is no token";
-        CredentialsError::new(ErrorKind::InvalidConfiguration, SERVICE, message)
+        CredentialsError::new(ErrorKind::InvalidConfiguration, CALL.service, message)
     })?;
     header.set_sensitive(true);
     let make = || {
@@ -57,31 +56,23 @@ pub(super) async fn role_credentials(
         Ok(request)
     };
     let secrets = [token.clone()];
-    let call = RestCall {
-        context,
-        retry,
-        service: SERVICE,
-        action: ACTION,
-        secrets: &secrets,
-        make: &make,
-    };
+    let call = RestCall { context, retry, name: CALL, secrets: &secrets, make: &make };
     let Answer { role_credentials: found } = call.answer().await?;
-    let malformed = |message: String| {
-        CredentialsError::new(ErrorKind::Malformed, format!("{SERVICE} {ACTION}"), message)
-    };
     for (name, text) in [
         ("accessKeyId", found.access_key_id.as_str()),
         ("secretAccessKey", found.secret_access_key.expose()),
         ("sessionToken", found.session_token.expose()),
     ] {
         if !is_visible(text) {
-            return Err(malformed(format!("the answer's {name} is empty or not visible ASCII")));
+            return Err(
+                CALL.malformed(format!("the answer's {name} is empty or not visible ASCII"))
+            );
         }
     }
     let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(found.expiration / 1000));
     // A year beyond 9999 has no form in JSON.
     let end = end.filter(|_| found.expiration < 253_402_300_800_000);
-    let end = end.ok_or_else(|| malformed("the answer's expiration is no time".to_owned()))?;
+    let end = end.ok_or_else(|| CALL.malformed("the answer's expiration is no time"))?;
     let provider = format!("SSO role {role_name} in account {account_id}");
     Ok(Credentials::new(found.access_key_id, found.secret_access_key, provider)
         .with_session_token(Some(found.session_token))

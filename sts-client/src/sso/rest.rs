@@ -1,21 +1,41 @@
 //! Calls in AWS's REST JSON protocol, as far as IAM Identity Center needs them: unsigned.
 
+use std::fmt;
+
 use async_trait::async_trait;
-use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, send};
-use rolecall_core::{Context, CredentialsError, Result, Secret};
+use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, request_id, send};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, ServiceError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{self, FailedCall, Wire};
 use crate::query::{bad_url, check_url};
 
+/// What is called, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct CallName {
+    pub(super) service: &'static str,
+    pub(super) action: &'static str,
+}
+
+impl CallName {
+    /// The error for an answer that makes no sense.
+    pub(super) fn malformed(self, message: impl Into<String>) -> CredentialsError {
+        CredentialsError::new(ErrorKind::Malformed, self.to_string(), message)
+    }
+}
+
+impl fmt::Display for CallName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.service, self.action)
+    }
+}
+
 /// One call.
 pub(super) struct RestCall<'a> {
     pub(super) context: &'a Context,
     pub(super) retry: RetryPolicy,
-    /// The service's name.
-    pub(super) service: &'static str,
-    pub(super) action: &'static str,
+    pub(super) name: CallName,
     /// What the request holds that must not be seen.
     pub(super) secrets: &'a [Secret],
     /// Makes the request anew for each attempt.
@@ -31,14 +51,14 @@ impl RestCall<'_> {
     pub(super) async fn answer<T: DeserializeOwned>(&self) -> Result<T> {
         let answer = send(self.context, self.retry, self).await?;
         tracing::debug!(
-            call = self.name(),
+            call = %self.name,
             status = answer.status().as_u16(),
-            request_id = error::request_id(&answer),
+            request_id = request_id(&answer),
             "answered"
         );
         let failed = FailedCall {
-            service: self.service,
-            action: self.action,
+            service: self.name.service,
+            action: self.name.action,
             credentials: None,
             secrets: self.secrets,
         };
@@ -56,7 +76,7 @@ impl RestCall<'_> {
 #[async_trait]
 impl Exchange for RestCall<'_> {
     fn name(&self) -> String {
-        format!("{} {}", self.service, self.action)
+        self.name.to_string()
     }
 
     async fn request(&self) -> Result<Request> {
@@ -95,10 +115,7 @@ fn read(answer: &Response) -> Option<Wire> {
     let header = answer.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
     let code =
         header.or(body.kind.as_deref()).or(body.code.as_deref()).or(body.error.as_deref())?;
-    // `namespace#Code:http://…`
-    let code = code.split(':').next().unwrap_or_default();
-    let code = code.rsplit('#').next().unwrap_or_default();
-    Wire::new(code, body.message.unwrap_or_default(), None)
+    Wire::new(ServiceError::rest_code(code), body.message.unwrap_or_default(), None)
 }
 
 /// The URL of `path` at an endpoint, whose own path is kept.
@@ -114,8 +131,9 @@ pub(super) fn url(service: &'static str, endpoint: &str, path: &str) -> Result<h
 
 #[cfg(test)]
 mod tests {
+    use rolecall_core::http::ScriptedHttp;
+
     use super::*;
-    use crate::testing;
 
     #[test]
     fn errors_are_read_in_each_of_their_forms() {
@@ -127,7 +145,7 @@ mod tests {
             (None, r#"{"message":"m"}"#, None),
             (Some("A"), "<html>", None),
         ] {
-            let mut answer = testing::answer(400, body);
+            let mut answer = ScriptedHttp::answer(400, body);
             if let Some(header) = header {
                 answer.headers_mut().insert("x-amzn-errortype", header.parse().unwrap());
             }

@@ -1,54 +1,24 @@
-use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::*;
 use crate::Fs;
-use crate::http::HttpClient;
-
-/// Answers from a script; knows the addresses of names; notes the tokens shown.
-#[derive(Debug, Default)]
-struct Scripted {
-    script: Mutex<VecDeque<(u16, String)>>,
-    names: Vec<(&'static str, Vec<IpAddr>)>,
-    tokens: Mutex<Vec<Option<String>>>,
-    pins: Mutex<Vec<Option<Pinned>>>,
-}
-
-#[async_trait]
-impl HttpClient for Scripted {
-    async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        assert!(request.extensions().get::<Direct>().is_some(), "not by a proxy");
-        assert!(request.extensions().get::<TimeLimit>().is_some());
-        self.pins.lock().unwrap().push(request.extensions().get::<Pinned>().cloned());
-        let token = request.headers().get(AUTHORIZATION);
-        let token = token.map(|token| token.to_str().unwrap().to_owned());
-        self.tokens.lock().unwrap().push(token);
-        let (status, body) = self.script.lock().unwrap().pop_front().expect("one too many");
-        Ok(http::Response::builder().status(status).body(body.into_bytes().into()).unwrap())
-    }
-
-    async fn resolve(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, HttpError> {
-        assert_eq!(port, 8080);
-        let found = self.names.iter().find(|(name, _)| *name == host);
-        let unknown = || HttpError::new(HttpFailure::Connect, "no such name");
-        found.map(|(_, addresses)| addresses.clone()).ok_or_else(unknown)
-    }
-}
+use crate::http::ScriptedHttp;
 
 const KEYS: &str = r#"{"AccessKeyId":"A","SecretAccessKey":"hunter2","Token":"t",
     "Expiration":"2026-01-01T01:00:00Z","AccountId":"123456789012"}"#;
 
 struct Test {
     provider: ContainerProvider,
-    http: Arc<Scripted>,
+    http: Arc<ScriptedHttp>,
     folder: tempfile::TempDir,
 }
 
 impl Test {
-    fn new(env: &[(&str, &str)], http: Scripted) -> Self {
+    fn answering(env: &[(&str, &str)], answers: &[(u16, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let http = Arc::new(http);
+        let answers = answers.iter().map(|(status, body)| ScriptedHttp::answer(*status, body));
+        let http = ScriptedHttp::new(answers);
         let context = Context {
             env: Env::from_pairs(env.iter().copied()),
             fs: Fs::rooted(folder.path()),
@@ -56,11 +26,6 @@ impl Test {
             ..Context::fake()
         };
         Self { provider: ContainerProvider::new(context), http, folder }
-    }
-
-    fn answering(env: &[(&str, &str)], answers: &[(u16, &str)]) -> Self {
-        let script = answers.iter().map(|(status, body)| (*status, (*body).to_owned()));
-        Self::new(env, Scripted { script: Mutex::new(script.collect()), ..Scripted::default() })
     }
 
     fn write_token(&self, text: &[u8]) {
@@ -71,8 +36,22 @@ impl Test {
         self.provider.provide_credentials().await
     }
 
+    /// What was sent: never by a proxy, never without end.
+    fn sent(&self) -> Vec<Request> {
+        let requests = self.http.take_requests();
+        for request in &requests {
+            assert!(request.extensions().get::<Direct>().is_some(), "not by a proxy");
+            assert!(request.extensions().get::<TimeLimit>().is_some());
+        }
+        requests
+    }
+
     fn tokens(&self) -> Vec<Option<String>> {
-        self.http.tokens.lock().unwrap().clone()
+        let token = |request: &Request| {
+            let token = request.headers().get(AUTHORIZATION);
+            token.map(|token| token.to_str().unwrap().to_owned())
+        };
+        self.sent().iter().map(token).collect()
     }
 }
 
@@ -136,11 +115,11 @@ async fn a_name_must_stand_for_allowed_addresses_alone_and_is_pinned_to_them() {
     let both = vec![IpAddr::from(Ipv6Addr::LOCALHOST), local];
     let ask = async |addresses: Vec<IpAddr>| {
         let env = [(FULL_URI, "http://agent:8080/x")];
-        let script = Mutex::new([(200, KEYS.to_owned())].into());
-        let names = vec![("agent", addresses)];
-        let test = Test::new(&env, Scripted { script, names, ..Scripted::default() });
+        let test = Test::answering(&env, &[(200, KEYS)]);
+        test.http.knows("agent", addresses);
         let outcome = test.ask().await;
-        (outcome, test.http.pins.lock().unwrap().clone())
+        let pins = test.sent();
+        (outcome, pins.iter().map(|r| r.extensions().get::<Pinned>().cloned()).collect::<Vec<_>>())
     };
     let (outcome, pins) = ask(both.clone()).await;
     outcome.unwrap();

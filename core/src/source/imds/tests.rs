@@ -1,49 +1,32 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::Method;
 
 use super::*;
-use crate::http::{Direct, HttpClient, HttpError, HttpFailure, Request, TimeLimit};
-use crate::{Clock, testing};
+use crate::Clock;
+use crate::http::{Direct, HttpError, HttpFailure, Request, ScriptedHttp, TimeLimit};
 
-type Answer = Result<(u16, String), HttpFailure>;
+type Answer = Result<Response, HttpError>;
 
-/// Answers from a script, and notes what was asked: `PUT`, `GET PATH` or `GET PATH with TOKEN`.
-#[derive(Debug, Default)]
-struct Scripted {
-    script: Mutex<VecDeque<Answer>>,
-    asked: Mutex<Vec<String>>,
-}
-
-#[async_trait]
-impl HttpClient for Scripted {
-    async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        assert!(request.extensions().get::<Direct>().is_some(), "not by a proxy");
-        let limit = request.extensions().get::<TimeLimit>().unwrap();
-        assert_eq!(limit.0, Duration::from_secs(1));
-        let path = request.uri().path().trim_start_matches("/latest/");
-        let token = request.headers().get("x-aws-ec2-metadata-token");
-        let token = token.map(|token| format!(" with {}", token.to_str().unwrap()));
-        let asked = match *request.method() {
-            Method::PUT => {
-                assert_eq!(request.headers()["x-aws-ec2-metadata-token-ttl-seconds"], "21600");
-                "PUT".to_owned()
-            }
-            _ => format!("GET {path}{}", token.unwrap_or_default()),
-        };
-        self.asked.lock().unwrap().push(asked);
-        let answer = self.script.lock().unwrap().pop_front().expect("one request too many");
-        let (status, body) = answer.map_err(|failure| HttpError::new(failure, "details"))?;
-        let answer = http::Response::builder().status(status);
-        Ok(answer.body(body.into_bytes().into()).unwrap())
+/// What was asked: `PUT`, `GET PATH` or `GET PATH with TOKEN`.
+fn told(request: &Request) -> String {
+    assert!(request.extensions().get::<Direct>().is_some(), "not by a proxy");
+    let limit = request.extensions().get::<TimeLimit>().unwrap();
+    assert_eq!(limit.0, Duration::from_secs(1));
+    if *request.method() == Method::PUT {
+        assert_eq!(request.headers()["x-aws-ec2-metadata-token-ttl-seconds"], "21600");
+        return "PUT".to_owned();
     }
+    let path = request.uri().path().trim_start_matches("/latest/");
+    let token = request.headers().get("x-aws-ec2-metadata-token");
+    let token = token.map(|token| format!(" with {}", token.to_str().unwrap()));
+    format!("GET {path}{}", token.unwrap_or_default())
 }
 
 struct Test {
     provider: ImdsProvider,
-    http: Arc<Scripted>,
+    http: Arc<ScriptedHttp>,
     clock: Clock,
 }
 
@@ -51,14 +34,15 @@ const ROLES: &str = "GET meta-data/iam/security-credentials/";
 
 impl Test {
     fn new(settings: ImdsSettings, script: Vec<Answer>) -> Self {
-        let http = Arc::new(Scripted { script: Mutex::new(script.into()), ..Scripted::default() });
+        let http = ScriptedHttp::new([]);
+        http.then(script);
         let context = Context { http: http.clone(), ..Context::fake() };
         let clock = context.clock.clone();
         Self { provider: ImdsProvider::new(context, settings), http, clock }
     }
 
     fn then(&self, script: Vec<Answer>) {
-        self.http.script.lock().unwrap().extend(script);
+        self.http.then(script);
     }
 
     async fn ask(&self) -> Result<Credentials> {
@@ -66,8 +50,8 @@ impl Test {
     }
 
     fn asked(&self) -> Vec<String> {
-        assert!(self.http.script.lock().unwrap().is_empty(), "not all was asked");
-        std::mem::take(&mut self.http.asked.lock().unwrap())
+        assert!(self.http.has_ended(), "not all was asked");
+        self.http.take_requests().iter().map(told).collect()
     }
 }
 
@@ -75,12 +59,16 @@ fn script(script: Vec<Answer>) -> Test {
     Test::new(ImdsSettings::default(), script)
 }
 
+fn failed(failure: HttpFailure) -> Answer {
+    Err(HttpError::new(failure, "details"))
+}
+
 fn ok(body: &str) -> Answer {
-    Ok((200, body.to_owned()))
+    Ok(ScriptedHttp::answer(200, body))
 }
 
 fn status(status: u16) -> Answer {
-    Ok((status, "<html>hunter2</html>".to_owned()))
+    Ok(ScriptedHttp::answer(status, "<html>hunter2</html>"))
 }
 
 fn ending(at: SystemTime) -> Answer {
@@ -92,7 +80,7 @@ fn ending(at: SystemTime) -> Answer {
 }
 
 fn keys() -> Answer {
-    ending(testing::now() + Duration::from_secs(3600))
+    ending(Clock::fake_now() + Duration::from_secs(3600))
 }
 
 fn good() -> Vec<Answer> {
@@ -153,7 +141,7 @@ async fn without_tokens_only_where_settings_allow_and_never_on_403() {
 #[tokio::test]
 async fn a_lost_answer_to_put_is_told_from_a_slow_service_and_from_none() {
     let strict = || ImdsSettings { v1_disabled: true, ..ImdsSettings::default() };
-    let lost = || Err(HttpFailure::TimedOut);
+    let lost = || failed(HttpFailure::TimedOut);
     let id = "i-0123456789abcdef0";
     let command = "aws ec2 modify-instance-metadata-options --instance-id";
     for (settings, without_token, named) in
@@ -186,13 +174,13 @@ async fn a_lost_answer_to_put_is_told_from_a_slow_service_and_from_none() {
     let error = script(vec![lost(), status(403)]).ask().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
 
-    let error = script(vec![Err(HttpFailure::Connect)]).ask().await.unwrap_err();
+    let error = script(vec![failed(HttpFailure::Connect)]).ask().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotConfigured);
 }
 
 #[tokio::test]
 async fn passing_faults_are_tried_again_and_others_are_not() {
-    let broken = || Err(HttpFailure::Interrupted);
+    let broken = || failed(HttpFailure::Interrupted);
     let test = script(vec![
         status(500),
         broken(),
@@ -200,7 +188,7 @@ async fn passing_faults_are_tried_again_and_others_are_not() {
         status(503),
         ok("<html>hunter2</html>"),
         ok("role"),
-        Err(HttpFailure::TimedOut),
+        failed(HttpFailure::TimedOut),
         ok("{"),
         keys(),
     ]);
@@ -215,8 +203,8 @@ async fn passing_faults_are_tried_again_and_others_are_not() {
         (vec![status(400)], ErrorKind::Malformed, "400"),
         (vec![status(302)], ErrorKind::Malformed, "302"),
         (vec![ok("hunter2\x01"); 3], ErrorKind::Malformed, "no token"),
-        (vec![Err(HttpFailure::TooLarge)], ErrorKind::Malformed, "details"),
-        (vec![Err(HttpFailure::Unusable)], ErrorKind::InvalidConfiguration, "details"),
+        (vec![failed(HttpFailure::TooLarge)], ErrorKind::Malformed, "details"),
+        (vec![failed(HttpFailure::Unusable)], ErrorKind::InvalidConfiguration, "details"),
         (vec![ok("T1"), status(404)], ErrorKind::NotConfigured, "no IAM role"),
         (vec![ok("T1"), ok(""), ok("../x"), ok("?")], ErrorKind::Malformed, "name of a role"),
         (vec![ok("T1"), ok("role"), none], ErrorKind::Denied, "no trust"),
@@ -245,7 +233,7 @@ async fn while_the_service_is_down_old_credentials_stay_in_use_for_some_minutes(
     let broken = || vec![status(500), status(500), status(500)];
     test.then(broken());
     assert_eq!(test.ask().await.unwrap().expires_at(), Some(end), "good for now: as they are");
-    for outage in [broken(), vec![ok("nonsense \x01"); 3], vec![Err(HttpFailure::TimedOut); 3]] {
+    for outage in [broken(), vec![ok("nonsense \x01"); 3], vec![failed(HttpFailure::TimedOut); 3]] {
         test.clock.advance(Duration::from_secs(600));
         test.then(outage);
         let kept = test.ask().await.unwrap();
@@ -259,7 +247,7 @@ async fn while_the_service_is_down_old_credentials_stay_in_use_for_some_minutes(
 
 #[tokio::test]
 async fn credentials_that_come_already_ended_are_used_for_some_minutes() {
-    let ended = ending(testing::now() - Duration::from_secs(60));
+    let ended = ending(Clock::fake_now() - Duration::from_secs(60));
     let test = script(vec![ok("T1"), ok("role"), ended]);
     let left = test.ask().await.unwrap().time_left(test.clock.now()).unwrap();
     assert!(left >= EXTENSION && left <= EXTENSION * 2, "{left:?}");
@@ -269,7 +257,7 @@ async fn credentials_that_come_already_ended_are_used_for_some_minutes() {
 async fn the_extended_api_says_the_account_and_the_other_one_stands_in() {
     let settings = || ImdsSettings { extended: true, ..ImdsSettings::default() };
     let extended = "GET meta-data/iam/security-credentials-extended/";
-    let end = timestamp::format(testing::now() + Duration::from_secs(3600));
+    let end = timestamp::format(Clock::fake_now() + Duration::from_secs(3600));
     let keys_with_account = ok(&format!(
         r#"{{"Code":"Success","AccessKeyId":"A","SecretAccessKey":"s","Token":"t",
             "Expiration":"{end}","AccountId":"123456789012"}}"#
@@ -299,16 +287,17 @@ async fn a_configured_role_is_not_asked_for_and_a_disabled_service_not_at_all() 
 #[tokio::test]
 async fn the_probe_tells_each_state_from_the_others() {
     let probe = async |script: Vec<Answer>| {
-        let http = Scripted { script: Mutex::new(script.into()), ..Scripted::default() };
-        let context = Context { http: Arc::new(http), ..Context::fake() };
+        let http = ScriptedHttp::new([]);
+        http.then(script);
+        let context = Context { http, ..Context::fake() };
         format!("{:?}", probe_imds(&context, &ImdsSettings::default()).await)
     };
-    let lost = || Err(HttpFailure::TimedOut);
+    let lost = || failed(HttpFailure::TimedOut);
     for (script, expected) in [
         (vec![ok("T1"), ok("role")], "Working { version: 2, role: Some(\"role\")"),
         (vec![ok("T1"), status(404)], "Working { version: 2, role: None"),
         (vec![status(404), ok("role")], "Working { version: 1, role: Some(\"role\")"),
-        (vec![Err(HttpFailure::Connect)], "Absent"),
+        (vec![failed(HttpFailure::Connect)], "Absent"),
         (vec![lost(), status(401), lost()], "HopLimit"),
         (vec![lost(), ok("i-0123456789abcdef0"), lost()], "HopLimit"),
         (vec![lost(), status(401), ok("T1"), ok("role")], "Working { version: 2"),
