@@ -37,7 +37,8 @@ pub(crate) struct Global {
     /// The region, above AWS_REGION and the profile's
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// The URL of STS, and of IAM for leases, above AWS_ENDPOINT_URL_STS and the profile's
+    /// The URL of STS, of IAM for leases, of EKS for update-kubeconfig, above AWS_ENDPOINT_URL_… and
+    /// the profile's
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Where the MFA code comes from: file://PATH, - or env:NAME; otherwise the profile's

@@ -1,5 +1,7 @@
 //! The OIDC service: a new access token for a refresh token.
 
+use std::sync::Mutex;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use rolecall_core::http::{Request, RetryPolicy};
@@ -7,9 +9,9 @@ use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::rest::{RestCall, url};
 use super::token::Renewal;
 use crate::ops::is_visible;
+use crate::rest::{RestCall, url};
 
 const SERVICE: &str = "SSO OIDC";
 const ACTION: &str = "CreateToken";
@@ -72,6 +74,8 @@ pub(super) async fn create_token(
         action: ACTION,
         secrets: &secrets,
         make: &make,
+        signed: None,
+        sent: Mutex::default(),
     };
     let token: NewToken = call.answer().await?;
     let refresh_is_fine = token.refresh_token.as_ref().is_none_or(|t| is_visible(t.expose()));

@@ -1,5 +1,6 @@
 //! The portal: credentials of a role for an access token.
 
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -8,9 +9,9 @@ use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, S
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::rest::{RestCall, url};
 use crate::form::encode;
 use crate::ops::is_visible;
+use crate::rest::{RestCall, url};
 
 const SERVICE: &str = "SSO";
 const ACTION: &str = "GetRoleCredentials";
@@ -64,6 +65,8 @@ pub(super) async fn role_credentials(
         action: ACTION,
         secrets: &secrets,
         make: &make,
+        signed: None,
+        sent: Mutex::default(),
     };
     let Answer { role_credentials: found } = call.answer().await?;
     let malformed = |message: String| {
