@@ -7,8 +7,8 @@ use rolecall::export::ExportFormat;
 use rolecall::rolesanywhere::Digest;
 use rolecall::rolesanywhere::command_line::SignFormat;
 
-use crate::commands::identity::IdentityCommand;
 use crate::commands::eks::EksCommand;
+use crate::commands::identity::IdentityCommand;
 use crate::commands::lease::LeaseCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::sts::StsCommand;
@@ -38,7 +38,8 @@ pub(crate) struct Global {
     /// The region, above AWS_REGION and the profile's
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// The URL of STS, and of IAM for leases, above AWS_ENDPOINT_URL_STS and the profile's
+    /// The URL of STS, of IAM for leases, of EKS for update-kubeconfig, above AWS_ENDPOINT_URL_… and
+    /// the profile's
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Where the MFA code comes from: file://PATH, - or env:NAME; otherwise the profile's

@@ -12,6 +12,7 @@ mod commands;
 mod configure;
 mod configure_roles_anywhere;
 mod doctor;
+mod eks;
 mod exec_serve;
 mod export;
 mod identity;

@@ -12,7 +12,10 @@
 //! ```
 
 mod exec_credential;
+mod kubeconfig;
 mod token;
+mod update;
 
 pub use exec_credential::{ExecApi, exec_credential};
 pub use token::{ClusterToken, Role, session, token, token_blocking};
+pub use update::{ExecCommand, KubeconfigUpdate, UpdateKubeconfig};

@@ -10,6 +10,7 @@
 //! - [`identity`] proves who a workload is to others than AWS, and checks such proofs.
 //! - [`SsoProvider`] gives the credentials of a role of IAM Identity Center for the token that
 //!   `aws sso login` left, and renews that token.
+//! - [`EksClient`] asks Amazon EKS for what a kubeconfig must say of a cluster.
 //! - [`QueryClient`] is the protocol underneath, for other services that speak it, such as IAM.
 //! - [`sign()`] and [`presign()`] are SigV4.
 //!
@@ -88,6 +89,7 @@
 #![warn(missing_docs)]
 
 mod client;
+mod eks;
 mod error;
 mod form;
 mod hop;
@@ -95,6 +97,7 @@ pub mod identity;
 mod mfa;
 mod ops;
 mod query;
+mod rest;
 mod saml;
 mod sign;
 mod sso;
@@ -104,6 +107,7 @@ mod web_identity;
 pub mod xml;
 
 pub use client::StsClient;
+pub use eks::{Cluster, EksClient};
 pub use form::{ParamValue, Params};
 pub use hop::{RoleHop, RoleHopProvider};
 pub use mfa::MfaSessionProvider;

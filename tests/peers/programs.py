@@ -16,6 +16,8 @@ ROLECALL = str(BUILT / "rolecall")
 KIT = str(BUILT / "rolecall-kit")
 PYTHON = sys.executable
 NODE = "/usr/bin/node"
+KUBECTL = shutil.which("kubectl") or "/usr/bin/kubectl"
+FAKETIME = "/usr/bin/faketime"
 NODE_MODULES = str(Path(PYTHON).parents[1] / "node" / "node_modules")
 MOTO = str(Path(PYTHON).parent / "moto_server")
 AWS = {"v1": str(Path(PYTHON).parent / "aws"), "v2": "/usr/bin/aws"}
@@ -157,8 +159,8 @@ class Server:
 class Kit:
     """The project's own AWS on loopback, with its control interface."""
 
-    def __init__(self, home):
-        self._server = Server([KIT], home, lambda line: line.startswith("{"))
+    def __init__(self, home, *arguments):
+        self._server = Server([KIT, *arguments], home, lambda line: line.startswith("{"))
         self.about = json.loads(self._server.line)
         self.url = self.about["url"]
         self.key = self.about["access_key_id"]
@@ -187,8 +189,8 @@ class Kit:
 
 def check_versions():
     """Every peer is there, in the version that is meant: a missing one is an error."""
-    for program in [ROLECALL, KIT, MOTO, *AWS.values(), NODE, "/usr/bin/bash",
-                    "/usr/bin/fish"]:
+    for program in [ROLECALL, KIT, MOTO, *AWS.values(), NODE, KUBECTL, FAKETIME,
+                    "/usr/bin/bash", "/usr/bin/fish"]:
         if not shutil.which(program):
             raise RuntimeError(f"{program} is missing; `make test` builds or installs it")
     for version, program in AWS.items():

@@ -1,11 +1,14 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Subcommand};
-use rolecall::eks::{self, ExecApi, Role};
+use clap::{Args, Subcommand, ValueEnum};
+use rolecall::eks::{self, ExecApi, ExecCommand, Role, UpdateKubeconfig};
+use rolecall::{SessionOptions, block_on};
+use serde_json::json;
 
 use crate::args::Global;
-use crate::output::{Failure, print, warn};
+use crate::output::{Failure, print, print_json, warn};
 
 #[derive(Args)]
 #[command(subcommand_required = true)]
@@ -22,6 +25,9 @@ enum Command {
     /// the flags of `aws-iam-authenticator token`
     #[command(alias = "token")]
     GetToken(GetTokenArgs),
+    /// Write a cluster's entries into a kubeconfig file and make them the current ones, as `aws eks
+    /// update-kubeconfig` does; all other bytes of the file stay
+    UpdateKubeconfig(UpdateKubeconfigArgs),
 }
 
 #[derive(Args)]
@@ -56,9 +62,54 @@ struct GetTokenArgs {
     output: Option<String>,
 }
 
+#[derive(Args)]
+struct UpdateKubeconfigArgs {
+    /// The cluster's name
+    #[arg(long)]
+    name: String,
+    /// The file; without it the one of KUBECONFIG that has the cluster, else the first there, else
+    /// ~/.kube/config
+    #[arg(long, value_name = "PATH")]
+    kubeconfig: Option<PathBuf>,
+    /// The role to make tokens with
+    #[arg(long, visible_alias = "role", value_name = "ARN")]
+    role_arn: Option<String>,
+    /// The role to ask EKS for the cluster with, in the cluster's account
+    #[arg(long, value_name = "ARN")]
+    assume_role_arn: Option<String>,
+    /// The proxy in front of the cluster
+    #[arg(long, value_name = "URL")]
+    proxy_url: Option<String>,
+    /// The context's name; the user's otherwise
+    #[arg(long, value_name = "NAME")]
+    alias: Option<String>,
+    /// The user's name; the cluster's ARN otherwise
+    #[arg(long, value_name = "NAME")]
+    user_alias: Option<String>,
+    /// The program that the file names for tokens
+    #[arg(long, value_name = "PROGRAM", default_value = "aws")]
+    command: CommandName,
+    /// Print the whole file instead of writing it
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the entries too
+    #[arg(long)]
+    verbose: bool,
+    /// Taken for AWS CLI's sake
+    #[arg(long, hide = true)]
+    output: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CommandName {
+    Aws,
+    Rolecall,
+}
+
 pub(crate) fn run(global: &Global, eks: &EksCommand) -> Result<ExitCode, Failure> {
     match &eks.command {
         Command::GetToken(args) => get_token(global, args),
+        Command::UpdateKubeconfig(args) => update_kubeconfig(global, args),
     }
 }
 
@@ -80,4 +131,48 @@ fn get_token(global: &Global, args: &GetTokenArgs) -> Result<ExitCode, Failure> 
         warn(warning);
     }
     print(&eks::exec_credential(&token, &api))
+}
+
+fn update_kubeconfig(global: &Global, args: &UpdateKubeconfigArgs) -> Result<ExitCode, Failure> {
+    let wanted = UpdateKubeconfig {
+        name: args.name.clone(),
+        kubeconfig: args.kubeconfig.clone(),
+        role_arn: args.role_arn.clone(),
+        assume_role_arn: args.assume_role_arn.clone(),
+        proxy_url: args.proxy_url.clone(),
+        alias: args.alias.clone(),
+        user_alias: args.user_alias.clone(),
+        command: match args.command {
+            CommandName::Aws => ExecCommand::Aws,
+            CommandName::Rolecall => ExecCommand::Rolecall,
+        },
+        endpoint_url: global.endpoint_url.clone(),
+    };
+    // Here the URL is that of EKS, as AWS CLI has it.
+    let options = SessionOptions { endpoint_url: None, ..super::options(global) };
+    let update = block_on(wanted.plan(options))??;
+    for passed_over in update.warnings() {
+        warn(&format!("warning: passed over: {passed_over}"));
+    }
+    if args.dry_run {
+        return print(&update.text()?);
+    }
+    block_on(update.write())??;
+    let (context, path) = (update.context_name(), update.path().display());
+    if global.json {
+        return print_json(&json!({
+            "context": context,
+            "kubeconfig": path.to_string(),
+            "updated": update.is_update(),
+        }));
+    }
+    match update.is_update() {
+        true => print(&format!("Updated context {context} in {path}\n"))?,
+        false => print(&format!("Added new context {context} to {path}\n"))?,
+    };
+    if args.verbose {
+        let [context, user, cluster] = update.entries();
+        print(&format!("Entries:\n\n{context}\n{user}\n{cluster}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -48,6 +48,11 @@ pub(super) fn of(call: &FailedCall<'_>, error: &ServiceError) -> Option<String> 
         "PackedPolicyTooLarge" => {
             "use fewer or shorter session policies, policy ARNs and tags".to_owned()
         }
+        "ResourceNotFoundException" if call.action == "DescribeCluster" => {
+            "check the cluster's name, and the region and account of the credentials: a cluster is \
+             found only there (aws eks list-clusters)"
+                .to_owned()
+        }
         "OutboundWebIdentityFederationDisabledException" => {
             "enable it once for the account: aws iam enable-outbound-web-identity-federation"
                 .to_owned()
@@ -80,6 +85,10 @@ fn denied(action: &str, message: &str) -> Option<String> {
         "AssumeRoleWithSAML" => {
             "the role's trust policy must name the SAML provider, and the assertion must list this \
              role with it"
+        }
+        "DescribeCluster" => {
+            "the caller needs eks:DescribeCluster on the cluster; in another account, a role there \
+             (--assume-role-arn)"
         }
         "GetSessionToken" | "GetFederationToken" => {
             "session credentials cannot call this: use the long-lived keys of an IAM user"

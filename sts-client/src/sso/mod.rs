@@ -2,7 +2,6 @@
 
 mod oidc;
 mod portal;
-mod rest;
 mod token;
 mod unfinished;
 

@@ -1,5 +1,7 @@
 //! The OIDC service: a new access token for a refresh token.
 
+use std::sync::Mutex;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use rolecall_core::http::{Request, RetryPolicy};
@@ -7,9 +9,9 @@ use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::rest::{CallName, RestCall, url};
 use super::token::Renewal;
 use crate::ops::is_visible;
+use crate::rest::{CallName, RestCall, url};
 
 const CALL: CallName = CallName { service: "SSO OIDC", action: "CreateToken" };
 
@@ -68,7 +70,15 @@ pub(super) async fn create_token(
         Ok(request)
     };
     let secrets = [renewal.client_secret.clone(), renewal.refresh_token.clone()];
-    let call = RestCall { context, retry, name: CALL, secrets: &secrets, make: &make };
+    let call = RestCall {
+        context,
+        retry,
+        name: CALL,
+        secrets: &secrets,
+        make: &make,
+        signed: None,
+        sent: Mutex::default(),
+    };
     let token: NewToken = call.answer().await?;
     let refresh_is_fine = token.refresh_token.as_ref().is_none_or(|t| is_visible(t.expose()));
     // A token of years would be kept for years.

@@ -1,5 +1,6 @@
 //! The portal: credentials of a role for an access token.
 
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -8,9 +9,9 @@ use rolecall_core::{Context, Credentials, CredentialsError, ErrorKind, Result, S
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::rest::{CallName, RestCall, url};
 use crate::form::encode;
 use crate::ops::is_visible;
+use crate::rest::{CallName, RestCall, url};
 
 const CALL: CallName = CallName { service: "SSO", action: "GetRoleCredentials" };
 
@@ -56,7 +57,15 @@ pub(super) async fn role_credentials(
         Ok(request)
     };
     let secrets = [token.clone()];
-    let call = RestCall { context, retry, name: CALL, secrets: &secrets, make: &make };
+    let call = RestCall {
+        context,
+        retry,
+        name: CALL,
+        secrets: &secrets,
+        make: &make,
+        signed: None,
+        sent: Mutex::default(),
+    };
     let Answer { role_credentials: found } = call.answer().await?;
     for (name, text) in [
         ("accessKeyId", found.access_key_id.as_str()),

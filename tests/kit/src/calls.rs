@@ -36,6 +36,26 @@ pub struct Call {
     pub at: i64,
 }
 
+impl Call {
+    /// A call of which no more is known yet.
+    pub(crate) fn new(number: u64, service: &'static str, operation: String, at: i64) -> Self {
+        Self {
+            number,
+            service,
+            operation,
+            principal: None,
+            access_key_id: None,
+            region: None,
+            host: None,
+            user_agent: None,
+            params: BTreeMap::new(),
+            status: 0,
+            error: None,
+            at,
+        }
+    }
+}
+
 /// The calls, and how many there were.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {

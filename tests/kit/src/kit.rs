@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::calls::Call;
 use crate::chaos::FaultRule;
+use crate::eks::Addresses;
 use crate::iam::{self, ByHand, IamSettings, IamUser};
 use crate::principal::Session;
 use crate::rolesanywhere::{Issued, NewCertificate};
@@ -90,6 +91,19 @@ impl Kit {
         let ca_pem = secure.as_ref().map(|(tls, _)| tls.ca_pem.clone());
 
         let shared = Arc::new(Shared::new(options.world));
+        let servers = match tls_address {
+            Some(address) => format!("https://{address}"),
+            None => format!("http://{address}"),
+        };
+        shared.lock().addresses = Addresses {
+            sts: [Some(address), tls_address]
+                .into_iter()
+                .flatten()
+                .map(|a| a.to_string())
+                .collect(),
+            servers,
+            ca_pem: ca_pem.clone().unwrap_or_default(),
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         // One thread: what a benchmark measures is then one core of the kit.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -5,7 +5,8 @@
 //! own words, and can be told to misbehave ([`Fault`]). STS and IAM share one address: a request's
 //! `Version` tells them apart. IAM has AWS's limits, asks the caller's policies before it does
 //! anything, and can be made to lag and to throttle ([`IamSettings`]). IAM Roles Anywhere
-//! ([`rolesanywhere`]) and IAM Identity Center answer at their paths on the same port.
+//! ([`rolesanywhere`]), IAM Identity Center and EKS answer at their paths on the same port, and below
+//! `/k8s/` the API servers of EKS's clusters, which check tokens as EKS's webhook does.
 //!
 //! Beside it, on ports of their own, are the metadata service of an instance ([`Imds`]) and a
 //! container's endpoint ([`Container`]). What it was asked is recorded ([`Kit::calls`]). Programs in
@@ -24,6 +25,7 @@ mod chaos;
 mod clock;
 pub mod control;
 mod doors;
+mod eks;
 mod error;
 mod iam;
 mod jwt;
@@ -58,8 +60,8 @@ pub use principal::{Principal, Session};
 pub use secret::Secret;
 pub use sso::SsoLogin;
 pub use world::{
-    AccessKey, Account, Attachment, Container, Group, Hints, Imds, ImdsTokens, LastUsed,
-    LoginProfile, ManagedPolicy, MfaDevice, OidcProvider, Policies, Quotas, Role, RoleIam,
-    RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor, UnassignedMfa,
-    User, UserIam, WebTrust, World, names,
+    AccessKey, Account, Attachment, Container, EksCluster, Group, Hints, Imds, ImdsTokens,
+    LastUsed, LoginProfile, ManagedPolicy, MfaDevice, OidcProvider, Policies, Quotas, Role,
+    RoleIam, RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust, TrustAnchor,
+    UnassignedMfa, User, UserIam, WebTrust, World, names,
 };

@@ -22,7 +22,7 @@ use crate::error::AwsError;
 use crate::metadata::{self, Answered};
 use crate::sigv4::{Presented, SignedRequest};
 use crate::state::{Shared, State};
-use crate::{clock, control, doors, iam, rolesanywhere, sso, sts};
+use crate::{clock, control, doors, eks, iam, rolesanywhere, sso, sts};
 
 /// Longest body taken; AWS's longest parameter, an assertion, is 100,000 letters.
 const BODY_LIMIT: usize = 1 << 20;
@@ -41,6 +41,10 @@ pub(crate) enum Door {
     Iam,
     /// IAM Roles Anywhere, behind the same listener.
     RolesAnywhere,
+    /// EKS, behind the same listener.
+    Eks,
+    /// The API servers of its clusters, behind the same listener.
+    Kubernetes,
     /// The metadata service of an instance.
     Imds,
     /// The endpoints of containers.
@@ -54,6 +58,8 @@ impl Door {
             Self::Sso => "sso",
             Self::Iam => "iam",
             Self::RolesAnywhere => "rolesanywhere",
+            Self::Eks => "eks",
+            Self::Kubernetes => "kubernetes",
             Self::Imds => "imds",
             Self::Container => "container",
         }
@@ -64,6 +70,8 @@ impl Door {
         match self {
             Self::Aws if sso::operation_of(request).is_some() => Self::Sso,
             Self::Aws if rolesanywhere::operation_of(request).is_some() => Self::RolesAnywhere,
+            Self::Aws if eks::operation_of(request).is_some() => Self::Eks,
+            Self::Aws if eks::kubernetes_operation_of(request).is_some() => Self::Kubernetes,
             Self::Aws if iam::is_asked(request) => Self::Iam,
             door => door,
         }
@@ -76,6 +84,8 @@ impl Door {
             Self::RolesAnywhere => {
                 rolesanywhere::operation_of(request).unwrap_or_default().to_owned()
             }
+            Self::Eks => eks::operation_of(request).unwrap_or_default().to_owned(),
+            Self::Kubernetes => eks::kubernetes_operation_of(request).unwrap_or_default(),
             Self::Imds => metadata::imds_operation_of(request),
             Self::Container => metadata::container_operation_of(request),
         }
@@ -87,6 +97,8 @@ impl Door {
             Self::Sso => sso::answer(state, request, call).into(),
             Self::Iam => iam::answer(state, request, call).into(),
             Self::RolesAnywhere => rolesanywhere::answer(state, request, call).into(),
+            Self::Eks => eks::answer(state, request, call).into(),
+            Self::Kubernetes => eks::answer_kubernetes(state, request, call).into(),
             Self::Imds => metadata::answer_imds(state, request),
             Self::Container => metadata::answer_container(state, request),
         }
@@ -98,6 +110,7 @@ impl Door {
             Self::Sso => sso::failure(error, operation),
             Self::Iam => iam::failure(error),
             Self::RolesAnywhere => rolesanywhere::failure(error),
+            Self::Eks => eks::failure(error),
             _ => sts::failure(error, false),
         }
     }
@@ -284,18 +297,11 @@ fn call_of(request: &SignedRequest<'_>, door: Door, operation: String, at: i64) 
         request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     Call {
-        number: 0,
-        service: door.service(),
-        operation,
-        principal: None,
         access_key_id: presented.as_ref().map(|presented| presented.access_key_id.clone()),
         region: presented.map(|presented| presented.scope.region),
         host: header(http::header::HOST),
         user_agent: header(http::header::USER_AGENT),
-        params: std::collections::BTreeMap::new(),
-        status: 0,
-        error: None,
-        at,
+        ..Call::new(0, door.service(), operation, at)
     }
 }
 

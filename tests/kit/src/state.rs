@@ -9,6 +9,7 @@ use crate::calls::Calls;
 use crate::chaos::Chaos;
 use crate::clock::Clock;
 use crate::doors;
+use crate::eks::Addresses;
 use crate::iam;
 use crate::jwt::OutboundKey;
 use crate::metadata;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) outbound: Option<OutboundKey>,
     pub(crate) metadata: metadata::Memory,
     pub(crate) iam: iam::Memory,
+    /// Where the kit itself is.
+    pub(crate) addresses: Addresses,
     /// The world as it was at the start.
     pub(crate) first_world: World,
 }
@@ -66,6 +69,7 @@ impl Shared {
                 outbound: None,
                 metadata: metadata::Memory::default(),
                 iam: iam::Memory::default(),
+                addresses: Addresses::default(),
             }),
             arrived: Condvar::new(),
             gates: watch::Sender::new(HashSet::new()),

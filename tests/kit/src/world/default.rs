@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    AccessKey, Account, Container, Group, Imds, ManagedPolicy, MfaDevice, OidcProvider, Policies,
-    Quotas, Role, RoleIam, RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser, Trust,
-    TrustAnchor, User, UserIam, WebTrust, World,
+    AccessKey, Account, Container, EksCluster, Group, Imds, ManagedPolicy, MfaDevice, OidcProvider,
+    Policies, Quotas, Role, RoleIam, RolesAnywhereProfile, SamlProvider, SsoAssignment, SsoUser,
+    Trust, TrustAnchor, User, UserIam, WebTrust, World,
 };
 use crate::rolesanywhere;
 
@@ -107,6 +107,14 @@ pub mod names {
         "arn:aws:rolesanywhere:us-east-1:111111111111:profile/5e2a9c70-8f1b-4d36-a7c4-1b9d3e6f8a25";
     /// Takes any certificate of [`TRUST_ANCHOR`], for up to twelve hours.
     pub const WORKLOAD: &str = "arn:aws:iam::111111111111:role/Workload";
+    /// A cluster of EKS in [`ACCOUNT`] and us-east-1, whose API server lets `alice` and [`HOP`] in.
+    pub const CLUSTER: &str = "prod";
+    /// One that is still being made.
+    pub const NEW_CLUSTER: &str = "new";
+    /// A local one on Outposts, which lets `alice` in.
+    pub const LOCAL_CLUSTER: &str = "local";
+    /// The id of [`LOCAL_CLUSTER`].
+    pub const LOCAL_CLUSTER_ID: &str = "d3adbeef-0000-4000-8000-000000000001";
     /// Takes certificates of [`TRUST_ANCHOR`] with the common name `build-agent`, for up to an hour.
     pub const BUILD_AGENT: &str = "arn:aws:iam::111111111111:role/BuildAgent";
 }
@@ -123,6 +131,8 @@ use names::{ACCOUNT, ALICE_MFA};
 ///   `team/ReadS3` are there to be used by them.
 /// - IAM Identity Center: user `alice@kit.example` with the permission set `Developer` in
 ///   111111111111.
+/// - Clusters of EKS in 111111111111 and us-east-1: `prod`, `new` (still being made) and `local` (on
+///   Outposts).
 /// - Account 222222222222: role `Hop`, which trusts `alice`, the permission sets and `Workload`; a
 ///   user `admin`.
 /// - Account 333333333333: role `Deploy`, which trusts `Hop` (and `alice`, for single hops).
@@ -242,6 +252,18 @@ impl Default for World {
                 certificates: rolesanywhere::AUTHORITIES.to_owned(),
                 enabled: true,
             }],
+            eks_clusters: vec![
+                EksCluster {
+                    access: vec![alice.clone(), names::HOP.to_owned()],
+                    ..cluster(names::CLUSTER)
+                },
+                EksCluster { status: "CREATING".to_owned(), ..cluster(names::NEW_CLUSTER) },
+                EksCluster {
+                    local_id: Some(names::LOCAL_CLUSTER_ID.to_owned()),
+                    access: vec![alice.clone()],
+                    ..cluster(names::LOCAL_CLUSTER)
+                },
+            ],
             roles_anywhere_profiles: vec![
                 profile(names::PROFILE),
                 RolesAnywhereProfile {
@@ -403,5 +425,16 @@ fn profile(arn: &str) -> RolesAnywhereProfile {
         duration_seconds: super::hour(),
         accept_role_session_name: false,
         session_policy: None,
+    }
+}
+
+fn cluster(name: &str) -> EksCluster {
+    EksCluster {
+        name: name.to_owned(),
+        account: ACCOUNT.to_owned(),
+        region: "us-east-1".to_owned(),
+        status: "ACTIVE".to_owned(),
+        local_id: None,
+        access: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 //! field but names has a default.
 
 mod default;
+mod eks;
 mod hints;
 mod iam;
 mod metadata;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::secret::Secret;
 
 pub use default::names;
+pub use eks::EksCluster;
 pub use hints::Hints;
 pub use iam::{
     Attachment, Group, LastUsed, LoginProfile, ManagedPolicy, Policies, Quotas, RoleIam,
@@ -50,6 +52,8 @@ pub struct World {
     pub trust_anchors: Vec<TrustAnchor>,
     /// Profiles of IAM Roles Anywhere.
     pub roles_anywhere_profiles: Vec<RolesAnywhereProfile>,
+    /// Clusters of EKS.
+    pub eks_clusters: Vec<EksCluster>,
     /// The one region that STS signatures may be scoped to; `None` takes any.
     pub sts_region: Option<String>,
     /// The metadata service of an instance.
@@ -270,6 +274,7 @@ impl World {
             sso_users: Vec::new(),
             trust_anchors: Vec::new(),
             roles_anywhere_profiles: Vec::new(),
+            eks_clusters: Vec::new(),
             sts_region: None,
             imds: Imds::default(),
             container: Container::default(),
@@ -294,6 +299,9 @@ impl World {
         put(&mut self.trust_anchors, other.trust_anchors, |a, b| a.arn == b.arn);
         put(&mut self.roles_anywhere_profiles, other.roles_anywhere_profiles, |a, b| {
             a.arn == b.arn
+        });
+        put(&mut self.eks_clusters, other.eks_clusters, |a, b| {
+            (&a.name, &a.account, &a.region) == (&b.name, &b.account, &b.region)
         });
         if other.sts_region.is_some() {
             self.sts_region = other.sts_region;

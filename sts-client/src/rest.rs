@@ -1,26 +1,30 @@
-//! Calls in AWS's REST JSON protocol, as far as IAM Identity Center needs them: unsigned.
+//! Calls in AWS's REST JSON protocol, as IAM Identity Center and EKS speak it.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, request_id, send};
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, ServiceError};
+use rolecall_core::{
+    Context, CredentialsError, ErrorKind, Result, Secret, ServiceError, SharedProvider,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{self, FailedCall, Wire};
-use crate::query::{bad_url, check_url};
+use crate::query::{QueryEndpoint, bad_url, check_url};
+use crate::sign::{SigningScope, sign};
 
 /// What is called, for messages.
 #[derive(Clone, Copy)]
-pub(super) struct CallName {
-    pub(super) service: &'static str,
-    pub(super) action: &'static str,
+pub(crate) struct CallName {
+    pub(crate) service: &'static str,
+    pub(crate) action: &'static str,
 }
 
 impl CallName {
     /// The error for an answer that makes no sense.
-    pub(super) fn malformed(self, message: impl Into<String>) -> CredentialsError {
+    pub(crate) fn malformed(self, message: impl Into<String>) -> CredentialsError {
         CredentialsError::new(ErrorKind::Malformed, self.to_string(), message)
     }
 }
@@ -32,14 +36,18 @@ impl fmt::Display for CallName {
 }
 
 /// One call.
-pub(super) struct RestCall<'a> {
-    pub(super) context: &'a Context,
-    pub(super) retry: RetryPolicy,
-    pub(super) name: CallName,
+pub(crate) struct RestCall<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) name: CallName,
     /// What the request holds that must not be seen.
-    pub(super) secrets: &'a [Secret],
+    pub(crate) secrets: &'a [Secret],
     /// Makes the request anew for each attempt.
-    pub(super) make: &'a (dyn Fn() -> Result<Request> + Send + Sync),
+    pub(crate) make: &'a (dyn Fn() -> Result<Request> + Send + Sync),
+    /// Who signs, for which endpoint; `None` sends it unsigned.
+    pub(crate) signed: Option<(&'a SharedProvider, &'a QueryEndpoint)>,
+    /// Whose credentials signed the last attempt, and their session token.
+    pub(crate) sent: Mutex<(Option<String>, Vec<Secret>)>,
 }
 
 impl RestCall<'_> {
@@ -48,7 +56,7 @@ impl RestCall<'_> {
     /// # Errors
     /// Those of [`send`]; `Malformed` if the answer is not what the service documents; else by the
     /// service's code.
-    pub(super) async fn answer<T: DeserializeOwned>(&self) -> Result<T> {
+    pub(crate) async fn answer<T: DeserializeOwned>(&self) -> Result<T> {
         let answer = send(self.context, self.retry, self).await?;
         tracing::debug!(
             call = %self.name,
@@ -56,11 +64,13 @@ impl RestCall<'_> {
             request_id = request_id(&answer),
             "answered"
         );
+        let (signer, token) = &*self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = [self.secrets, token].concat();
         let failed = FailedCall {
             service: self.name.service,
             action: self.name.action,
-            credentials: None,
-            secrets: self.secrets,
+            credentials: signer.as_deref(),
+            secrets: &secrets,
         };
         if !answer.status().is_success() {
             return Err(failed.explain_wire(&answer, read(&answer)));
@@ -80,7 +90,18 @@ impl Exchange for RestCall<'_> {
     }
 
     async fn request(&self) -> Result<Request> {
-        (self.make)()
+        let request = (self.make)()?;
+        let Some((credentials, endpoint)) = self.signed else { return Ok(request) };
+        let credentials = credentials.provide_credentials().await?;
+        let scope = SigningScope {
+            region: &endpoint.signing_region,
+            service: &endpoint.signing_name,
+            time: self.context.clock.now(),
+        };
+        let token = credentials.session_token().cloned().into_iter().collect();
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) =
+            (Some(credentials.provider().to_owned()), token);
+        sign(request, &credentials, &scope)
     }
 
     fn judge(&self, answer: &Response) -> Verdict {
@@ -92,6 +113,9 @@ impl Exchange for RestCall<'_> {
             Some(code) if error::is_retryable(&code) => Verdict::Transient(code),
             _ if error::is_retryable_status(status) || status == 429 => {
                 Verdict::Transient(format!("HTTP status {status}"))
+            }
+            Some(code) if self.signed.is_some() && error::is_clock_skew(&code) => {
+                Verdict::ClockSkew
             }
             _ => Verdict::Final,
         }
@@ -122,7 +146,7 @@ fn read(answer: &Response) -> Option<Wire> {
 ///
 /// # Errors
 /// `InvalidConfiguration` if the endpoint's URL makes no sense.
-pub(super) fn url(service: &'static str, endpoint: &str, path: &str) -> Result<http::Uri> {
+pub(crate) fn url(service: &'static str, endpoint: &str, path: &str) -> Result<http::Uri> {
     let bad = |flaw: &str| -> CredentialsError { bad_url(service, flaw) };
     let base = check_url(endpoint).map_err(bad)?;
     let text = format!("{}{path}", base.as_str().trim_end_matches('/'));
