@@ -84,7 +84,7 @@ async fn bookkeeping(name: &str, store: Arc<dyn Store>, count: u64) {
     per_second("claim, in batches of 50, none due", 2_000, |_| {
         let (store, claimed) = (store.clone(), claimed.clone());
         async move {
-            let found = store.claim_due(&claimant(), 50).await.unwrap();
+            let found = store.claim_due(&claimant(), 50, &[]).await.unwrap();
             claimed.fetch_add(found.len() as u64, Ordering::Relaxed);
         }
     })
@@ -176,10 +176,10 @@ async fn part_of(path: &Path, name: &str) {
     let began = Instant::now();
     let store = SqliteStore::open(context(path), path).await.unwrap();
     let opened = began.elapsed();
-    store.next_due().await.unwrap().unwrap();
+    store.next_due(&[]).await.unwrap().unwrap();
     let next = began.elapsed() - opened;
     if name == "recover" {
-        let due = store.claim_due(&claimant(), 1).await.unwrap();
+        let due = store.claim_due(&claimant(), 1, &[]).await.unwrap();
         store.advance(due[0].id, due[0].fence, &Change::Revoke, &record("revoke")).await.unwrap();
         println!("{:<34}{:>9.1?}", "first due revocation after kill -9", began.elapsed());
         return;
@@ -188,7 +188,7 @@ async fn part_of(path: &Path, name: &str) {
     println!("{:<34}{next:>9.1?}", "next due, the first time");
     let began = Instant::now();
     for _ in 0..1000 {
-        store.next_due().await.unwrap();
+        store.next_due(&[]).await.unwrap();
     }
     println!("{:<34}{:>9.1?}", "next due, after that", began.elapsed() / 1000);
     let store: Arc<dyn Store> = Arc::new(store);

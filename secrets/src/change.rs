@@ -37,22 +37,20 @@ pub enum Change {
     Expire,
     /// Nobody is to care any more.
     Forget,
-    /// Whoever claimed it goes on working on it, for this long from now.
-    Extend(Duration),
     /// Whoever claimed it is done with it, and it stays as it is.
     Release,
 }
 
 /// What becomes of `lease` by `what` at `now`; the store writes it if the lease's fence still is
 /// that of whoever asks. A claim ends with every change but [`Change::Revoke`], after which the work
-/// begins, and [`Change::Extend`].
+/// begins.
 ///
 /// # Errors
 /// Why that cannot happen to a lease in its state, for people.
 pub fn change(lease: &Lease, what: &Change, now: SystemTime) -> Result<Lease, String> {
     use LeaseState::{Active, Expired, Failed, Forgotten, Intent, Revoked, Revoking};
     let mut next = lease.clone();
-    if !matches!(what, Change::Revoke | Change::Extend(_)) {
+    if *what != Change::Revoke {
         next.claimed_until = None;
         next.claimed_by = None;
     }
@@ -93,9 +91,6 @@ pub fn change(lease: &Lease, what: &Change, now: SystemTime) -> Result<Lease, St
         }
         (Active, Change::Expire) => next.state = Expired,
         (Intent | Active | Revoking, Change::Forget) => next.state = Forgotten,
-        (Intent | Active | Revoking, Change::Extend(hold)) => {
-            next.claimed_until = Some(end_of_claim(now, *hold));
-        }
         (_, Change::Release) => {}
         (state, _) => return Err(format!("the lease is {}", state.name())),
     }
@@ -135,14 +130,31 @@ impl NewLease {
 impl Lease {
     /// The lease as `claimant` claims it at `now`; `None` while a claim holds.
     pub fn claimed(&self, claimant: &Claimant, now: SystemTime) -> Option<Lease> {
-        if self.claimed_until.is_some_and(|until| until > now) {
-            return None;
+        (!self.is_claimed(now)).then(|| self.taken_over(claimant, now))
+    }
+
+    /// The lease as `claimant` claims it at `now` to take it back, whoever's claim holds: what they
+    /// write after is refused. `None` while somebody is taking it back already.
+    ///
+    /// # Errors
+    /// As [`change`].
+    pub fn seized(&self, claimant: &Claimant, now: SystemTime) -> Result<Option<Lease>, String> {
+        if self.state == LeaseState::Revoking && self.is_claimed(now) {
+            return Ok(None);
         }
+        change(&self.taken_over(claimant, now), &Change::Revoke, now).map(Some)
+    }
+
+    fn is_claimed(&self, now: SystemTime) -> bool {
+        self.claimed_until.is_some_and(|until| until > now)
+    }
+
+    fn taken_over(&self, claimant: &Claimant, now: SystemTime) -> Lease {
         let mut next = self.clone();
         next.fence += 1;
         next.claimed_until = Some(end_of_claim(now, claimant.hold));
         next.claimed_by = Some(claimant.name.clone());
-        Some(next)
+        next
     }
 }
 

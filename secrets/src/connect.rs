@@ -160,6 +160,12 @@ impl Accounts {
         Ok(account)
     }
 
+    /// How many leases of an account can be worked on at once.
+    pub(crate) fn room(&self, account_id: &str) -> usize {
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.get(account_id).map_or(usize::MAX, |budget| budget.room())
+    }
+
     fn budget(&self, account_id: &str) -> Arc<Budget> {
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || Arc::new(Budget::new(self.context.clock.clone(), self.calls_per_second));

@@ -33,7 +33,7 @@ pub use definition::{
 };
 pub use lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
 pub use leases::{
-    Fate, Identity, Issued, LeaseOptions, LeaseRequest, Leases, Orphan, Probe, ReapOptions,
+    Fate, Identity, Issued, LeaseOptions, LeaseRequest, Leases, Orphan, Probe, ReapOptions, Reaped,
 };
 pub use seal::SealingKey;
 pub use store::{

@@ -2,7 +2,7 @@
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 use rolecall_secrets::{
-    DynamicSecret, Fate, LeaseFilter, LeaseId, LeaseState, Leases, Orphan, ReapOptions, SecretKind,
+    DynamicSecret, Fate, LeaseFilter, LeaseId, LeaseState, Leases, ReapOptions, Reaped, SecretKind,
     StoredSecret,
 };
 use tokio::task::JoinSet;
@@ -82,34 +82,79 @@ async fn revoke(leases: &Leases, id: LeaseId) -> Result<()> {
     if lease.state == LeaseState::Revoked {
         return Ok(());
     }
-    let why = lease.failure.unwrap_or_else(|| format!("it is {}", lease.state.name()));
+    let why = lease.failure.unwrap_or_else(|| "somebody else is taking it back".to_owned());
     Err(CredentialsError::new(ErrorKind::Unavailable, format!("lease {id}"), why)
         .with_help("it is tried again by `rolecall lease worker` until it is done"))
 }
 
-/// [`Leases::reap`] for one definition or all of them; a user that several of them reach is told
-/// once, and `most` counts for all together.
-///
-/// # Errors
-/// As [`Leases::reap`]; `InvalidConfiguration` if there is no such definition.
-pub async fn reap_all(
-    leases: &Leases,
-    secret: Option<&str>,
-    options: &ReapOptions,
-) -> Result<Vec<Orphan>> {
-    let mut found: Vec<Orphan> = Vec::new();
-    for secret in users(leases, secret).await? {
-        let tried = found.iter().filter(|orphan| orphan.fate != Fate::Found).count();
+/// [`Leases::reap`] for one definition or all of them, and for the paths and connections that they
+/// had before; a user that several of them reach is told once, and `most` counts for all together.
+/// What fails keeps nobody from the rest: the last failure of a definition as it is now is told,
+/// while connections of the past are only warned of.
+pub async fn reap_all(leases: &Leases, secret: Option<&str>, options: &ReapOptions) -> Reaped {
+    let mut found = Reaped::default();
+    let places = match places(leases, secret).await {
+        Ok(places) => places,
+        Err(error) => return Reaped { failure: Some(error), ..found },
+    };
+    for (secret, is_current) in places {
+        let tried = found.orphans.iter().filter(|orphan| orphan.fate != Fate::Found).count();
         let most = options.most.saturating_sub(tried);
-        let options = ReapOptions { most, ..options.clone() };
-        for orphan in leases.reap(&secret, &options).await? {
+        let part = leases.reap(&secret, &ReapOptions { most, ..options.clone() }).await;
+        for orphan in part.orphans {
             // One that was removed may still be listed.
-            if !found.iter().any(|known| known.arn == orphan.arn) {
-                found.push(orphan);
+            if !found.orphans.iter().any(|known| known.arn == orphan.arn) {
+                found.orphans.push(orphan);
+            }
+        }
+        match part.failure {
+            Some(error) if is_current => {
+                found.failure = Some(error.with_place(format!("dynamic secret {}", secret.name)));
+            }
+            Some(error) => {
+                tracing::warn!("a connection that {} had before: {error}", secret.name);
+            }
+            None => {}
+        }
+    }
+    found
+}
+
+/// Where users may be: each path by each connection that a definition has or had, the current ones
+/// first. Whether that is its newest connection.
+async fn places(leases: &Leases, secret: Option<&str>) -> Result<Vec<(DynamicSecret, bool)>> {
+    let mut places: Vec<(DynamicSecret, bool)> = Vec::new();
+    for stored in users(leases, secret).await? {
+        let newest = stored.secret;
+        for version in (1..=stored.version).rev() {
+            let Some(older) = leases.store().secret(&newest.name, Some(version)).await? else {
+                continue;
+            };
+            let older = older.secret;
+            // Keys may have been rotated since, so the newest connection may reach what an older
+            // one made.
+            let by_newest = DynamicSecret {
+                connection: newest.connection.clone(),
+                region: newest.region.clone(),
+                ..older.clone()
+            };
+            for place in [(by_newest, true), (older, false)] {
+                if !places.iter().any(|known| is_same(&known.0, &place.0)) {
+                    places.push(place);
+                }
             }
         }
     }
-    Ok(found)
+    places.sort_by_key(|(_, is_current)| !is_current);
+    Ok(places)
+}
+
+fn is_same(one: &DynamicSecret, other: &DynamicSecret) -> bool {
+    let path = |secret: &DynamicSecret| match &secret.kind {
+        SecretKind::IamUser(user) => Some(user.path.clone()),
+        _ => None,
+    };
+    one.connection == other.connection && one.region == other.region && path(one) == path(other)
 }
 
 /// Every definition, in the order of their names.
@@ -130,10 +175,11 @@ pub async fn definitions(leases: &Leases) -> Result<Vec<StoredSecret>> {
 }
 
 /// One definition, or all that make users.
-async fn users(leases: &Leases, secret: Option<&str>) -> Result<Vec<DynamicSecret>> {
+async fn users(leases: &Leases, secret: Option<&str>) -> Result<Vec<StoredSecret>> {
     if let Some(name) = secret {
-        return Ok(vec![leases.definition(name).await?.secret]);
+        return Ok(vec![leases.definition(name).await?]);
     }
-    let all = definitions(leases).await?.into_iter().map(|stored| stored.secret);
-    Ok(all.filter(|secret| matches!(secret.kind, SecretKind::IamUser(_))).collect())
+    let mut all = definitions(leases).await?;
+    all.retain(|stored| matches!(stored.secret.kind, SecretKind::IamUser(_)));
+    Ok(all)
 }

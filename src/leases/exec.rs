@@ -86,7 +86,11 @@ impl<'a> Run<'a> {
         let is_user = self.lease.principal.kind == "iam-user";
         if is_user {
             tokio::select! {
-                usable = self.leases.until_usable(issued) => { usable?; }
+                usable = self.leases.until_usable(issued) => {
+                    if !usable? {
+                        return Err(unusable(&self.lease));
+                    }
+                }
                 number = asked_to_stop(signals) => return Ok(exit_code(number)),
             }
         }
@@ -139,12 +143,11 @@ impl<'a> Run<'a> {
     }
 
     /// Begins a renewal to the length that the lease was taken for, or as much of it as there may
-    /// be.
+    /// be: the definition's maximum may have been lowered.
     fn renew(&mut self, length: Duration) {
-        let most = self.lease.max_expires_at.duration_since(self.lease.expires_at);
-        let by = length.saturating_sub(self.left()).min(most.unwrap_or_default());
+        let most = length.saturating_sub(self.left());
         let (leases, id) = (self.leases, self.lease.id);
-        self.renewal = Some(Box::pin(async move { leases.renew(id, Some(by)).await }));
+        self.renewal = Some(Box::pin(async move { leases.renew_up_to(id, most).await }));
     }
 
     fn renewed(&mut self, outcome: Result<Lease>, report: &mut impl FnMut(LeaseNews<'_>)) {
@@ -181,6 +184,13 @@ async fn finished(renewal: &mut Option<Renewal<'_>>) -> Result<Lease> {
         Some(renewal) => renewal.await,
         None => std::future::pending().await,
     }
+}
+
+/// The command would only fail, and nobody would know why.
+fn unusable(lease: &Lease) -> CredentialsError {
+    let message = format!("AWS does not take the key of lease {} after two minutes", lease.id);
+    CredentialsError::new(ErrorKind::Unavailable, "exec", message)
+        .with_help("the command was not run, and the lease is taken back; try again later")
 }
 
 fn may_pass(error: &CredentialsError) -> bool {

@@ -64,8 +64,9 @@ pub use crate::serve::MetricsServer;
 pub use rolecall_secrets::{
     AssumedRole, AuditEntry, Conflict, Connection, Doubt, DynamicSecret, Fate, FederationToken,
     IamUser, Identity, Issued, Lease, LeaseFilter, LeaseId, LeaseRequest, LeaseState, Leases,
-    Metrics, Orphan, Outcome, Principal, Probe, ReapOptions, Record, STORE_SUBJECT, SealingKey,
-    SecretKind, SessionToken, Store, StoreInfo, StoredSecret, TrailFlaw, Worker, WorkerOptions,
+    Metrics, Orphan, Outcome, Principal, Probe, ReapOptions, Reaped, Record, STORE_SUBJECT,
+    SealingKey, SecretKind, SessionToken, Store, StoreInfo, StoredSecret, TrailFlaw, Worker,
+    WorkerOptions,
 };
 
 /// Which store to open, and how AWS is reached from it. The default is the store of this user.

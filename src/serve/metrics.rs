@@ -72,10 +72,9 @@ impl Answers for Counters {
         match (request.uri.path(), &request.method) {
             ("/metrics" | "/healthz", method) if *method != Method::GET => wrong_method("GET"),
             ("/metrics", _) => answer::metrics(self.metrics.text()),
-            ("/healthz", _) if self.metrics.is_well() => answer::text("well\n"),
+            ("/healthz", _) if self.metrics.is_well() => answer::text(self.metrics.health()),
             ("/healthz", _) => {
-                let message = "the worker has not reached its store for a while";
-                refused(StatusCode::SERVICE_UNAVAILABLE, message)
+                refused(StatusCode::SERVICE_UNAVAILABLE, self.metrics.health().trim_end())
             }
             _ => refused(StatusCode::NOT_FOUND, "there is nothing at this path"),
         }

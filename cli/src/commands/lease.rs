@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use rolecall::export::ExportFormat;
 use rolecall::leases::{
     self, Fate, Identity, Issued, LeaseFilter, LeaseId, LeaseNews, LeaseRequest, LeaseState,
-    Leases, MetricsServer, ReapOptions, Worker, WorkerOptions, parse_duration,
+    Leases, MetricsServer, ReapOptions, Reaped, Worker, WorkerOptions, parse_duration,
 };
 use rolecall::serve::stop_signal;
 use rolecall::{
@@ -181,7 +181,7 @@ struct WorkerArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// How many leases to work on at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
     /// Do what is due now, and end: for timers
     #[arg(long, conflicts_with = "listen")]
@@ -497,7 +497,8 @@ async fn reap(global: &Global, leases: &Leases, args: &ReapArgs) -> Result<ExitC
         unexpired: args.unexpired,
         store_id: args.store_id.clone(),
     };
-    let orphans = leases::reap_all(leases, args.secret.as_deref(), &options).await?;
+    let Reaped { orphans, failure } =
+        leases::reap_all(leases, args.secret.as_deref(), &options).await;
     if global.json {
         let orphans: Vec<_> = orphans.iter().map(leases::orphan_to_json).collect();
         print_json(&json!({ "orphans": orphans }))?;
@@ -518,6 +519,9 @@ async fn reap(global: &Global, leases: &Leases, args: &ReapArgs) -> Result<ExitC
         0 => {}
         left if args.remove => warn(&format!("{left} more are left; raise --max")),
         left => warn(&format!("{left} found; nothing was changed, --remove removes them")),
+    }
+    if let Some(failure) = failure {
+        return Err(failure.into());
     }
     let failed = orphans.iter().any(|orphan| matches!(orphan.fate, Fate::Failed(_)));
     let unavailable = ExitCode::from(ErrorKind::Unavailable.exit_code());

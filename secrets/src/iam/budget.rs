@@ -3,6 +3,10 @@ use std::time::Duration;
 
 use rolecall_core::Clock;
 
+/// What a lease that is taken back needs of IAM: calls, and half of the time that there is for it.
+const CALLS: f64 = 10.0;
+const SECONDS: f64 = 30.0;
+
 /// How many calls of IAM one account gets from this process: IAM throttles by account, and does not
 /// say at what rate. Throttled calls halve the rate; each second without one wins a tenth back.
 #[derive(Debug)]
@@ -36,6 +40,14 @@ impl Budget {
             self.clock.sleep(wait).await;
         }
         true
+    }
+
+    /// How many leases can be worked on at once so that each gets its calls in time.
+    pub(crate) fn room(&self) -> usize {
+        let rate = self.state.lock().unwrap_or_else(PoisonError::into_inner).rate;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
+        let room = (rate * SECONDS / CALLS) as usize;
+        room.max(1)
     }
 
     /// IAM has throttled a call.
@@ -91,6 +103,16 @@ mod tests {
         clock.set_back(Duration::from_secs(3600));
         let usual = spent(20).await;
         assert!((1.9..2.2).contains(&usual), "the hands do not count: {usual}");
+    }
+
+    #[test]
+    fn the_room_follows_the_rate() {
+        let budget = Budget::new(Clock::manual(SystemTime::UNIX_EPOCH), 20);
+        assert_eq!(budget.room(), 60);
+        budget.throttled();
+        assert_eq!(budget.room(), 30);
+        (0..20).for_each(|_| budget.throttled());
+        assert_eq!(budget.room(), 1);
     }
 
     #[tokio::test]

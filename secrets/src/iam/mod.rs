@@ -17,7 +17,7 @@ use crate::make::Deadline;
 pub(crate) use attachments::Attachment;
 pub(crate) use budget::Budget;
 pub(crate) use calls::{AccessKey, NewUser, User};
-pub(crate) use outcome::{Certainty, NotSent, certainty, has_code};
+pub(crate) use outcome::{Certainty, NotSent, certainty, has_code, has_source};
 
 /// Lists are read in pages of this many.
 const PAGE: u32 = 1000;

@@ -56,7 +56,8 @@ fn failure(error: &CredentialsError) -> Option<HttpFailure> {
     source::<HttpError>(error).map(|error| error.failure)
 }
 
-fn has_source<T: std::error::Error + 'static>(error: &CredentialsError) -> bool {
+/// Whether an error of that type is underneath `error`.
+pub(crate) fn has_source<T: std::error::Error + 'static>(error: &CredentialsError) -> bool {
     source::<T>(error).is_some()
 }
 

@@ -11,6 +11,7 @@ use crate::definition::{DynamicSecret, SecretKind};
 use crate::lease::{Lease, LeaseId, NewLease, Principal};
 use crate::make::{Deadline, Removal, Unmade, make_session, our_path};
 use crate::naming;
+use crate::store::Conflict;
 use crate::template::NameFacts;
 
 /// How long to wait at most until a new key works everywhere.
@@ -180,7 +181,8 @@ impl Leases {
             .with_expires_at(Some(lease.expires_at)))
     }
 
-    /// The credentials of a lease whose secret was kept.
+    /// The credentials of a lease whose secret was kept; the lease's log tells that they were asked
+    /// for.
     ///
     /// # Errors
     /// `InvalidConfiguration` if it was not kept, or no key is given; `Denied` for another key than
@@ -193,7 +195,14 @@ impl Leases {
         };
         let key = self.options.sealing_key.as_ref();
         let key = key.ok_or_else(|| wrong("the secret is sealed").with_help("give --seal-key"))?;
-        let (secret, token) = key.open(id, sealed)?;
+        let opened = key.open(id, sealed);
+        let (outcome, detail) = match &opened {
+            Ok(_) => (Outcome::Done, String::new()),
+            Err(error) => (Outcome::Refused, error.to_string()),
+        };
+        // Nobody sees it of whom the log does not tell.
+        self.store.note(&id.to_string(), &self.record("reveal", outcome, detail)).await?;
+        let (secret, token) = opened?;
         Ok(Credentials::new(access_key_id.clone(), secret, format!("lease {id}"))
             .with_session_token(token)
             .with_account_id(Some(lease.principal.account_id))
@@ -231,9 +240,18 @@ impl Leases {
             (Change::Revoke, Outcome::Failed)
         };
         let record = self.record("create", outcome, error.to_string());
-        if let Err(store) = self.store.advance(lease.id, lease.fence, &change, &record).await {
-            // The intent stands, and is cleared up once it is due.
-            tracing::warn!(lease = %lease.id, error = %store, "a failed lease is left as an intent");
+        let mut written = self.store.advance(lease.id, lease.fence, &change, &record).await;
+        if written.as_ref().is_err_and(|it| Conflict::of(it) == Some(Conflict::WrongState)) {
+            // It was granted, and only the store's answer was lost.
+            written = self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await;
+            if is_gone && is_user && written.is_ok() {
+                let (id, fence) = (lease.id, lease.fence);
+                written = self.store.advance(id, fence, &Change::Removed, &record).await;
+            }
+        }
+        if let Err(store) = written {
+            // The lease stands as it is, and is cleared up once it is due.
+            tracing::warn!(lease = %lease.id, error = %store, "a failed lease is not written down");
         }
         error.with_place(format!("lease {}", lease.id))
     }

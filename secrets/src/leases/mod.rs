@@ -22,7 +22,7 @@ use crate::store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecr
 
 pub use create::{Identity, Issued, LeaseRequest};
 pub use probe::Probe;
-pub use reap::{Fate, Orphan, ReapOptions};
+pub use reap::{Fate, Orphan, ReapOptions, Reaped};
 pub(crate) use revoke::Worked;
 
 /// How long a claim on a lease holds.
@@ -77,6 +77,11 @@ impl Leases {
     /// Who claims leases.
     pub(crate) fn claimant(&self) -> &Claimant {
         &self.claimant
+    }
+
+    /// How many leases of an account can be worked on at once.
+    pub(crate) fn room(&self, account_id: &str) -> usize {
+        self.accounts.room(account_id)
     }
 
     /// The store.

@@ -1,13 +1,15 @@
 use std::time::{Duration, SystemTime};
 
-use rolecall_core::{Result, timestamp};
+use rolecall_core::{CredentialsError, Result, timestamp};
 
 use super::{HOLD, Leases};
+use crate::audit::Outcome;
 use crate::connect::Account;
 use crate::definition::{DynamicSecret, SecretKind};
 use crate::iam::User;
 use crate::lease::{Lease, LeaseId, LeaseState, NewLease, Principal};
 use crate::make::{Removal, TAG_EXPIRES, TAG_LEASE, TAG_NONCE, TAG_STORE, our_path};
+use crate::store::STORE_SUBJECT;
 
 /// A user younger than this may just be in the making.
 const YOUNG: Duration = Duration::from_secs(900);
@@ -49,6 +51,15 @@ pub struct Orphan {
     pub fate: Fate,
 }
 
+/// What a search for orphans has come to.
+#[derive(Debug, Default)]
+pub struct Reaped {
+    /// Those that were found, also if the search was broken off.
+    pub orphans: Vec<Orphan>,
+    /// Why it was broken off, if it was.
+    pub failure: Option<CredentialsError>,
+}
+
 /// What was done with an orphan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -63,31 +74,39 @@ pub enum Fate {
 impl Leases {
     /// Compares the users that IAM has below a definition's path with the store, and removes those
     /// that no lease needs any more. It finds them by path and tags alone, so it also works when
-    /// the store is lost.
-    ///
-    /// # Errors
-    /// AWS's, of listing; the store's.
-    pub async fn reap(&self, secret: &DynamicSecret, options: &ReapOptions) -> Result<Vec<Orphan>> {
-        let SecretKind::IamUser(spec) = &secret.kind else { return Ok(Vec::new()) };
+    /// the store is lost. What is removed is in the log of its lease, or of the store.
+    pub async fn reap(&self, secret: &DynamicSecret, options: &ReapOptions) -> Reaped {
+        let mut orphans = Vec::new();
+        let failure = self.search(secret, options, &mut orphans).await.err();
+        Reaped { orphans, failure }
+    }
+
+    async fn search(
+        &self,
+        secret: &DynamicSecret,
+        options: &ReapOptions,
+        orphans: &mut Vec<Orphan>,
+    ) -> Result<()> {
+        let SecretKind::IamUser(spec) = &secret.kind else { return Ok(()) };
         let own = self.store.info().await?.id;
         let store_id = options.store_id.as_deref().unwrap_or(&own);
         let account = self.accounts.of(secret).await?;
         let path = our_path(&spec.path, store_id);
-        let mut orphans = Vec::new();
         let mut marker = None;
         loop {
-            let (users, next) = account.iam.users(&path, marker.as_deref()).await?;
+            let page = account.iam.users(&path, marker.as_deref()).await;
+            let (users, next) = account.noting(page)?;
             for user in users {
                 // Lists leave the tags out.
                 let Some(user) = account.iam.user_below(&path, &user.user_name).await? else {
                     continue;
                 };
-                let removable = options.remove && removed(&orphans) < options.most;
+                let removable = options.remove && removed(orphans) < options.most;
                 orphans.extend(self.judge(&account, user, store_id, options, removable).await?);
             }
             marker = next;
             if marker.is_none() {
-                return Ok(orphans);
+                return Ok(());
             }
         }
     }
@@ -129,8 +148,25 @@ impl Leases {
             fate: Fate::Found,
         };
         if removable {
-            let lease = stand_in(&user, account, id.unwrap_or(LeaseId(0)), made_at);
-            orphan.fate = self.remove_orphan(account, store_id, &lease).await;
+            let subject = match id {
+                Some(id) if lease.is_some() => id.to_string(),
+                _ => STORE_SUBJECT.to_owned(),
+            };
+            let stand_in = stand_in(&user, account, id.unwrap_or(LeaseId(0)), made_at);
+            // Before anything is removed.
+            let begun =
+                self.record("reap", Outcome::Begun, format!("{} ({})", user.arn, orphan.why));
+            self.store.note(&subject, &begun).await?;
+            orphan.fate = self.remove_orphan(account, store_id, &stand_in).await;
+            let done = match &orphan.fate {
+                Fate::Failed(why) => {
+                    self.record("reap", Outcome::Failed, format!("{}: {why}", user.arn))
+                }
+                _ => self.record("reap", Outcome::Done, user.arn.clone()),
+            };
+            if let Err(error) = self.store.note(&subject, &done).await {
+                tracing::warn!(user = user.arn, %error, "removed, and not in the log");
+            }
         }
         Ok(Some(orphan))
     }

@@ -9,7 +9,8 @@ use crate::lease::{Lease, LeaseId, LeaseState};
 use crate::store::Conflict;
 
 impl Leases {
-    /// Moves the end of a lease by `by`, or by the definition's default TTL.
+    /// Moves the end of a lease by `by`; or by the definition's default TTL, or as much of it as
+    /// there may be.
     ///
     /// The limit is the lower of the maximum that held when the lease was made and the definition's
     /// maximum now, both counted from when it was made.
@@ -18,8 +19,20 @@ impl Leases {
     /// `InvalidConfiguration` beyond that limit, if it has ended, or if it is a session, which AWS
     /// cannot prolong; nothing is changed then. Else AWS's or the store's.
     pub async fn renew(&self, id: LeaseId, by: Option<Duration>) -> Result<Lease> {
+        self.renew_by(id, by, by.is_none()).await
+    }
+
+    /// [`Self::renew`] by `most`, or as much of it as there may be.
+    ///
+    /// # Errors
+    /// As [`Self::renew`]; `InvalidConfiguration` once the limit is reached.
+    pub async fn renew_up_to(&self, id: LeaseId, most: Duration) -> Result<Lease> {
+        self.renew_by(id, Some(most), true).await
+    }
+
+    async fn renew_by(&self, id: LeaseId, by: Option<Duration>, may_cut: bool) -> Result<Lease> {
         let lease = self.claimed(id).await?;
-        let outcome = self.renew_claimed(&lease, by).await;
+        let outcome = self.renew_claimed(&lease, by, may_cut).await;
         if let Err(error) = &outcome {
             let record = self.record("renew", Outcome::Refused, error.to_string());
             // The lease stays as it was; the claim runs out by itself if this fails too.
@@ -28,7 +41,12 @@ impl Leases {
         outcome
     }
 
-    async fn renew_claimed(&self, lease: &Lease, by: Option<Duration>) -> Result<Lease> {
+    async fn renew_claimed(
+        &self,
+        lease: &Lease,
+        by: Option<Duration>,
+        may_cut: bool,
+    ) -> Result<Lease> {
         let now = self.store.now().await?;
         if lease.state != LeaseState::Active || lease.expires_at <= now {
             let ended = lease.state == LeaseState::Active;
@@ -50,9 +68,11 @@ impl Leases {
         let default_ttl =
             newest.as_ref().map_or(secret.default_ttl, |newest| newest.secret.default_ttl);
         let limit = earlier(lease.max_expires_at, lease.created_at + max_ttl);
-        let end = lease.expires_at.checked_add(by.unwrap_or(default_ttl));
+        let left = limit.duration_since(lease.expires_at).unwrap_or_default();
+        let by = by.unwrap_or(default_ttl);
+        let by = if may_cut && !left.is_zero() { by.min(left) } else { by };
+        let end = lease.expires_at.checked_add(by);
         let Some(end) = end.filter(|end| *end <= limit) else {
-            let left = limit.duration_since(lease.expires_at).unwrap_or_default();
             return Err(wrong(format!(
                 "lease {} may be renewed by {} s at most, to its maximum TTL",
                 lease.id,
@@ -64,11 +84,7 @@ impl Leases {
         let store_id = self.store.info().await?.id;
         // AWS first: a lease must not promise what its user cannot keep.
         self.user(&account, &store_id, lease, &self.deadline()).prolong(end).await?;
-        let record = self.record(
-            "renew",
-            Outcome::Done,
-            format!("by {} s", by.unwrap_or(default_ttl).as_secs()),
-        );
+        let record = self.record("renew", Outcome::Done, format!("by {} s", by.as_secs()));
         self.store.advance(lease.id, lease.fence, &Change::Renew(end), &record).await
     }
 }

@@ -28,8 +28,9 @@ pub(crate) struct Worked {
 }
 
 impl Leases {
-    /// Takes a lease back now. Once this has been asked for it is tried until it is done, also if
-    /// the first try fails; then the lease is still [`LeaseState::Revoking`] and says why.
+    /// Takes a lease back now, also from whoever is working on it. Once this has been asked for it
+    /// is tried until it is done, also if the first try fails; then the lease is still
+    /// [`LeaseState::Revoking`] and says why. So it is while somebody else is taking it back.
     ///
     /// # Errors
     /// `InvalidConfiguration` if it is a session, which nobody can take back, or over already; else
@@ -46,9 +47,11 @@ impl Leases {
             ))
             .with_help("deny its role by a policy on aws:TokenIssueTime, or forget the lease"));
         }
-        let lease = self.claimed(id).await?;
-        let deadline = self.deadline();
-        Ok(self.take_back(lease, &deadline).await?.lease)
+        let record = self.record("revoke", Outcome::Begun, "");
+        match self.store.seize(id, &self.claimant, &record).await? {
+            Some(lease) => Ok(self.take_back(lease, &self.deadline()).await?.lease),
+            None => self.lease(id).await,
+        }
     }
 
     /// Stops caring for a lease, whatever AWS still holds of it.
@@ -75,6 +78,16 @@ impl Leases {
                 Change::Refuse("whoever asked for it is gone".to_owned()),
                 self.record("create", Outcome::Failed, "never handed out"),
             ),
+            // It cannot be taken back: it ends by itself.
+            LeaseState::Revoking if is_session => {
+                let record = self.record("expire", Outcome::Done, "");
+                match lease.expires_at > self.store.now().await? {
+                    true => {
+                        (retry("it is a session, which ends by itself", lease.expires_at), record)
+                    }
+                    false => (Change::Removed, record),
+                }
+            }
             LeaseState::Active if self.store.has_machines_clock() => {
                 return match self.doubt_about_end(&lease).await {
                     Ok(None) => self.take_back(lease, &deadline).await,
@@ -97,16 +110,6 @@ impl Leases {
         let record = self.record("revoke", Outcome::Failed, why.to_string());
         let lease = self.store.advance(lease.id, lease.fence, &change, &record).await?;
         Ok(Worked { lease, failure: Some(why), is_held })
-    }
-
-    /// Puts off a lease that was claimed, without a try.
-    pub(crate) async fn put_off(&self, lease: Lease, failure: &str, at: SystemTime) -> Result<()> {
-        // What is over only by this machine's clock stays as it is: that has yet to be compared.
-        let is_certain = lease.state != LeaseState::Active || !self.store.has_machines_clock();
-        let lease = if is_certain { self.begin_revocation(lease).await? } else { lease };
-        let change = Change::Retry { failure: failure.to_owned(), at };
-        let record = self.record("revoke", Outcome::Failed, failure);
-        self.store.advance(lease.id, lease.fence, &change, &record).await.map(|_| ())
     }
 
     /// Takes back a lease that was claimed, and writes down how it went.
@@ -192,6 +195,10 @@ impl Leases {
         let wait = FIRST_WAIT.saturating_mul(1 << failures.min(12)).min(LONGEST_WAIT);
         wait / 2 + self.context.random.up_to(wait / 2)
     }
+}
+
+fn retry(failure: &str, at: SystemTime) -> Change {
+    Change::Retry { failure: failure.to_owned(), at }
 }
 
 fn wrong(message: String) -> CredentialsError {

@@ -225,11 +225,31 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Claims one lease, with the next fence; `None` while somebody else's claim holds.
     async fn claim(&self, id: LeaseId, claimant: &Claimant) -> Result<Option<Lease>>;
 
-    /// Claims up to `limit` leases that are due, those first that could have been claimed longest.
-    async fn claim_due(&self, claimant: &Claimant, limit: u32) -> Result<Vec<Lease>>;
+    /// Writes down that a lease is to be taken back and claims it for that, whoever's claim holds:
+    /// what they write after is refused. `None` if somebody is taking it back already.
+    async fn seize(
+        &self,
+        id: LeaseId,
+        claimant: &Claimant,
+        record: &Record,
+    ) -> Result<Option<Lease>>;
+
+    /// Claims up to `limit` leases that are due, those first that could have been claimed longest,
+    /// but no users in the accounts `except`. One that cannot be read is left to others.
+    async fn claim_due(
+        &self,
+        claimant: &Claimant,
+        limit: u32,
+        except: &[String],
+    ) -> Result<Vec<Lease>>;
 
     /// When the next lease can be claimed as due: it is due and nobody's claim holds any longer.
-    async fn next_due(&self) -> Result<Option<SystemTime>>;
+    /// Users in the accounts `except` do not count.
+    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>>;
+
+    /// Adds a line to the audit log of a lease (its id), a definition (its name) or the store itself
+    /// ([`STORE_SUBJECT`]), which nothing else is changed by.
+    async fn note(&self, subject: &str, record: &Record) -> Result<()>;
 
     /// The audit log of a lease (its id), a definition (its name) or the store itself
     /// ([`STORE_SUBJECT`]), oldest first; empty if there is none.

@@ -203,23 +203,51 @@ pub(super) fn advance(
     record: &Record,
     now: SystemTime,
 ) -> Result<(Kept, AuditEntry)> {
-    let about = format!("lease {}", kept.lease.id);
     if kept.lease.fence != fence {
-        return Err(Conflict::FenceLost.error(about));
+        return Err(Conflict::FenceLost.error(format!("lease {}", kept.lease.id)));
     }
-    let lease = change(&kept.lease, what, now).map_err(|why| {
-        let kind = ErrorKind::Denied;
-        CredentialsError::new(kind, PROVIDER, format!("{about}: {why}"))
-            .with_source(Conflict::WrongState)
-    })?;
-    let entry = record.after(Some(&kept.head), &kept.lease.id.to_string(), now);
-    Ok((Kept { lease: whole(lease), head: entry.head() }, entry))
+    let lease = change(&kept.lease, what, now).map_err(|why| wrong_state(kept, &why))?;
+    Ok(logged(kept, lease, record, now))
 }
 
-/// `kept` as `claimant` claims it at `now`; `None` while a claim holds. Nothing is logged: a claim
+/// `kept` as `claimant` seizes it, with the next line of its log; `None` while somebody is taking it
+/// back already.
+pub(super) fn seize(
+    kept: &Kept,
+    claimant: &Claimant,
+    record: &Record,
+    now: SystemTime,
+) -> Result<Option<(Kept, AuditEntry)>> {
+    let seized = kept.lease.seized(claimant, now).map_err(|why| wrong_state(kept, &why))?;
+    Ok(seized.map(|lease| logged(kept, lease, record, now)))
+}
+
+fn logged(old: &Kept, lease: Lease, record: &Record, now: SystemTime) -> (Kept, AuditEntry) {
+    let entry = record.after(Some(&old.head), &lease.id.to_string(), now);
+    (Kept { lease: whole(lease), head: entry.head() }, entry)
+}
+
+fn wrong_state(kept: &Kept, why: &str) -> CredentialsError {
+    let message = format!("lease {}: {why}", kept.lease.id);
+    CredentialsError::new(ErrorKind::Denied, PROVIDER, message).with_source(Conflict::WrongState)
+}
+
+/// The leases among `rows`; those that make no sense are told, and keep nobody from the others.
+pub(super) fn readable(rows: impl IntoIterator<Item = LeaseRow>) -> Vec<Lease> {
+    let leases = rows.into_iter().filter_map(|row| match Kept::try_from(row) {
+        Ok(kept) => Some(kept.lease),
+        Err(error) => {
+            tracing::error!("a lease was passed over: {error}");
+            None
+        }
+    });
+    leases.collect()
+}
+
+/// `lease` as `claimant` claims it at `now`; `None` while a claim holds. Nothing is logged: a claim
 /// does nothing by itself.
-pub(super) fn claim(kept: &Kept, claimant: &Claimant, now: SystemTime) -> Option<Lease> {
-    kept.lease.claimed(claimant, now).map(whole)
+pub(super) fn claim(lease: &Lease, claimant: &Claimant, now: SystemTime) -> Option<Lease> {
+    lease.claimed(claimant, now).map(whole)
 }
 
 /// The end of a log as it is kept.

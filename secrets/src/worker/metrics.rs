@@ -1,7 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rolecall_core::Clock;
+use rolecall_core::{Clock, CredentialsError};
 
 /// A worker that has not reached its store for so long is not well.
 const WELL_WITHIN: Duration = Duration::from_secs(90);
@@ -18,11 +19,26 @@ pub struct Metrics {
     in_flight: AtomicU64,
     /// Seconds since 1970.
     looked_at: AtomicU64,
+    /// How long the first lease that is due has waited, in seconds.
+    overdue: AtomicU64,
+    paused: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+/// What people want to know of the last look.
+#[derive(Debug, Default)]
+struct Seen {
+    /// When that was, by what has passed.
+    at: Duration,
+    store_failure: Option<String>,
+    /// Accounts that are left alone, with how long, and why.
+    paused: Vec<(String, Duration, String)>,
 }
 
 impl Metrics {
     pub(super) fn new(clock: Clock) -> Self {
         let looked_at = AtomicU64::new(seconds(clock.now()));
+        let at = clock.elapsed();
         Self {
             clock,
             revoked: AtomicU64::new(0),
@@ -32,6 +48,9 @@ impl Metrics {
             store_failures: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             looked_at,
+            overdue: AtomicU64::new(0),
+            paused: AtomicU64::new(0),
+            seen: Mutex::new(Seen { at, ..Seen::default() }),
         }
     }
 
@@ -51,19 +70,55 @@ impl Metrics {
         self.held.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn store_failed(&self) {
+    pub(super) fn store_failed(&self, error: &CredentialsError) {
         self.store_failures.fetch_add(1, Relaxed);
+        self.seen().store_failure = Some(error.to_string());
     }
 
-    pub(super) fn looked(&self, in_flight: usize) {
+    pub(super) fn looked(
+        &self,
+        in_flight: usize,
+        overdue: Duration,
+        paused: &[(String, Duration, String)],
+    ) {
         self.in_flight.store(in_flight as u64, Relaxed);
+        self.overdue.store(overdue.as_secs(), Relaxed);
+        self.paused.store(paused.len() as u64, Relaxed);
         self.looked_at.store(seconds(self.clock.now()), Relaxed);
+        let at = self.clock.elapsed();
+        *self.seen() = Seen { at, store_failure: None, paused: paused.to_vec() };
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the worker has reached its store lately.
     pub fn is_well(&self) -> bool {
-        let since = seconds(self.clock.now()).saturating_sub(self.looked_at.load(Relaxed));
-        since <= WELL_WITHIN.as_secs()
+        self.clock.elapsed().saturating_sub(self.seen().at) <= WELL_WITHIN
+    }
+
+    /// How it fares, for people: `well`, or why not; then, line by line, what is odd.
+    pub fn health(&self) -> String {
+        let is_well = self.is_well();
+        let seen = self.seen();
+        let mut text = if is_well {
+            "well\n".to_owned()
+        } else {
+            let since = self.clock.elapsed().saturating_sub(seen.at).as_secs();
+            format!("the store has not been worked on for {since} s\n")
+        };
+        if let Some(failure) = &seen.store_failure {
+            text += &format!("the store: {failure}\n");
+        }
+        let overdue = self.overdue.load(Relaxed);
+        if overdue > WELL_WITHIN.as_secs() {
+            text += &format!("a lease that is due has waited for {overdue} s\n");
+        }
+        for (id, left, why) in &seen.paused {
+            text += &format!("account {id} is left alone for {} s: {why}\n", left.as_secs());
+        }
+        text
     }
 
     /// In Prometheus's text format, version 0.0.4.
@@ -85,6 +140,18 @@ impl Metrics {
                 &self.store_failures,
             ),
             ("in_flight", "gauge", "Leases being worked on.", &self.in_flight),
+            (
+                "overdue_seconds",
+                "gauge",
+                "How long the first lease that is due has waited.",
+                &self.overdue,
+            ),
+            (
+                "paused_accounts",
+                "gauge",
+                "Accounts that are left alone as they cannot be reached.",
+                &self.paused,
+            ),
             (
                 "last_look_seconds",
                 "gauge",
@@ -126,7 +193,20 @@ mod tests {
         assert!(metrics.is_well());
         clock.advance(Duration::from_secs(1));
         assert!(!metrics.is_well());
-        metrics.looked(0);
+        let error = CredentialsError::new(rolecall_core::ErrorKind::Unavailable, "store", "full");
+        metrics.store_failed(&error);
+        let text = metrics.health();
+        assert!(text.contains("not been worked on for 91 s") && text.contains("full"), "{text}");
+        metrics.looked(0, Duration::ZERO, &[]);
         assert!(metrics.is_well());
+        assert_eq!(metrics.health(), "well\n");
+        let paused = ("1".to_owned(), Duration::from_secs(9), "no route".to_owned());
+        metrics.looked(0, Duration::from_secs(91), &[paused]);
+        assert_eq!(
+            metrics.health(),
+            "well\na lease that is due has waited for 91 s\n\
+             account 1 is left alone for 9 s: no route\n"
+        );
+        assert!(metrics.text().contains("rolecall_leases_paused_accounts 1\n"));
     }
 }

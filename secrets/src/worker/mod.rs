@@ -3,7 +3,8 @@
 mod metrics;
 mod pauses;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
@@ -24,10 +25,15 @@ const STORE_WAIT: Duration = Duration::from_secs(5);
 /// How long work under way may take once the worker is to stop.
 const LAST_WORK: Duration = Duration::from_secs(60);
 
+/// How long to wait at least where somebody else has what is due.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(250);
+/// How many leases it works on at once, whatever is asked for.
+const MOST: usize = 256;
+
 /// How a worker works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerOptions {
-    /// How many leases it works on at once.
+    /// How many leases it works on at once: 1 to 256. Fewer in an account whose calls are few.
     pub concurrency: usize,
 }
 
@@ -43,7 +49,7 @@ impl Default for WorkerOptions {
 #[derive(Clone, Debug)]
 pub struct Worker {
     leases: Leases,
-    options: WorkerOptions,
+    concurrency: usize,
     metrics: Arc<Metrics>,
 }
 
@@ -51,7 +57,7 @@ impl Worker {
     /// A worker on `leases`.
     pub fn new(leases: Leases, options: WorkerOptions) -> Self {
         let metrics = Arc::new(Metrics::new(leases.context().clock.clone()));
-        Self { leases, options, metrics }
+        Self { leases, concurrency: options.concurrency.clamp(1, MOST), metrics }
     }
 
     /// What it counts.
@@ -62,70 +68,90 @@ impl Worker {
     /// Works until `stop` ends, then finishes what is under way, for a minute at most.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
-        let mut work = JoinSet::new();
-        let pauses = Arc::new(Pauses::new(self.context().clock.clone()));
+        let mut work = self.begin();
         loop {
-            let wait = match self.take_up(&mut work, &pauses).await {
+            let wait = match self.take_up(&mut work).await {
                 Ok(wait) => wait,
                 Err(error) => {
                     tracing::warn!(%error, "the store cannot be worked on");
-                    self.metrics.store_failed();
+                    self.metrics.store_failed(&error);
                     STORE_WAIT
                 }
             };
             tokio::select! {
                 () = &mut stop => break,
-                Some(_) = work.join_next() => {}
-                () = self.context().clock.sleep(wait), if work.len() < self.options.concurrency => {}
+                Some(_) = work.tasks.join_next() => {}
+                () = self.context().clock.sleep(wait), if work.tasks.len() < self.concurrency => {}
             }
         }
-        let rest = async { while work.join_next().await.is_some() {} };
+        let rest = async { while work.tasks.join_next().await.is_some() {} };
         if self.context().clock.timeout(LAST_WORK, rest).await.is_none() {
             tracing::warn!("leases under way are left to other workers");
         }
     }
 
-    /// Does what is due now, and gives how many leases that was.
+    /// Does what is due now, and gives how many leases that was. What has been begun is finished,
+    /// also if more cannot be taken up.
     ///
     /// # Errors
     /// The store's; `InvalidConfiguration` while it may be a copy from the past.
     pub async fn run_once(&self) -> Result<usize> {
-        let mut work = JoinSet::new();
-        let pauses = Arc::new(Pauses::new(self.context().clock.clone()));
+        let mut work = self.begin();
         let mut done = 0;
         loop {
-            self.take_up(&mut work, &pauses).await?;
-            if work.join_next().await.is_none() {
+            let taken_up = self.take_up(&mut work).await;
+            if taken_up.is_err() {
+                while work.tasks.join_next().await.is_some() {}
+            }
+            taken_up?;
+            if work.tasks.join_next().await.is_none() {
                 return Ok(done);
             }
             done += 1;
         }
     }
 
+    fn begin(&self) -> Work {
+        let pauses = Arc::new(Pauses::new(self.context().clock.clone()));
+        Work { tasks: JoinSet::new(), pauses, accounts: Arc::default() }
+    }
+
     /// Begins with as many leases as are due and there is room for; how long to wait for the next.
-    async fn take_up(&self, work: &mut JoinSet<()>, pauses: &Arc<Pauses>) -> Result<Duration> {
+    async fn take_up(&self, work: &mut Work) -> Result<Duration> {
         self.check_doubt().await?;
-        let room = self.options.concurrency.max(1).saturating_sub(work.len());
+        let room = self.concurrency.saturating_sub(work.tasks.len());
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
+        let paused = work.pauses.now();
+        let mut except: Vec<String> = paused.iter().map(|(id, ..)| id.clone()).collect();
+        except.extend(work.full(&self.leases));
         let store = self.leases.store();
         let due = match limit {
             0 => Vec::new(),
-            _ => store.claim_due(self.leases.claimant(), limit).await?,
+            _ => store.claim_due(self.leases.claimant(), limit, &except).await?,
         };
-        let is_full = due.len() == room;
+        let (is_full, is_idle) = (due.len() == room, due.is_empty());
         for lease in due {
-            let (worker, pauses) = (self.clone(), pauses.clone());
-            work.spawn(async move { worker.work_on(lease, &pauses).await });
+            let (worker, pauses) = (self.clone(), work.pauses.clone());
+            let place = Place::take(&work.accounts, &lease);
+            work.tasks.spawn(async move {
+                worker.work_on(lease, &pauses).await;
+                drop(place);
+            });
         }
-        self.metrics.looked(work.len());
+        let now = store.now().await?;
+        let waiting = store.next_due(&[]).await?;
+        let overdue = waiting.and_then(|due| now.duration_since(due).ok()).unwrap_or_default();
+        self.metrics.looked(work.tasks.len(), overdue, &paused);
         if is_full {
             // There may be more; some of these have to end first.
             return Ok(LONGEST_SLEEP);
         }
-        let now = store.now().await?;
-        let next = store.next_due().await?;
+        let next = if except.is_empty() { waiting } else { store.next_due(&except).await? };
         let wait = next.map_or(LONGEST_SLEEP, |due| due.duration_since(now).unwrap_or_default());
-        Ok(wait.min(LONGEST_SLEEP))
+        // What is due and could not be claimed is in others' hands.
+        let wait = if is_idle { wait.max(SHORTEST_SLEEP) } else { wait };
+        let pause = paused.iter().map(|(_, left, _)| *left).min();
+        Ok(wait.min(pause.unwrap_or(LONGEST_SLEEP)).min(LONGEST_SLEEP))
     }
 
     /// Leases may have been renewed since the copy was made that this store perhaps is.
@@ -139,12 +165,8 @@ impl Worker {
 
     async fn work_on(&self, lease: Lease, pauses: &Pauses) {
         let (id, account_id) = (lease.id, lease.principal.account_id.clone());
-        if let Some((until, why)) = pauses.of(&account_id) {
-            if let Err(error) = self.leases.put_off(lease, &why, until).await {
-                tracing::warn!(lease = %id, %error, "cannot be put off");
-            }
-            return;
-        }
+        // Sessions end without AWS: they say nothing of the account.
+        let asks_aws = lease.principal.kind == "iam-user";
         match self.leases.work_on(lease).await {
             Ok(Worked { failure: Some(error), is_held: true, .. }) => {
                 tracing::warn!(lease = %id, %error, "held");
@@ -152,11 +174,15 @@ impl Worker {
             }
             Ok(Worked { failure: Some(error), .. }) => {
                 tracing::warn!(lease = %id, %error, "to be tried again");
-                pauses.failed(&account_id, &error);
+                if asks_aws {
+                    pauses.failed(&account_id, &error);
+                }
                 self.metrics.failed();
             }
             Ok(Worked { lease, .. }) => {
-                pauses.succeeded(&account_id);
+                if asks_aws {
+                    pauses.succeeded(&account_id);
+                }
                 match lease.state {
                     LeaseState::Revoked => self.metrics.revoked(),
                     LeaseState::Expired => self.metrics.expired(),
@@ -168,12 +194,59 @@ impl Worker {
             Err(error) if Conflict::of(&error) == Some(Conflict::FenceLost) => {}
             Err(error) => {
                 tracing::warn!(lease = %id, %error, "the store cannot be written");
-                self.metrics.store_failed();
+                self.metrics.store_failed(&error);
             }
         }
     }
 
     fn context(&self) -> &Context {
         self.leases.context()
+    }
+}
+
+/// What is under way.
+struct Work {
+    tasks: JoinSet<()>,
+    pauses: Arc<Pauses>,
+    accounts: Arc<InAccounts>,
+}
+
+/// How many users are worked on in each account.
+type InAccounts = Mutex<HashMap<String, usize>>;
+
+impl Work {
+    /// Accounts where no more leases would get their calls in time.
+    fn full(&self, leases: &Leases) -> Vec<String> {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = accounts.iter().filter(|(id, count)| **count >= leases.room(id));
+        full.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+/// One of those that are worked on in an account, until it is dropped.
+struct Place {
+    accounts: Arc<InAccounts>,
+    account_id: String,
+}
+
+impl Place {
+    fn take(accounts: &Arc<InAccounts>, lease: &Lease) -> Option<Self> {
+        let account_id = lease.principal.account_id.clone();
+        if lease.principal.kind != "iam-user" {
+            return None;
+        }
+        let mut counts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(account_id.clone()).or_default() += 1;
+        Some(Self { accounts: accounts.clone(), account_id })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.account_id) {
+            *count -= 1;
+        }
+        counts.retain(|_, count| *count > 0);
     }
 }

@@ -9,7 +9,7 @@ use rolecall_core::{Clock, Context, Credentials, Env, SharedProvider};
 use rolecall_kit::{IamUser as KitUser, Kit, World, names};
 use rolecall_secrets::{
     Connect, Connection, DynamicSecret, IamUser, Lease, LeaseId, LeaseOptions, LeaseRequest,
-    Leases, Reached, SecretKind, SqliteStore, Store, Worker, WorkerOptions,
+    Leases, Orphan, Reached, ReapOptions, SecretKind, SqliteStore, Store, Worker, WorkerOptions,
 };
 use rolecall_sts::{AssumeRole, QueryEndpoint, StsClient};
 use tempfile::TempDir;
@@ -31,6 +31,11 @@ impl Bed {
         kit.freeze(START);
         let clock = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(START as u64));
         Self { kit, clock, home: TempDir::new().unwrap() }
+    }
+
+    /// When it began.
+    pub(crate) fn start(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(START.cast_unsigned())
     }
 
     /// Lets time pass, for both.
@@ -151,6 +156,13 @@ pub(crate) async fn take(leases: &Leases, ttl: Duration) -> Lease {
 
 pub(crate) async fn look(leases: &Leases, id: LeaseId) -> Lease {
     leases.lease(id).await.unwrap()
+}
+
+/// Looks for orphans, which must not fail.
+pub(crate) async fn reap(leases: &Leases, options: &ReapOptions) -> Vec<Orphan> {
+    let reaped = leases.reap(&secret(), options).await;
+    assert!(reaped.failure.is_none(), "{reaped:?}");
+    reaped.orphans
 }
 
 pub(crate) fn worker(leases: &Leases) -> Worker {

@@ -11,7 +11,7 @@ use rolecall_secrets::{LeaseFilter, LeaseId, LeaseState, Leases, ReapOptions, Sq
 use tempfile::TempDir;
 
 use crate::bed::{
-    MINUTE, admin, connect, context, define, leased_users, options, request, secret, take, worker,
+    MINUTE, admin, connect, context, define, leased_users, options, reap, request, take, worker,
 };
 
 /// What is killed in the middle.
@@ -97,7 +97,7 @@ impl Scene {
         for _ in 0..2 {
             worker(&leases).run_once().await.unwrap();
             let remove = ReapOptions { remove: true, ..ReapOptions::default() };
-            leases.reap(&secret(), &remove).await.unwrap();
+            reap(&leases, &remove).await;
             pass(MINUTE * 61);
         }
         let mut left = leased_users(&self.kit).iter().map(|u| format!("{u:?}")).collect::<Vec<_>>();

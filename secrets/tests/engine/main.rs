@@ -12,3 +12,5 @@ mod killed;
 mod late;
 mod moved;
 mod stores;
+mod told;
+mod worker;

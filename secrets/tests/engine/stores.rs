@@ -2,7 +2,7 @@
 
 use rolecall_secrets::{LeaseState, ReapOptions};
 
-use crate::bed::{Bed, MINUTE, look, secret, take, worker};
+use crate::bed::{Bed, MINUTE, look, reap, take, worker};
 
 #[tokio::test]
 async fn two_stores_never_touch_each_others_users() {
@@ -18,7 +18,7 @@ async fn two_stores_never_touch_each_others_users() {
     assert_eq!((before.len(), bed.users().len()), (1, 2));
     bed.pass(MINUTE * 30);
     let everything = ReapOptions { remove: true, unexpired: true, ..ReapOptions::default() };
-    assert_eq!(one.reap(&secret(), &everything).await.unwrap(), []);
+    assert_eq!(reap(&one, &everything).await, []);
     assert_eq!(worker(&other).run_once().await.unwrap(), 0);
     assert_eq!(bed.users().len(), 2, "the other store's worker");
     assert_eq!(worker(&one).run_once().await.unwrap(), 1);
@@ -38,7 +38,7 @@ async fn two_stores_never_touch_each_others_users() {
     });
     bed.pass(MINUTE * 30);
     for leases in [&one, &other] {
-        assert_eq!(leases.reap(&secret(), &everything).await.unwrap(), []);
+        assert_eq!(reap(leases, &everything).await, []);
     }
     assert_eq!(bed.users().len(), 2);
 }
@@ -52,16 +52,16 @@ async fn a_lost_stores_users_are_reaped_only_when_its_id_is_given() {
     take(&lost, MINUTE * 110).await;
     bed.pass(MINUTE * 40);
     let remove = ReapOptions { remove: true, ..ReapOptions::default() };
-    assert_eq!(one.reap(&secret(), &remove).await.unwrap(), []);
+    assert_eq!(reap(&one, &remove).await, []);
     let store_id = Some(lost.store().info().await.unwrap().id);
     let dry = ReapOptions { store_id: store_id.clone(), ..ReapOptions::default() };
-    assert_eq!(one.reap(&secret(), &dry).await.unwrap().len(), 1, "one of them is past its end");
+    assert_eq!(reap(&one, &dry).await.len(), 1, "one of them is past its end");
     assert_eq!(bed.users().len(), 3, "a dry run");
     let remove = ReapOptions { store_id, ..remove };
-    assert_eq!(one.reap(&secret(), &remove).await.unwrap().len(), 1);
+    assert_eq!(reap(&one, &remove).await.len(), 1);
     assert_eq!(bed.users().len(), 2);
     let all = ReapOptions { unexpired: true, ..remove };
-    assert_eq!(one.reap(&secret(), &all).await.unwrap().len(), 1);
+    assert_eq!(reap(&one, &all).await.len(), 1);
     let left = bed.users().into_iter().map(|user| user.name).collect::<Vec<_>>();
     assert_eq!(left, [kept.principal.name]);
 }

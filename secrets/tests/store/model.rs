@@ -16,6 +16,7 @@ enum Step {
     Begin { number: u128, ttl: u32 },
     Advance { number: u128, stale: bool, what: u8, minutes: u32 },
     Claim { number: u128 },
+    Seize { number: u128 },
     ClaimDue { limit: u32 },
     Pass { tens: u32 },
     List { secret: Option<bool>, state: Option<u8>, after: u128, limit: u32 },
@@ -26,10 +27,11 @@ fn step() -> impl Strategy<Value = Step> {
     let minutes = || (1..9_u32).prop_map(|tens| tens * 10 + 5);
     prop_oneof![
         3 => (number(), minutes()).prop_map(|(number, ttl)| Step::Begin { number, ttl }),
-        6 => (number(), prop::bool::weighted(0.1), 0..9_u8, minutes()).prop_map(
+        6 => (number(), prop::bool::weighted(0.1), 0..8_u8, minutes()).prop_map(
             |(number, stale, what, minutes)| Step::Advance { number, stale, what, minutes }
         ),
         2 => number().prop_map(|number| Step::Claim { number }),
+        1 => number().prop_map(|number| Step::Seize { number }),
         2 => (0..4_u32).prop_map(|limit| Step::ClaimDue { limit }),
         2 => (1..4_u32).prop_map(|tens| Step::Pass { tens }),
         1 => (any::<Option<bool>>(), prop::option::of(0..7_u8), 0..6_u128, 0..5_u32).prop_map(
@@ -63,7 +65,6 @@ fn what(what: u8, now: SystemTime, minutes: u32) -> Change {
         4 => Change::Retry { failure: "why".to_owned(), at },
         5 => Change::Removed,
         6 => Change::Forget,
-        7 => Change::Extend(MINUTE * 23),
         _ => Change::Release,
     }
 }
@@ -148,6 +149,25 @@ async fn run(bed: &impl Bed, moves_the_past: bool, steps: Vec<Step>) {
                     (done, expected) => panic!("{step:?}: {done:?} and not {expected:?}"),
                 }
             }
+            Step::Seize { number } => {
+                let id = LeaseId(*number);
+                let seized = store.seize(id, &claimant(), &record("revoke")).await;
+                let expected = match model.leases.get(&id) {
+                    None => Err(Conflict::NoSuchLease),
+                    Some(lease) => lease.seized(&claimant(), now).map_err(|_| Conflict::WrongState),
+                };
+                match (seized, expected) {
+                    (Ok(None), Ok(None)) => {}
+                    (Ok(Some(found)), Ok(Some(lease))) => {
+                        check(&found, &lease);
+                        model.leases.insert(id, lease);
+                    }
+                    (Err(error), Err(conflict)) => {
+                        assert_eq!(Conflict::of(&error), Some(conflict), "{step:?}");
+                    }
+                    (seized, expected) => panic!("{step:?}: {seized:?} and not {expected:?}"),
+                }
+            }
             Step::Claim { number } => {
                 let id = LeaseId(*number);
                 let claimed = store.claim(id, &claimant()).await;
@@ -168,7 +188,7 @@ async fn run(bed: &impl Bed, moves_the_past: bool, steps: Vec<Step>) {
                 }
             }
             Step::ClaimDue { limit } => {
-                let claimed = store.claim_due(&claimant(), *limit).await.unwrap();
+                let claimed = store.claim_due(&claimant(), *limit, &[]).await.unwrap();
                 let free_at = |lease: &Lease| {
                     lease.due_at.map(|due| due.max(lease.claimed_until.unwrap_or(due)))
                 };

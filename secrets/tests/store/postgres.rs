@@ -137,11 +137,11 @@ async fn a_lease_that_another_transaction_holds_is_skipped_and_waited_for_in_bou
         "SELECT 1 FROM lease WHERE access_key_id = 'AKIDEXAMPLE' ORDER BY id LIMIT 1 FOR UPDATE",
     )
     .await;
-    let claimed = bed.store().claim_due(&claimant("a"), 9).await.unwrap();
+    let claimed = bed.store().claim_due(&claimant("a"), 9, &[]).await.unwrap();
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].id.0, 2);
     bed.execute("ROLLBACK").await;
-    assert_eq!(bed.store().claim_due(&claimant("a"), 9).await.unwrap().len(), 1);
+    assert_eq!(bed.store().claim_due(&claimant("a"), 9, &[]).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

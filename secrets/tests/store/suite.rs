@@ -3,7 +3,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use rolecall_core::{ErrorKind, Result};
-use rolecall_secrets::{Change, Claimant, Conflict, LeaseFilter, LeaseId, LeaseState, TrailFlaw};
+use rolecall_secrets::{
+    Change, Claimant, Conflict, LeaseFilter, LeaseId, LeaseState, STORE_SUBJECT, TrailFlaw,
+};
 
 use crate::bed::{Bed, MINUTE, active, claimant, definition, grant, new_lease, record};
 
@@ -207,7 +209,7 @@ pub(crate) async fn a_claim_that_ran_out_is_lost_to_the_next(bed: &impl Bed) {
     // Revoking keeps the claim: the work begins with it.
     store.advance(lease.id, first.fence, &Change::Revoke, &record("revoke")).await.unwrap();
     assert_eq!(store.claim(lease.id, &claimant("b")).await.unwrap(), None);
-    assert_eq!(store.claim_due(&claimant("b"), 9).await.unwrap(), []);
+    assert_eq!(store.claim_due(&claimant("b"), 9, &[]).await.unwrap(), []);
     bed.pass(MINUTE * 3).await;
     let second = store.claim(lease.id, &claimant("b")).await.unwrap().unwrap();
     assert_eq!((second.fence, second.claimed_by.as_deref()), (first.fence + 1, Some("b")));
@@ -218,21 +220,109 @@ pub(crate) async fn a_claim_that_ran_out_is_lost_to_the_next(bed: &impl Bed) {
     assert_eq!(store.verify(&lease.id.to_string()).await.unwrap(), None);
 }
 
-pub(crate) async fn a_claim_can_be_extended_and_never_lasts_for_ever(bed: &impl Bed) {
+pub(crate) async fn a_claim_never_lasts_for_ever(bed: &impl Bed) {
     let store = bed.store();
     let lease = active(store, 1, MINUTE * 60).await;
-    let first = store.claim(lease.id, &claimant("a")).await.unwrap().unwrap();
-    let extend = Change::Extend(MINUTE * 10);
-    store.advance(lease.id, first.fence, &extend, &record("extend")).await.unwrap();
-    bed.pass(MINUTE * 5).await;
-    assert_eq!(store.claim(lease.id, &claimant("b")).await.unwrap(), None);
-    bed.pass(MINUTE * 6).await;
     let greedy = Claimant { name: "c".to_owned(), hold: Duration::MAX };
     assert!(store.claim(lease.id, &greedy).await.unwrap().is_some());
     bed.pass(MINUTE * 60 * 25).await;
-    assert_eq!(store.claim_due(&greedy, 9).await.unwrap().len(), 1);
+    assert_eq!(store.claim_due(&greedy, 9, &[]).await.unwrap().len(), 1);
     bed.pass(MINUTE * 60 * 25).await;
     assert!(store.claim(lease.id, &claimant("d")).await.unwrap().is_some());
+}
+
+pub(crate) async fn a_wish_to_take_back_is_written_down_whoever_works_on_the_lease(bed: &impl Bed) {
+    let store = bed.store();
+    let lease = active(store, 1, MINUTE * 60).await;
+    let held = store.claim(lease.id, &claimant("renewer")).await.unwrap().unwrap();
+    let seize = async |name| store.seize(lease.id, &claimant(name), &record("revoke")).await;
+    let seized = seize("revoker").await.unwrap().unwrap();
+    assert_eq!((seized.state, seized.fence), (LeaseState::Revoking, held.fence + 1));
+    assert_eq!(seized.claimed_by.as_deref(), Some("revoker"));
+    let late = Change::Renew(lease.expires_at + MINUTE);
+    let refused = store.advance(lease.id, held.fence, &late, &record("renew")).await;
+    assert_eq!(Conflict::of(&refused.unwrap_err()), Some(Conflict::FenceLost));
+    assert_eq!(seize("another").await.unwrap(), None, "it is being taken back");
+    assert_eq!(store.lease(lease.id).await.unwrap(), Some(seized.clone()));
+    bed.pass(MINUTE * 3).await;
+    let again = seize("another").await.unwrap().unwrap();
+    assert_eq!(again.fence, seized.fence + 1);
+    store.advance(lease.id, again.fence, &Change::Removed, &record("revoke")).await.unwrap();
+    let over = seize("another").await.unwrap_err();
+    assert_eq!(Conflict::of(&over), Some(Conflict::WrongState));
+    let none = store.seize(LeaseId(9), &claimant("a"), &record("revoke")).await.unwrap_err();
+    assert_eq!(Conflict::of(&none), Some(Conflict::NoSuchLease));
+    let trail = store.trail(&lease.id.to_string()).await.unwrap();
+    assert_eq!(trail.iter().filter(|entry| entry.action == "revoke").count(), 3);
+    assert_eq!(store.verify(&lease.id.to_string()).await.unwrap(), None);
+}
+
+pub(crate) async fn accounts_that_are_left_alone_keep_their_users_and_no_sessions(bed: &impl Bed) {
+    let store = bed.store();
+    let here = active(store, 1, MINUTE * 10).await;
+    let other = active(store, 2, MINUTE * 20).await;
+    let session = active(store, 3, MINUTE * 30).await;
+    for (lease, set) in
+        [(&other, "account_id = '222222222222'"), (&session, "kind = 'assumed-role'")]
+    {
+        let id = lease.id.0 % 10;
+        bed.execute(&format!("UPDATE lease SET {set} WHERE name = 'user-{id}'")).await;
+    }
+    let due = async |except: &[String]| store.next_due(except).await.unwrap();
+    let except = [here.principal.account_id.clone(), "333333333333".to_owned()];
+    assert_eq!(due(&[]).await, here.due_at);
+    assert_eq!(due(&except).await, other.due_at);
+    bed.pass(MINUTE * 31).await;
+    let claimed = async |except: &[String]| {
+        let claimed = store.claim_due(&claimant("a"), 9, except).await.unwrap();
+        claimed.iter().map(|lease| lease.id).collect::<Vec<_>>()
+    };
+    assert_eq!(claimed(&except).await, [other.id, session.id]);
+    assert_eq!(claimed(&except).await, []);
+    assert_eq!(claimed(&[]).await, [here.id]);
+}
+
+pub(crate) async fn a_row_that_makes_no_sense_stops_no_other(bed: &impl Bed) {
+    let store = bed.store();
+    for number in [1, 2, 3] {
+        active(store, number, MINUTE * 10).await;
+    }
+    assert_eq!(bed.execute("UPDATE lease SET state = 'odd' WHERE name = 'user-1'").await, 1);
+    bed.pass(MINUTE * 11).await;
+    let claimed = async |limit| {
+        let claimed = store.claim_due(&claimant("a"), limit, &[]).await.unwrap();
+        claimed.iter().map(|lease| lease.id.0).collect::<Vec<_>>()
+    };
+    // Even where it is the first.
+    assert_eq!((claimed(1).await, claimed(1).await, claimed(9).await), (vec![], vec![2], vec![3]));
+    assert!(store.next_due(&[]).await.unwrap() > Some(store.now().await.unwrap()));
+    let listed = store.leases(&LeaseFilter::default(), None, 9).await.unwrap();
+    assert!(listed.iter().map(|lease| lease.id.0).eq([2, 3]));
+    let error = store.lease(LeaseId(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+}
+
+pub(crate) async fn a_note_is_a_line_of_its_log_and_changes_nothing_else(bed: &impl Bed) {
+    let store = bed.store();
+    let lease = active(store, 1, MINUTE * 60).await;
+    let id = lease.id.to_string();
+    for subject in [id.as_str(), &id.to_lowercase(), "s", STORE_SUBJECT, STORE_SUBJECT] {
+        let before = store.trail(subject).await.unwrap().len();
+        store.note(subject, &record("reap")).await.unwrap();
+        let trail = store.trail(subject).await.unwrap();
+        assert_eq!(trail.len(), before + 1, "{subject}");
+        assert_eq!(trail.last().unwrap().action, "reap");
+        assert_eq!(store.verify(subject).await.unwrap(), None, "{subject}");
+    }
+    assert_eq!(store.lease(lease.id).await.unwrap(), Some(lease));
+    for (subject, conflict) in [
+        (LeaseId(9).to_string(), Conflict::NoSuchLease),
+        ("nothing".to_owned(), Conflict::NoSuchSecret),
+    ] {
+        let error = store.note(&subject, &record("reap")).await.unwrap_err();
+        assert_eq!(Conflict::of(&error), Some(conflict));
+        assert_eq!(store.trail(&subject).await.unwrap(), []);
+    }
 }
 
 pub(crate) async fn what_is_due_is_claimed_once_and_in_order(bed: &impl Bed) {
@@ -240,10 +330,10 @@ pub(crate) async fn what_is_due_is_claimed_once_and_in_order(bed: &impl Bed) {
     for (number, minutes) in [(1, 30), (2, 10), (3, 20), (4, 40), (5, 15)] {
         active(store, number, MINUTE * minutes).await;
     }
-    assert_eq!(store.claim_due(&claimant("a"), 9).await.unwrap(), []);
+    assert_eq!(store.claim_due(&claimant("a"), 9, &[]).await.unwrap(), []);
     bed.pass(MINUTE * 31).await;
     let claimed = async |name, limit| {
-        let claimed = store.claim_due(&claimant(name), limit).await.unwrap();
+        let claimed = store.claim_due(&claimant(name), limit, &[]).await.unwrap();
         assert!(claimed.iter().all(|lease| lease.claimed_by.as_deref() == Some(name)));
         claimed.iter().map(|lease| lease.id.0).collect::<Vec<_>>()
     };
@@ -259,24 +349,24 @@ pub(crate) async fn what_is_due_is_claimed_once_and_in_order(bed: &impl Bed) {
 
 pub(crate) async fn the_next_due_time_counts_claims(bed: &impl Bed) {
     let store = bed.store();
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due(&[]).await.unwrap(), None);
     let early = active(store, 1, MINUTE * 30).await;
     let late = active(store, 2, MINUTE * 35).await;
-    assert_eq!(store.next_due().await.unwrap(), early.due_at);
+    assert_eq!(store.next_due(&[]).await.unwrap(), early.due_at);
     bed.pass(MINUTE * 31).await;
-    let claimed = store.claim_due(&claimant("a"), 9).await.unwrap();
+    let claimed = store.claim_due(&claimant("a"), 9, &[]).await.unwrap();
     // Whoever claimed it may die: then it is due when the claim runs out.
-    assert_eq!(store.next_due().await.unwrap(), claimed[0].claimed_until);
+    assert_eq!(store.next_due(&[]).await.unwrap(), claimed[0].claimed_until);
     let at = claimed[0].claimed_until.unwrap() + MINUTE * 60;
     for change in [Change::Revoke, Change::Retry { failure: "x".to_owned(), at }] {
         store.advance(early.id, 2, &change, &record("revoke")).await.unwrap();
     }
     let found = store.lease(late.id).await.unwrap().unwrap();
-    assert_eq!(store.next_due().await.unwrap(), found.due_at);
+    assert_eq!(store.next_due(&[]).await.unwrap(), found.due_at);
     store.advance(late.id, 1, &Change::Forget, &record("forget")).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), Some(at));
+    assert_eq!(store.next_due(&[]).await.unwrap(), Some(at));
     store.advance(early.id, 2, &Change::Forget, &record("forget")).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due(&[]).await.unwrap(), None);
 }
 
 pub(crate) async fn leases_are_listed_by_filter_and_page(bed: &impl Bed) {
@@ -348,7 +438,7 @@ pub(crate) async fn a_hundred_tasks_at_once_all_get_through(bed: &impl Bed) {
     assert_eq!(store.leases(&LeaseFilter::default(), None, 999).await.unwrap().len(), 100);
     bed.pass(MINUTE * 2).await;
     let workers = ["a", "b", "c", "d"].repeat(5);
-    let claim = async |name| store.claim_due(&claimant(name), 7).await.unwrap();
+    let claim = async |name| store.claim_due(&claimant(name), 7, &[]).await.unwrap();
     let claimed = join_all(workers.into_iter().map(claim)).await;
     let claimed = claimed.into_iter().flatten().map(|lease| lease.id).collect::<Vec<_>>();
     let distinct = claimed.iter().collect::<BTreeSet<_>>();
@@ -434,7 +524,7 @@ pub(crate) async fn a_caller_that_goes_away_leaves_the_store_whole(bed: &impl Be
     let store = bed.store();
     let lease = active(store, 1, MINUTE * 60).await;
     for polls in 0..6 {
-        let (change, log) = (Change::Extend(MINUTE), record("extend"));
+        let (change, log) = (Change::Renew(lease.expires_at), record("renew"));
         let mut advance = store.advance(lease.id, 1, &change, &log);
         for _ in 0..polls {
             let once = std::future::poll_fn(|context| {

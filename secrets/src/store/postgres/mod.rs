@@ -301,13 +301,49 @@ impl Store for PostgresStore {
         self.run(async move |_, session| tables::claim(&session, id, &claimant).await).await
     }
 
-    async fn claim_due(&self, claimant: &Claimant, limit: u32) -> Result<Vec<Lease>> {
-        let claimant = claimant.clone();
-        self.run(async move |_, session| tables::claim_due(&session, &claimant, limit).await).await
+    async fn seize(
+        &self,
+        id: LeaseId,
+        claimant: &Claimant,
+        record: &Record,
+    ) -> Result<Option<Lease>> {
+        let (claimant, record) = (claimant.clone(), record.clone());
+        self.run(async move |shared, session| {
+            let Some((lease, number)) = tables::seize(session, id, &claimant, &record).await?
+            else {
+                return Ok(None);
+            };
+            shared.note(number).await;
+            Ok(Some(lease))
+        })
+        .await
     }
 
-    async fn next_due(&self) -> Result<Option<SystemTime>> {
-        self.run(async |_, session| tables::next_due(&session).await).await
+    async fn claim_due(
+        &self,
+        claimant: &Claimant,
+        limit: u32,
+        except: &[String],
+    ) -> Result<Vec<Lease>> {
+        let (claimant, except) = (claimant.clone(), except.to_vec());
+        self.run(async move |_, session| {
+            tables::claim_due(&session, &claimant, limit, &except).await
+        })
+        .await
+    }
+
+    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>> {
+        let except = except.to_vec();
+        self.run(async move |_, session| tables::next_due(&session, &except).await).await
+    }
+
+    async fn note(&self, subject: &str, record: &Record) -> Result<()> {
+        let (subject, record) = (subject.to_owned(), record.clone());
+        self.run(async move |shared, session| {
+            shared.note(tables::note(session, &subject, &record).await?).await;
+            Ok(())
+        })
+        .await
     }
 
     async fn trail(&self, subject: &str) -> Result<Vec<AuditEntry>> {

@@ -274,25 +274,47 @@ pub(super) async fn begin(
 }
 
 pub(super) async fn advance(
-    mut session: Session,
+    session: Session,
     id: LeaseId,
     fence: u64,
     what: &Change,
     record: &Record,
 ) -> Result<(Lease, i64)> {
+    let by = |old: &Kept, now| step::advance(old, fence, what, record, now).map(Some);
+    let advanced = write(session, id, by).await?;
+    advanced.ok_or_else(|| Conflict::FenceLost.error(format!("lease {id}")))
+}
+
+pub(super) async fn seize(
+    session: Session,
+    id: LeaseId,
+    claimant: &Claimant,
+    record: &Record,
+) -> Result<Option<(Lease, i64)>> {
+    write(session, id, |old: &Kept, now| step::seize(old, claimant, record, now)).await
+}
+
+/// Writes what becomes of a lease by `step`, and the line of its log that tells so; gives that line's
+/// number.
+async fn write(
+    mut session: Session,
+    id: LeaseId,
+    step: impl FnOnce(&Kept, SystemTime) -> Result<Option<(Kept, AuditEntry)>>,
+) -> Result<Option<(Lease, i64)>> {
     let key = id.0.to_be_bytes();
     let sql = format!("SELECT {LEASE_COLUMNS}, {NOW} FROM lease WHERE id = $1 FOR UPDATE");
     let Some(found) = session.begin_with(&sql, &[&key.as_slice()]).await? else {
         session.roll_back().await;
         return Err(Conflict::NoSuchLease.error(format!("lease {id}")));
     };
-    let advanced = Kept::try_from(lease_row(&found))
-        .and_then(|old| step::advance(&old, fence, what, record, time(found.get(24))));
-    let (new, entry) = match advanced {
-        Ok(advanced) => advanced,
-        Err(error) => {
+    let row = lease_row(&found);
+    let fence = row.fence;
+    let stepped = Kept::try_from(row).and_then(|old| step(&old, time(found.get(24))));
+    let (new, entry) = match stepped {
+        Ok(Some(stepped)) => stepped,
+        done => {
             session.roll_back().await;
-            return Err(error);
+            return done.map(|_| None);
         }
     };
     let lease = new.lease.clone();
@@ -300,14 +322,14 @@ pub(super) async fn advance(
     let sql = format!(
         "WITH changed AS (UPDATE lease SET state = $11, expires_at = $12, access_key_id = $13, \
          sealed = $14, due_at = $15, attempts = $16, failure = $17, claimed_until = $18, \
-         claimed_by = $19, log_sequence = $20, log_digest = $21 WHERE id = $9 AND fence = $10 \
-         RETURNING 1) {LOG}"
+         claimed_by = $19, log_sequence = $20, log_digest = $21, fence = $22 \
+         WHERE id = $9 AND fence = $10 RETURNING 1) {LOG}"
     );
     let line = LogLine::of(&entry);
     let mut values = line.values();
     values.extend_from_slice(&[
         &row.id,
-        &row.fence,
+        &fence,
         &row.state,
         &row.expires_at,
         &row.access_key_id,
@@ -319,9 +341,10 @@ pub(super) async fn advance(
         &row.claimed_by,
         &row.log_sequence,
         &row.log_digest,
+        &row.fence,
     ]);
     match session.commit_with(&sql, &values).await? {
-        Some(row) => Ok((lease, row.get(0))),
+        Some(row) => Ok(Some((lease, row.get(0)))),
         None => Err(Conflict::FenceLost.error(format!("lease {id}"))),
     }
 }
@@ -391,7 +414,7 @@ pub(super) async fn leases(
     }
     sql += " ORDER BY id LIMIT $2";
     let rows = session.query(&sql, &values).await?;
-    rows.iter().map(|row| Ok(Kept::try_from(lease_row(row))?.lease)).collect()
+    Ok(step::readable(rows.iter().map(lease_row)))
 }
 
 pub(super) async fn claim(
@@ -419,28 +442,32 @@ pub(super) async fn claim_due(
     session: &Session,
     claimant: &Claimant,
     limit: u32,
+    except: &[String],
 ) -> Result<Vec<Lease>> {
     let sql = format!(
         "WITH due AS (SELECT id AS due_id, greatest(due_at, claimed_until) AS free_at FROM lease \
          WHERE due_at IS NOT NULL AND greatest(due_at, claimed_until) <= {NOW} \
+         AND (kind <> 'iam-user' OR account_id <> ALL ($4)) \
          ORDER BY greatest(due_at, claimed_until) LIMIT $1 FOR UPDATE SKIP LOCKED) \
          UPDATE lease SET fence = fence + 1, claimed_until = {NOW} + $2, claimed_by = $3 \
          FROM due WHERE id = due_id RETURNING {LEASE_COLUMNS}, free_at"
     );
-    let values: [&(dyn ToSql + Sync); 3] = [&i64::from(limit), &hold(claimant), &claimant.name];
+    let values: [&(dyn ToSql + Sync); 4] =
+        [&i64::from(limit), &hold(claimant), &claimant.name, &except];
     let mut rows = session.query(&sql, &values).await?;
     rows.sort_by_key(|row| row.get::<_, i64>(24));
-    rows.iter().map(|row| Ok(Kept::try_from(lease_row(row))?.lease)).collect()
+    Ok(step::readable(rows.iter().map(lease_row)))
 }
 
 fn hold(claimant: &Claimant) -> i64 {
     number(u64::try_from(claimant.hold.min(LONGEST_CLAIM).as_millis()).unwrap_or(u64::MAX))
 }
 
-pub(super) async fn next_due(session: &Session) -> Result<Option<SystemTime>> {
+pub(super) async fn next_due(session: &Session, except: &[String]) -> Result<Option<SystemTime>> {
     let sql = "SELECT greatest(due_at, claimed_until) FROM lease WHERE due_at IS NOT NULL \
+               AND (kind <> 'iam-user' OR account_id <> ALL ($1)) \
                ORDER BY greatest(due_at, claimed_until) LIMIT 1";
-    Ok(session.query_opt(sql, &[]).await?.map(|row| time(row.get(0))))
+    Ok(session.query_opt(sql, &[&except]).await?.map(|row| time(row.get(0))))
 }
 
 /// Adds a line to a log if something was changed, and gives its number among all. Its values come
@@ -466,6 +493,34 @@ impl<'a> LogLine<'a> {
         let Self { sequence, outcome, digest, .. } = self;
         vec![subject, sequence, at_millis, actor, action, outcome, detail, digest]
     }
+}
+
+pub(super) async fn note(mut session: Session, subject: &str, record: &Record) -> Result<i64> {
+    let id: Option<LeaseId> = subject.parse().ok();
+    let key = id.map(|id| id.0.to_be_bytes());
+    let key = key.as_ref().map(<[u8; 16]>::as_slice);
+    let (table, is_it, missing) = match subject {
+        _ if id.is_some() => ("lease", "id = $1", Conflict::NoSuchLease),
+        STORE_SUBJECT => ("store", "$1::text IS NOT NULL", Conflict::NoSuchSecret),
+        _ => ("definition", "name = $1", Conflict::NoSuchSecret),
+    };
+    let name = id.map_or_else(|| subject.to_owned(), |id| id.to_string());
+    let it: &(dyn ToSql + Sync) = if key.is_some() { &key } else { &name };
+    let sql =
+        format!("SELECT {NOW}, log_sequence, log_digest FROM {table} WHERE {is_it} FOR UPDATE");
+    let Some(row) = session.begin_with(&sql, &[it]).await? else {
+        session.roll_back().await;
+        return Err(missing.error(format!("{table} {name}")));
+    };
+    let last = match row.get::<_, Option<i64>>(1) {
+        Some(sequence) => Some(step::head(sequence, row.get(2))?),
+        None => None,
+    };
+    let entry = record.after(last.as_ref(), &name, time(row.get(0)));
+    let (sequence, digest) = end_of(&entry);
+    let sql = format!("UPDATE {table} SET log_sequence = $2, log_digest = $3 WHERE {is_it}");
+    session.query(&sql, &[it, &sequence, &digest]).await?;
+    log_and_commit(session, &entry).await
 }
 
 async fn log_and_commit(session: Session, entry: &AuditEntry) -> Result<i64> {

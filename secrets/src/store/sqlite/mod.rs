@@ -339,14 +339,38 @@ impl Store for SqliteStore {
         self.write(move |connection, now| tables::claim(connection, id, &claimant, now)).await
     }
 
-    async fn claim_due(&self, claimant: &Claimant, limit: u32) -> Result<Vec<Lease>> {
-        let claimant = claimant.clone();
-        self.write(move |connection, now| tables::claim_due(connection, &claimant, limit, now))
+    async fn seize(
+        &self,
+        id: LeaseId,
+        claimant: &Claimant,
+        record: &Record,
+    ) -> Result<Option<Lease>> {
+        let (claimant, record) = (claimant.clone(), record.clone());
+        self.write(move |connection, now| tables::seize(connection, id, &claimant, &record, now))
             .await
     }
 
-    async fn next_due(&self) -> Result<Option<SystemTime>> {
-        self.read(tables::next_due).await
+    async fn claim_due(
+        &self,
+        claimant: &Claimant,
+        limit: u32,
+        except: &[String],
+    ) -> Result<Vec<Lease>> {
+        let (claimant, except) = (claimant.clone(), except.to_vec());
+        self.write(move |connection, now| {
+            tables::claim_due(connection, &claimant, limit, &except, now)
+        })
+        .await
+    }
+
+    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>> {
+        let except = except.to_vec();
+        self.read(move |connection| tables::next_due(connection, &except)).await
+    }
+
+    async fn note(&self, subject: &str, record: &Record) -> Result<()> {
+        let (subject, record) = (subject.to_owned(), record.clone());
+        self.write(move |connection, now| tables::note(connection, &subject, &record, now)).await
     }
 
     async fn trail(&self, subject: &str) -> Result<Vec<AuditEntry>> {

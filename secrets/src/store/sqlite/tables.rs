@@ -13,7 +13,7 @@ use super::super::step::{
 use super::super::{Claimant, Conflict, LeaseFilter, STORE_SUBJECT, StoredSecret};
 use super::error::failed;
 use crate::audit::{AuditEntry, AuditHead, Record};
-use crate::change::Change;
+use crate::change::{Change, LONGEST_CLAIM};
 use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId, LeaseState, NewLease};
 
@@ -66,11 +66,56 @@ pub(super) fn accept_restored(
     now: SystemTime,
 ) -> Result<()> {
     let last = head(connection, &Subject::Name(STORE_SUBJECT))?;
-    let entry = record.after(last.as_ref(), STORE_SUBJECT, now);
-    log(connection, &Subject::Name(STORE_SUBJECT), &entry)?;
-    let sql = "UPDATE store SET epoch = epoch + 1, is_restored = 0, log_sequence = ?1, \
-               log_digest = ?2";
-    connection.execute(sql, params![entry.sequence, digest(&entry)]).map_err(failed)?;
+    log_on(connection, &Subject::Name(STORE_SUBJECT), last.as_ref(), record, now)?;
+    let sql = "UPDATE store SET epoch = epoch + 1, is_restored = 0";
+    connection.execute(sql, []).map_err(failed)?;
+    Ok(())
+}
+
+pub(super) fn note(
+    connection: &Connection,
+    subject: &str,
+    record: &Record,
+    now: SystemTime,
+) -> Result<()> {
+    let subject = Subject::of(subject);
+    let last = head(connection, &subject)?;
+    match &subject {
+        Subject::Lease(id) if last.is_none() => {
+            Err(Conflict::NoSuchLease.error(format!("lease {id}")))
+        }
+        Subject::Name(name) if last.is_none() && *name != STORE_SUBJECT => {
+            Err(Conflict::NoSuchSecret.error(format!("secret {name}")))
+        }
+        _ => log_on(connection, &subject, last.as_ref(), record, now),
+    }
+}
+
+/// Adds a line to a log that ends with `last`.
+fn log_on(
+    connection: &Connection,
+    subject: &Subject<'_>,
+    last: Option<&AuditHead>,
+    record: &Record,
+    now: SystemTime,
+) -> Result<()> {
+    let (name, sql) = match subject {
+        Subject::Lease(id) => {
+            (id.to_string(), "UPDATE lease SET log_sequence = ?1, log_digest = ?2 WHERE id = ?3")
+        }
+        Subject::Name(STORE_SUBJECT) => (
+            STORE_SUBJECT.to_owned(),
+            "UPDATE store SET log_sequence = ?1, log_digest = ?2 WHERE ?3 IS NOT NULL",
+        ),
+        Subject::Name(name) => (
+            (*name).to_owned(),
+            "UPDATE definition SET log_sequence = ?1, log_digest = ?2 WHERE name = ?3",
+        ),
+    };
+    let entry = record.after(last, &name, now);
+    log(connection, subject, &entry)?;
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    statement.execute(params![entry.sequence, digest(&entry), subject]).map_err(failed)?;
     Ok(())
 }
 
@@ -125,11 +170,9 @@ pub(super) fn delete_secret(
             return Err(Conflict::SecretInUse.error(about()));
         }
     }
-    let entry = record.after(Some(&head), name, now);
-    log(connection, &Subject::Name(name), &entry)?;
-    let sql = "UPDATE definition SET is_in_use = 0, log_sequence = ?2, log_digest = ?3 \
-               WHERE name = ?1";
-    connection.execute(sql, params![name, entry.sequence, digest(&entry)]).map_err(failed)?;
+    log_on(connection, &Subject::Name(name), Some(&head), record, now)?;
+    let sql = "UPDATE definition SET is_in_use = 0 WHERE name = ?1";
+    connection.execute(sql, [name]).map_err(failed)?;
     Ok(())
 }
 
@@ -259,24 +302,45 @@ pub(super) fn advance(
     record: &Record,
     now: SystemTime,
 ) -> Result<Lease> {
-    let Some(old) = kept(connection, id)? else {
-        return Err(Conflict::NoSuchLease.error(format!("lease {id}")));
-    };
+    let old = existing(connection, id)?;
     let (new, entry) = step::advance(&old, fence, what, record, now)?;
-    log(connection, &Subject::Lease(id), &entry)?;
+    write(connection, &old, new, &entry)
+}
+
+pub(super) fn seize(
+    connection: &Connection,
+    id: LeaseId,
+    claimant: &Claimant,
+    record: &Record,
+    now: SystemTime,
+) -> Result<Option<Lease>> {
+    let old = existing(connection, id)?;
+    let seized = step::seize(&old, claimant, record, now)?;
+    seized.map(|(new, entry)| write(connection, &old, new, &entry)).transpose()
+}
+
+fn existing(connection: &Connection, id: LeaseId) -> Result<Kept> {
+    kept(connection, id)?.ok_or_else(|| Conflict::NoSuchLease.error(format!("lease {id}")))
+}
+
+/// Writes what became of `old`, and the line of its log that tells so.
+fn write(connection: &Connection, old: &Kept, new: Kept, entry: &AuditEntry) -> Result<Lease> {
+    let id = old.lease.id;
+    log(connection, &Subject::Lease(id), entry)?;
     let lease = new.lease.clone();
     let row = LeaseRow::from(new);
     // A state that is named is written in three indexes even if it stays.
-    let state = if lease.state == old.lease.state { "" } else { ", state = ?13" };
+    let state = if lease.state == old.lease.state { "" } else { ", state = ?14" };
     let sql = format!(
         "UPDATE lease SET expires_at = ?3, access_key_id = ?4, sealed = ?5, due_at = ?6, \
          attempts = ?7, failure = ?8, claimed_until = ?9, claimed_by = ?10, log_sequence = ?11, \
-         log_digest = ?12{state} WHERE id = ?1 AND fence = ?2"
+         log_digest = ?12, fence = ?13{state} WHERE id = ?1 AND fence = ?2"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let old_fence = number(old.lease.fence);
     let mut values: Vec<&dyn ToSql> = vec![
         &row.id,
-        &row.fence,
+        &old_fence,
         &row.expires_at,
         &row.access_key_id,
         &row.sealed,
@@ -287,6 +351,7 @@ pub(super) fn advance(
         &row.claimed_by,
         &row.log_sequence,
         &row.log_digest,
+        &row.fence,
     ];
     if !state.is_empty() {
         values.push(&row.state);
@@ -368,9 +433,10 @@ pub(super) fn leases(
         );
         let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
         for row in statement.query_map(values.as_slice(), lease_row).map_err(failed)? {
-            found.push(Kept::try_from(row.map_err(failed)?)?.lease);
+            found.push(row.map_err(failed)?);
         }
     }
+    let mut found = step::readable(found);
     found.sort_unstable_by_key(|lease| lease.id);
     found.truncate(limit as usize);
     Ok(found)
@@ -382,10 +448,7 @@ pub(super) fn claim(
     claimant: &Claimant,
     now: SystemTime,
 ) -> Result<Option<Lease>> {
-    let Some(old) = kept(connection, id)? else {
-        return Err(Conflict::NoSuchLease.error(format!("lease {id}")));
-    };
-    let claimed = step::claim(&old, claimant, now);
+    let claimed = step::claim(&existing(connection, id)?.lease, claimant, now);
     claimed.map(|lease| write_claim(connection, lease)).transpose()
 }
 
@@ -393,22 +456,46 @@ pub(super) fn claim_due(
     connection: &Connection,
     claimant: &Claimant,
     limit: u32,
+    except: &[String],
     now: SystemTime,
 ) -> Result<Vec<Lease>> {
+    let (sql, except) = (not_in("?3", except), accounts(except));
     let sql = format!(
-        "SELECT {LEASE_COLUMNS} FROM lease WHERE due_at IS NOT NULL AND free_at <= ?1 \
+        "SELECT {LEASE_COLUMNS} FROM lease WHERE due_at IS NOT NULL AND free_at <= ?1{sql} \
          ORDER BY free_at, rowid LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let rows = statement.query_map(params![millis(now), limit], lease_row).map_err(failed)?;
+    let now_millis = millis(now);
+    let mut values: Vec<&dyn ToSql> = vec![&now_millis, &limit];
+    values.extend(except.as_ref().map(|except| except as &dyn ToSql));
+    let rows = statement.query_map(values.as_slice(), lease_row).map_err(failed)?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in rows {
-        if let Some(lease) = step::claim(&row.try_into()?, claimant, now) {
-            claimed.push(write_claim(connection, lease)?);
+    // All of them, so that one that makes no sense is not found again and again.
+    let until = millis(now.checked_add(claimant.hold.min(LONGEST_CLAIM)).unwrap_or(now));
+    let sql = "UPDATE lease SET claimed_until = ?2 WHERE id = ?1";
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    for row in &rows {
+        if Kept::try_from(row.clone()).is_err() {
+            statement.execute(params![row.id, until]).map_err(failed)?;
         }
     }
-    Ok(claimed)
+    let found = step::readable(rows);
+    let claimed = found.into_iter().filter_map(|lease| step::claim(&lease, claimant, now));
+    claimed.map(|lease| write_claim(connection, lease)).collect()
+}
+
+/// A condition that leaves out users in the accounts of the parameter; none if there are none.
+fn not_in(parameter: &str, except: &[String]) -> String {
+    if except.is_empty() {
+        return String::new();
+    }
+    format!(
+        " AND (kind <> 'iam-user' OR account_id NOT IN (SELECT value FROM json_each({parameter})))"
+    )
+}
+
+fn accounts(except: &[String]) -> Option<String> {
+    (!except.is_empty()).then(|| serde_json::json!(except).to_string())
 }
 
 fn write_claim(connection: &Connection, lease: Lease) -> Result<Lease> {
@@ -420,10 +507,13 @@ fn write_claim(connection: &Connection, lease: Lease) -> Result<Lease> {
     Ok(lease)
 }
 
-pub(super) fn next_due(connection: &Connection) -> Result<Option<SystemTime>> {
-    let sql = "SELECT free_at FROM lease WHERE due_at IS NOT NULL ORDER BY free_at LIMIT 1";
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    let next = statement.query_row([], |row| row.get(0)).optional().map_err(failed)?;
+pub(super) fn next_due(connection: &Connection, except: &[String]) -> Result<Option<SystemTime>> {
+    let (sql, except) = (not_in("?1", except), accounts(except));
+    let sql =
+        format!("SELECT free_at FROM lease WHERE due_at IS NOT NULL{sql} ORDER BY free_at LIMIT 1");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let values = rusqlite::params_from_iter(except);
+    let next = statement.query_row(values, |row| row.get(0)).optional().map_err(failed)?;
     Ok(next.map(time))
 }
 

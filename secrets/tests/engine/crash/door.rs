@@ -14,16 +14,43 @@ use zeroize::Zeroizing;
 
 /// One process: it dies after so many steps (an AWS call or a durable write, before and after).
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     left: AtomicI64,
+    /// After so many durable writes, the answer to one is lost.
+    writes_left: AtomicI64,
+    /// After so many claims of what is due, the next fails.
+    claims_left: AtomicI64,
     is_dead: AtomicBool,
     killed: Notify,
 }
 
 impl Process {
-    pub(super) fn new(steps: Option<i64>) -> Arc<Self> {
-        let left = AtomicI64::new(steps.unwrap_or(i64::MAX));
-        Arc::new(Self { left, is_dead: AtomicBool::new(false), killed: Notify::new() })
+    pub(crate) fn new(steps: Option<i64>) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicI64::new(steps.unwrap_or(i64::MAX)),
+            writes_left: AtomicI64::new(i64::MAX),
+            claims_left: AtomicI64::new(i64::MAX),
+            is_dead: AtomicBool::new(false),
+            killed: Notify::new(),
+        })
+    }
+
+    /// Loses the store's answer to the durable write number `number` from now on.
+    pub(crate) fn lose_reply(&self, number: i64) {
+        self.writes_left.store(number, Ordering::SeqCst);
+    }
+
+    /// Fails the claim of what is due number `number` from now on.
+    pub(crate) fn fail_claim(&self, number: i64) {
+        self.claims_left.store(number, Ordering::SeqCst);
+    }
+
+    pub(super) fn fails_claim(&self) -> bool {
+        self.claims_left.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    pub(super) fn loses_reply(&self) -> bool {
+        self.writes_left.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
     /// One step. Never comes back once it is dead.

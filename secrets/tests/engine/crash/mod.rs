@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use rolecall_core::Env;
 
+pub(crate) use self::door::Process;
+pub(crate) use self::mortal::Mortal;
 use self::run::{Ground, run};
 
 /// How long a test goes on at most, unless a number of runs is asked for by `CRASH_RUNS`.

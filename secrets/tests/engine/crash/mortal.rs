@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use rolecall_core::Result;
+use rolecall_core::{CredentialsError, ErrorKind, Result};
 use rolecall_secrets::{
     AuditEntry, Change, Claimant, DynamicSecret, Lease, LeaseFilter, LeaseId, NewLease, Record,
     Store, StoreInfo, StoredSecret, TrailFlaw,
@@ -13,9 +13,9 @@ use rolecall_secrets::{
 use super::door::Process;
 
 #[derive(Debug)]
-pub(super) struct Mortal {
-    pub(super) inner: Arc<dyn Store>,
-    pub(super) process: Arc<Process>,
+pub(crate) struct Mortal {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) process: Arc<Process>,
 }
 
 impl Mortal {
@@ -23,7 +23,7 @@ impl Mortal {
         self.process.step().await;
         let written = write.await;
         self.process.step().await;
-        written
+        if self.process.loses_reply() { Err(lost()) } else { written }
     }
 }
 
@@ -101,12 +101,33 @@ impl Store for Mortal {
         self.write(self.inner.claim(id, claimant)).await
     }
 
-    async fn claim_due(&self, claimant: &Claimant, limit: u32) -> Result<Vec<Lease>> {
-        self.write(self.inner.claim_due(claimant, limit)).await
+    async fn seize(
+        &self,
+        id: LeaseId,
+        claimant: &Claimant,
+        record: &Record,
+    ) -> Result<Option<Lease>> {
+        self.write(self.inner.seize(id, claimant, record)).await
     }
 
-    async fn next_due(&self) -> Result<Option<SystemTime>> {
-        self.inner.next_due().await
+    async fn claim_due(
+        &self,
+        claimant: &Claimant,
+        limit: u32,
+        except: &[String],
+    ) -> Result<Vec<Lease>> {
+        if self.process.fails_claim() {
+            return Err(lost());
+        }
+        self.write(self.inner.claim_due(claimant, limit, except)).await
+    }
+
+    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>> {
+        self.inner.next_due(except).await
+    }
+
+    async fn note(&self, subject: &str, record: &Record) -> Result<()> {
+        self.write(self.inner.note(subject, record)).await
     }
 
     async fn trail(&self, subject: &str) -> Result<Vec<AuditEntry>> {
@@ -116,4 +137,8 @@ impl Store for Mortal {
     async fn verify(&self, subject: &str) -> Result<Option<TrailFlaw>> {
         self.inner.verify(subject).await
     }
+}
+
+fn lost() -> CredentialsError {
+    CredentialsError::new(ErrorKind::Unavailable, "lease store", "lost on purpose")
 }

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use super::door::{Book, Door, Process, Truth};
 use super::mortal::Mortal;
 use crate::bed::{
-    MINUTE, START, admin, connect, context, define, leased_users, options, request, secret, worker,
+    MINUTE, START, admin, connect, context, define, leased_users, options, reap, request, secret,
+    worker,
 };
 
 /// What runs have in common: making it takes time.
@@ -186,10 +187,15 @@ impl<'a> Run<'a> {
         Leases::new(context, Arc::new(store), connect, options())
     }
 
-    /// A process that every other time dies on the way.
+    /// A process that every other time dies on the way, and now and then loses an answer of the
+    /// store's.
     fn mortal(&self) -> Arc<Process> {
         let steps = (self.below(2) == 0).then(|| 1 + self.below(60).cast_signed());
-        Process::new(steps)
+        let process = Process::new(steps);
+        if self.below(8) == 0 {
+            process.lose_reply(1 + self.below(6).cast_signed());
+        }
+        process
     }
 
     async fn something(&mut self) {
@@ -324,7 +330,7 @@ impl<'a> Run<'a> {
         for _ in 0..2 {
             let leases = self.process(&Process::new(None));
             let remove = ReapOptions { remove: true, ..ReapOptions::default() };
-            let found = leases.reap(&secret(), &remove).await.unwrap();
+            let found = reap(&leases, &remove).await;
             self.ground.tally.lock().unwrap().reaped += found.len();
             self.pass(MINUTE * 61).await;
         }
