@@ -81,7 +81,7 @@ pub(crate) fn admin() -> SharedProvider {
     Arc::new(Credentials::new(names::ADMIN_KEY, names::ADMIN_SECRET, "the kit"))
 }
 
-fn endpoint(url: &str, service: &str) -> QueryEndpoint {
+pub(crate) fn endpoint(url: &str, service: &str) -> QueryEndpoint {
     QueryEndpoint {
         url: url.to_owned(),
         signing_region: "us-east-1".to_owned(),
