@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(cluster.endpoint.as_deref(), Some("https://x.test"));
         assert_eq!(cluster.certificate_authority.as_deref(), Some("Q0E="));
         assert!(!cluster.is_local);
-        let requests = http.requests();
+        let requests = http.take_requests();
         assert_eq!(requests[0].uri(), "https://eks.eu-west-1.amazonaws.com/clusters/prod");
         let signature = requests[0].headers()["authorization"].to_str().unwrap();
         assert!(signature.contains("/eu-west-1/eks/aws4_request"), "{signature}");
@@ -247,7 +247,7 @@ mod tests {
         for name in ["", "-a", "a/b", "../x", "a b", "a%2f", arn, &"a".repeat(101)] {
             let (outcome, http) = ask(name, 200, GOOD).await;
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::InvalidConfiguration, "{name}");
-            assert!(http.requests().is_empty(), "{name}");
+            assert!(http.take_requests().is_empty(), "{name}");
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
             retry: RetryPolicy::default(),
         };
         client.describe_cluster("prod").await.unwrap();
-        let requests = http.requests();
+        let requests = http.take_requests();
         let dates: Vec<_> = requests.iter().map(|r| r.headers()["x-amz-date"].clone()).collect();
         assert_eq!(dates, ["20260101T000000Z", "20260101T020000Z"]);
     }
