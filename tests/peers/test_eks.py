@@ -183,18 +183,41 @@ def test_kubectl_is_told_no_by_a_cluster_that_does_not_know_the_caller(eks_home,
     assert any("has no access" in reason for reason in reasons), reasons
 
 
-def test_files_that_kubectl_wrote_are_kept(eks_home):
-    kubectl(eks_home, "config", "set-cluster", "other", "--server=https://other.test")
-    kubectl(eks_home, "config", "set-credentials", "me", "--token=abc")
-    kubectl(eks_home, "config", "set-context", "work", "--cluster=other", "--user=me")
-    config = eks_home.path / ".kube" / "config"
-    before = yaml.safe_load(config.read_text())
-    eks_home.run(ROLECALL, "eks", "update-kubeconfig", "--name", CLUSTER, "--alias", "production")
+# As `kubectl config set-cluster`, `set-credentials` and `set-context` write it. Debian's kubectl panics
+# when it has to encode a map, so it cannot do so itself.
+BY_KUBECTL = """\
+apiVersion: v1
+clusters:
+- cluster:
+    server: https://other.test
+  name: other
+contexts:
+- context:
+    cluster: other
+    user: me
+  name: work
+current-context: work
+kind: Config
+preferences: {}
+users:
+- name: me
+  user:
+    token: abc
+"""
+
+
+def test_files_of_kubectl_are_kept_and_kubectl_reads_them(eks_home):
+    config = eks_home.write(".kube/config", BY_KUBECTL)
+    before = yaml.safe_load(BY_KUBECTL)
+    update_production = ["eks", "update-kubeconfig", "--name", CLUSTER, "--alias", "production"]
+    eks_home.run(ROLECALL, *update_production)
     after = yaml.safe_load(config.read_text())
     for part in ["clusters", "contexts", "users"]:
         assert after[part][0] == before[part][0] and len(after[part]) == 2
-    kubectl(eks_home, "config", "set-context", "--current", "--namespace=shop")
-    eks_home.run(ROLECALL, "eks", "update-kubeconfig", "--name", CLUSTER, "--alias", "production")
+    # As `kubectl config set-context --current --namespace=shop` does.
+    config.write_text(config.read_text().replace("  name: production",
+                                                 "    namespace: shop\n  name: production"))
+    eks_home.run(ROLECALL, *update_production)
     assert "namespace: shop" in config.read_text()
     names = kubectl(eks_home, "config", "get-contexts", "-o", "name").split()
     assert sorted(names) == ["production", "work"]
