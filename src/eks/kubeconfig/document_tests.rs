@@ -25,6 +25,10 @@ fn changed(text: &str) -> Result<String, Flaw> {
     Document::parse(text)?.with(&entries())
 }
 
+fn refusal(text: &str) -> Flaw {
+    Document::parse(text).map(|_| ()).unwrap_err()
+}
+
 const NEW: &str = "\
 apiVersion: v1
 clusters:
@@ -216,14 +220,14 @@ fn what_is_no_kubeconfig_is_refused_with_the_line() {
         ("users: [", Some(2), "not YAML"),
         ("a: *nobody\n", Some(1), "not YAML"),
     ] {
-        let flaw = Document::parse(text).map(|_| ()).unwrap_err();
+        let flaw = refusal(text);
         assert!(flaw.message.contains(said), "{text:?}: {flaw:?}");
         assert_eq!(flaw.line, line, "{text:?}: {flaw:?}");
     }
     let deep = format!("a: {}{}", "[".repeat(5000), "]".repeat(5000));
     assert!(Document::parse(&deep).is_err());
     let deep = format!("a:\n{}x\n", "- ".repeat(150));
-    assert!(Document::parse(&deep).unwrap_err().message.contains("too deep"));
+    assert!(refusal(&deep).message.contains("too deep"));
 }
 
 #[test]
@@ -337,7 +341,7 @@ fn whatever_a_file_holds_it_is_refused_or_changed_for_good() {
     ];
     let mut chance = Chance(1);
     let mut changes = 0;
-    for _ in 0..4_000 {
+    for _ in 0..1_000 {
         let mut text: Vec<char> = seeds[chance.below(seeds.len())].chars().collect();
         for _ in 0..=chance.below(4) {
             let start = chance.below(text.len());
@@ -360,5 +364,12 @@ fn whatever_a_file_holds_it_is_refused_or_changed_for_good() {
         let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
         assert!(comments(&after) >= comments(&text), "{text:?}\n{after}");
     }
-    assert!(changes > 500, "{changes}");
+    assert!(changes > 100, "{changes}");
+}
+
+#[test]
+fn large_files_take_no_longer_than_their_size() {
+    let many: String = (0..20_000).map(|number| format!("key{number}: {number}\n")).collect();
+    let after = changed(&many).unwrap();
+    assert!(after.starts_with(&many));
 }
