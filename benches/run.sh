@@ -14,6 +14,7 @@ cargo bench -p rolecall --bench memory -- --quiet
 cargo bench -p rolecall-secrets --bench leases
 cargo bench -p rolecall-rolesanywhere --bench signing -- --quiet
 python3 benches/processes.py
+python3 benches/eks.py
 python3 benches/sources.py
 python3 benches/roles_anywhere.py
 python3 benches/serve.py

@@ -5,6 +5,7 @@ mod path;
 #[cfg(feature = "roles-anywhere")]
 mod roles_anywhere;
 
+use rolecall_core::endpoint::{Region, partition_with};
 use rolecall_core::profile::edit::{
     Change, Edit, SectionName, SettingKey, SettingValue, edit_files, read_setting,
 };
@@ -145,17 +146,21 @@ impl Settings {
         edit_files(&self.context, edits).await?;
         let set = self.load()?;
         let Some(places) = set.locations() else { return Ok(Vec::new()) };
-        let hidden = edits.iter().filter(|edit| edit.file == FileKind::Config);
-        let hidden = hidden.filter_map(|edit| {
-            let Change::Set(key, _) = &edit.change else { return None };
+        let in_config = edits.iter().filter(|edit| edit.file == FileKind::Config);
+        let warnings = in_config.filter_map(|edit| {
+            let Change::Set(key, value) = &edit.change else { return None };
             let property = set.get(edit.section.name())?.property(key.name())?;
-            (*property.origin.file == *places.credentials).then(|| Warning {
-                kind: WarningKind::Skipped,
-                origin: property.origin.clone(),
-                message: format!("{key} is set here too, and wins over the config file"),
-            })
+            let message = if *property.origin.file == *places.credentials {
+                format!("{key} is set here too, and wins over the config file")
+            } else if is_region(key) && !may_be_region(value.expose()) {
+                format!("{key} is the name of no region of AWS: write it as in us-east-1")
+            } else {
+                return None;
+            };
+            let (kind, origin) = (WarningKind::Skipped, property.origin.clone());
+            Some(Warning { kind, origin, message })
         });
-        Ok(hidden.collect())
+        Ok(warnings.collect())
     }
 }
 
@@ -170,6 +175,17 @@ fn setting(profile: &Profile, name: &str, sub: Option<&str>) -> Option<Setting> 
         None if subs.peek().is_some() => Some(Setting::Group),
         None => Some(Setting::Value(value.into())),
     }
+}
+
+fn is_region(key: &SettingKey) -> bool {
+    key.sub().is_none() && ["region", "sso_region"].contains(&key.name())
+}
+
+/// Whether a region, today's or tomorrow's, may be called so; an empty value takes one away.
+fn may_be_region(value: &str) -> bool {
+    let Ok(region) = Region::parse(value.trim(), "it") else { return value.trim().is_empty() };
+    let (plain, _) = region.split_fips();
+    plain.as_str().ends_with("-global") || partition_with(&plain).is_some()
 }
 
 /// Where AWS CLI keeps a setting.

@@ -1,15 +1,17 @@
-use std::fmt;
+mod text;
+
 use std::path::Path;
 use std::time::SystemTime;
 
 use rolecall_core::cache::RefreshWindow;
 use rolecall_core::profile::{
-    Origin, Plan, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, misspelt, problems,
+    Origin, Plan, Profile, RoleHop, SamlAssertion, SetBy, Severity, Source, WarningKind, misspelt,
+    problems,
 };
 use rolecall_core::source::{ContainerEndpoint, EnvironmentProvider};
 use rolecall_core::{
     Context, CredentialsError, ErrorKind, PathKind, Program, ProvideCredentials, Result, Secret,
-    SecretInput, printable, timestamp,
+    SecretInput, timestamp,
 };
 use rolecall_sts as sts;
 use serde_json::{Value, json};
@@ -23,6 +25,9 @@ use crate::roles_anywhere;
 use crate::setup::{Setup, StsSettings};
 use crate::sso;
 
+use text::assertion_from;
+pub(crate) use text::describe;
+
 /// What a session would do for its credentials and what is wrong with that, found offline: no
 /// network, no program, no secret shown.
 #[derive(Debug)]
@@ -32,9 +37,31 @@ pub struct Explanation {
     mfa_session: Option<String>,
     region: Option<String>,
     endpoint: Option<String>,
+    /// What Roles Anywhere is asked with, if it is the source.
+    certified: Option<Certified>,
     cached: Cached,
     pub(crate) problems: Vec<Finding>,
     pub(crate) warnings: Vec<Finding>,
+    /// Slips in profiles that are not the plan's.
+    pub(crate) elsewhere: Vec<Finding>,
+}
+
+/// Where Roles Anywhere is asked, and by whom.
+#[derive(Debug, Default)]
+pub(crate) struct Certified {
+    /// Its URL and region.
+    pub(crate) endpoint: Option<(String, String)>,
+    /// `None` if it cannot be seen without a password or a PIN, or is wrong.
+    pub(crate) certificate: Option<Holder>,
+}
+
+/// Whom a certificate is for.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    pub(crate) subject: String,
+    /// Decimal.
+    pub(crate) serial: String,
+    pub(crate) until: SystemTime,
 }
 
 /// What the shared cache holds of the credentials.
@@ -80,9 +107,11 @@ impl Explanation {
             mfa_session: None,
             region: None,
             endpoint: None,
+            certified: None,
             cached: Cached::No,
             problems: Vec::new(),
             warnings: Vec::new(),
+            elsewhere: Vec::new(),
         };
         if let Err(error) = &setup.plan {
             found.problems.push(Finding::from(error));
@@ -104,16 +133,38 @@ impl Explanation {
             }
             found.warnings.push(finding);
         }
-        found.warnings.extend(misspelt(&setup.profiles).into_iter().map(|problem| {
-            let finding = Finding::at(problem.origin, problem.message);
-            Finding { help: Some(problem.help), ..finding }
-        }));
+        let used = in_use(setup);
+        let sections = setup.profiles.profiles().chain(setup.profiles.sso_sessions());
+        let (ours, others): (Vec<_>, Vec<_>) =
+            sections.partition(|section| used.iter().any(|used| std::ptr::eq(*used, *section)));
+        let slips = |sections| {
+            let slips = misspelt(sections).into_iter().map(|problem| {
+                let finding = Finding::at(problem.origin, problem.message);
+                Finding { help: Some(problem.help), ..finding }
+            });
+            slips.collect::<Vec<_>>()
+        };
+        found.warnings.extend(slips(ours));
+        found.elsewhere = slips(others);
         found
     }
 
     /// The kind of the first problem, which decides the exit code; `None` if there is none.
     pub fn worst_problem(&self) -> Option<ErrorKind> {
         self.problems.first().map(|problem| problem.kind)
+    }
+
+    /// One line for all slips in other profiles.
+    fn slips_elsewhere(&self) -> Option<Finding> {
+        let finding = |message: &str| Finding {
+            help: Some("`rolecall doctor` names each".to_owned()),
+            ..Finding::at(None, message.to_owned())
+        };
+        match self.elsewhere.len() {
+            0 => None,
+            1 => Some(finding("a setting of another profile is misspelt")),
+            count => Some(finding(&format!("{count} settings of other profiles are misspelt"))),
+        }
     }
 
     fn check_endpoint(&mut self, sts: &StsSettings) {
@@ -143,18 +194,28 @@ impl Explanation {
         self.warnings.extend(setup.roles_anywhere.findings());
         let source_error = match &plan.source {
             #[cfg(feature = "roles-anywhere")]
-            Source::RolesAnywhere { .. } => match roles_anywhere::check(setup) {
-                Ok(soon) => {
-                    self.warnings.extend(soon);
-                    None
-                }
-                Err(error) => Some(error),
-            },
+            Source::RolesAnywhere { .. } => {
+                let endpoint = roles_anywhere::endpoint(setup);
+                let (seen, error) = match roles_anywhere::check(setup) {
+                    Ok((holder, soon)) => {
+                        self.warnings.extend(soon);
+                        (holder, None)
+                    }
+                    Err(error) => (None, Some(error)),
+                };
+                self.certified = Some(Certified { endpoint, certificate: seen });
+                error
+            }
             _ => source_error(setup, plan),
         };
-        self.problems.extend(source_error.map(|error| Finding {
-            file: source_origin(&plan.source).cloned(),
-            ..Finding::from(&error)
+        self.problems.extend(source_error.map(|error| {
+            let (file, finding) = (source_origin(&plan.source), Finding::from(&error));
+            // Which of the source's own files it is about.
+            let message = match error.place().filter(|place| !place.starts_with("profile ")) {
+                Some(place) => format!("{place}: {}", finding.message),
+                None => finding.message,
+            };
+            Finding { file: file.cloned(), message, ..finding }
         }));
         let asking = plan.hops.iter().filter(|hop| hop.mfa_serial.is_some());
         self.problems.extend(asking.filter_map(|hop| {
@@ -166,11 +227,20 @@ impl Explanation {
 
     fn look_into_cache(&mut self, setup: &Setup) {
         let Some(plan) = self.plan.as_ref().filter(|_| setup.use_disk_cache) else { return };
-        if !StsSettings::are_needed_by(plan) && !matches!(plan.source, Source::Sso { .. }) {
+        let is_kept = matches!(
+            plan.source,
+            Source::Sso { .. } | Source::RolesAnywhere { identity: Some(_), .. }
+        );
+        if !StsSettings::are_needed_by(plan) && !is_kept {
             return;
         }
         let Ok(provider) = resolve::provider(setup, plan) else { return };
-        let window = RefreshWindow::for_lifetime(resolve::lifetime(plan));
+        let lifetime = match (&plan.source, plan.hops.is_empty()) {
+            #[cfg(feature = "roles-anywhere")]
+            (Source::RolesAnywhere { .. }, true) => setup.roles_anywhere.lifetime(),
+            _ => resolve::lifetime(plan),
+        };
+        let window = RefreshWindow::for_lifetime(lifetime);
         let early = if provider.interactive.is_so() { window.mandatory } else { window.advisory };
         self.cached = match provider.ready().and_then(|credentials| credentials.expires_at()) {
             Some(until) => Cached::Good { renewed_from: until - early, until },
@@ -200,6 +270,16 @@ impl Explanation {
             let links = plan.passed_over.iter();
             links.map(|l| json!({"name": l.name, "reason": l.reason})).collect::<Vec<_>>()
         });
+        let mut source = plan.map(|plan| source_json(&plan.source));
+        if let (Some(source), Some(certified)) = (&mut source, &self.certified) {
+            let holder = certified.certificate.as_ref();
+            source["endpoint"] = json!(certified.endpoint.as_ref().map(|(url, _)| url));
+            source["subject"] = json!(holder.map(|holder| &holder.subject));
+            source["serial"] = json!(holder.map(|holder| &holder.serial));
+            source["certificate_until"] =
+                json!(holder.map(|holder| timestamp::format(holder.until)));
+        }
+        let elsewhere = self.slips_elsewhere();
         json!({
             "profile": plan.and_then(|plan| plan.profile.as_deref()),
             "region": self.region,
@@ -212,13 +292,13 @@ impl Explanation {
                 Cached::Good { renewed_from, .. } => Some(timestamp::format(renewed_from)),
                 Cached::No | Cached::Nothing => None,
             },
-            "source": plan.map(|plan| source_json(&plan.source)),
+            "source": source,
             "mfa_session": self.mfa_session,
             "hops": plan.map(|plan| plan.hops.iter().map(hop_json).collect::<Vec<_>>()),
             "origin": plan.and_then(|plan| plan.origin.as_ref()).map(origin_json),
             "passed_over": passed_over,
             "problems": self.problems.iter().map(Finding::to_json).collect::<Vec<_>>(),
-            "warnings": self.warnings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+            "warnings": self.warnings.iter().chain(&elsewhere).map(Finding::to_json).collect::<Vec<_>>(),
         })
     }
 }
@@ -251,6 +331,20 @@ impl Finding {
             "help": self.help,
         })
     }
+}
+
+/// The profiles that have to do with what is done, and their SSO session.
+fn in_use(setup: &Setup) -> Vec<&Profile> {
+    let mut used: Vec<&Profile> = Vec::new();
+    let mut next = setup.profiles.get(&setup.selected);
+    while let Some(profile) = next.filter(|p| !used.iter().any(|used| std::ptr::eq(*used, *p))) {
+        used.push(profile);
+        next = profile.get("source_profile").and_then(|name| setup.profiles.get(name));
+    }
+    let named = used.iter().filter_map(|profile| profile.get("sso_session")).collect::<Vec<_>>();
+    let sessions = setup.profiles.sso_sessions();
+    used.extend(sessions.filter(|session| named.contains(&session.name.as_str())));
+    used
 }
 
 /// What can be seen of the source's failure without running it.
@@ -376,128 +470,4 @@ fn hop_json(hop: &RoleHop) -> Value {
         "mfa_process": hop.mfa_process.is_some(),
         "origin": origin_json(&hop.origin),
     })
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(plan) = &self.plan {
-            write_plan(f, plan, self.mfa_session.as_deref())?;
-            let endpoint = self.endpoint.as_deref().unwrap_or("(none, see below)");
-            if StsSettings::are_needed_by(plan) {
-                writeln!(f, "STS      {endpoint}")?;
-            }
-            writeln!(f, "Region   {}", self.region.as_deref().unwrap_or("(none)"))?;
-            match self.cached {
-                Cached::No => {}
-                Cached::Nothing => writeln!(f, "Cached   nothing that is good: AWS is asked")?,
-                Cached::Good { renewed_from, until } => {
-                    let [from, until] = [renewed_from, until].map(timestamp::format);
-                    writeln!(f, "Cached   good until {until}; AWS is asked from {from} on")?;
-                }
-            }
-            for link in &plan.passed_over {
-                writeln!(f, "Passed   {}: {}", link.name, shown(&link.reason))?;
-            }
-        }
-        for (title, findings) in [("Problem", &self.problems), ("Warning", &self.warnings)] {
-            for finding in findings {
-                write!(f, "{title}  ")?;
-                match (&finding.file, &finding.place) {
-                    (Some(origin), _) => write!(f, "{origin}: ")?,
-                    (None, Some(place)) => write!(f, "{place}: ")?,
-                    (None, None) => {}
-                }
-                writeln!(f, "{}", shown(&finding.message))?;
-                if let Some(help) = &finding.help {
-                    writeln!(f, "         help: {}", shown(help))?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan, session: Option<&str>) -> fmt::Result {
-    if let Some(profile) = &plan.profile {
-        write!(f, "Profile  {profile}")?;
-        match &plan.origin {
-            Some(origin) => writeln!(f, " ({origin})")?,
-            None => writeln!(f)?,
-        }
-    }
-    writeln!(f, "Source   {}", describe(&plan.source))?;
-    if let Some(serial) = session {
-        writeln!(f, "MFA      one session of {}, for every role that asks for it", shown(serial))?;
-    }
-    for hop in &plan.hops {
-        write!(f, "Role     {} ({})", shown(&hop.role_arn), hop.origin)?;
-        if let Some(seconds) = hop.duration_seconds {
-            write!(f, ", for {seconds} s")?;
-        }
-        if let Some(serial) = hop.mfa_serial.as_deref().filter(|s| session != Some(*s)) {
-            write!(f, ", with a code of {}", shown(serial))?;
-        }
-        if hop.external_id.is_some() {
-            write!(f, ", with an external id")?;
-        }
-        writeln!(f)?;
-    }
-    Ok(())
-}
-
-/// Where an assertion comes from, without what a command line may hold.
-fn assertion_from(assertion: &SamlAssertion) -> String {
-    match assertion {
-        SamlAssertion::Process(_) => "saml_process".to_owned(),
-        SamlAssertion::Input(SecretInput::File(path)) => path.display().to_string(),
-        SamlAssertion::Input(SecretInput::Env(name)) => format!("the variable {name}"),
-        SamlAssertion::Input(_) => "standard input".to_owned(),
-    }
-}
-
-pub(crate) fn describe(source: &Source) -> String {
-    match source {
-        Source::StaticKeys { access_key_id, origin, .. } => {
-            format!("access key {} ({origin})", shown(access_key_id))
-        }
-        Source::Environment { access_key_id, .. } => {
-            format!("access key {} from the environment", shown(access_key_id))
-        }
-        Source::Process { origin, .. } => format!("credential_process ({origin})"),
-        Source::WebIdentity { token_file, role_arn, .. } => {
-            format!(
-                "web identity: the token in {} for {}",
-                shown(&token_file.display().to_string()),
-                shown(role_arn)
-            )
-        }
-        Source::Saml { assertion, role_arn, .. } => {
-            format!(
-                "SAML: the assertion from {} for {}",
-                shown(&assertion_from(assertion)),
-                shown(role_arn)
-            )
-        }
-        Source::Sso { account_id, role_name, .. } => format!(
-            "IAM Identity Center: role {} in account {}",
-            shown(role_name.as_deref().unwrap_or("(none)")),
-            shown(account_id.as_deref().unwrap_or("(none)"))
-        ),
-        Source::RolesAnywhere { certificate, role_arn, region, set_by, .. } => format!(
-            "IAM Roles Anywhere in {}{}: the certificate in {} for {}",
-            shown(region),
-            if set_by.is_some() { ", asked by rolecall itself" } else { "" },
-            shown(certificate),
-            shown(role_arn)
-        ),
-        Source::LoginSession { .. } => "a session of `aws login`".to_owned(),
-        Source::Container => "the container's credentials endpoint".to_owned(),
-        Source::Given => "a provider that the program brought".to_owned(),
-        _ => "the EC2 metadata service, if there is one".to_owned(),
-    }
-}
-
-/// What a file says, fit for a terminal.
-fn shown(text: &str) -> String {
-    printable(text, 4096)
 }

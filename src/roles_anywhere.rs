@@ -16,15 +16,24 @@ use rolecall_core::{
 };
 use rolecall_rolesanywhere::command_line::{HelperOptions, ProfileLine};
 use rolecall_rolesanywhere::{
-    Identity, IdentityReader, IdentitySource, RolesAnywhere, RolesAnywhereProvider,
+    Certificate, Identity, IdentityReader, IdentitySource, RolesAnywhere, RolesAnywhereProvider,
     is_not_supported,
 };
 
-use crate::explain::Finding;
+use crate::explain::{Finding, Holder};
 use crate::setup::{Setup, web_settings};
 
 /// Keeps AWS's own program in use: `true` runs it for every profile that names it.
 const USE_HELPER: &str = "ROLECALL_USE_SIGNING_HELPER";
+
+/// What every program holds that has this code in it, whatever it is called.
+const MARK: &[u8] = b"rolecall itself answers for aws_signing_helper";
+
+/// The largest program that is looked at for [`MARK`].
+const PROGRAM_LIMIT: u64 = 256 * 1024 * 1024;
+
+const IN_THE_OPEN: &str = "keep it in a file that only you can read, and name that: file://PATH, or pin-source=file:PATH \
+     in a PKCS#11 URI";
 
 /// Where a URL comes from that a flag or a caller gives.
 const ENDPOINT_FLAG: &str = "--endpoint";
@@ -122,6 +131,8 @@ pub(crate) struct Asked {
     foreign: Option<(String, Origin)>,
     /// What is wrong with the line of a profile whose program is not there to know better.
     wrong: Option<CredentialsError>,
+    /// The flags whose secret stands in the profile itself.
+    exposed: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -184,7 +195,7 @@ impl Surroundings<'_> {
         (plan, asked)
     }
 
-    /// Whether the program of a line is there, and is another than this one by a link.
+    /// Whether the program of a line is there, and is another than this one by a link or a copy.
     fn has_helper(&self, command: &Secret) -> bool {
         let Context { env, fs, .. } = self.context;
         let program = Program::new(self.context.clone(), command.clone(), "credential_process");
@@ -198,8 +209,11 @@ impl Surroundings<'_> {
             false => folders.split(':').map(|folder| Path::new(folder).join(&name)).collect(),
         };
         places.retain(|place| matches!(fs.facts(place), Ok(Some(_))));
-        let first = places.first().and_then(|place| fs.resolve(place).ok());
-        first.is_none_or(|path| path.file_stem().is_none_or(|stem| stem != "rolecall"))
+        let Some(path) = places.first().and_then(|place| fs.resolve(place).ok()) else {
+            return true;
+        };
+        path.file_stem().is_none_or(|stem| stem != "rolecall")
+            && !fs.read(&path, PROGRAM_LIMIT).is_ok_and(|program| is_marked(&program))
     }
 
     fn recognise(&self, plan: &mut Plan, asked: &mut Asked) {
@@ -223,6 +237,7 @@ impl Surroundings<'_> {
                 asked.foreign = Some((reason, origin.clone()));
             }
             ProfileLine::Native(options) => {
+                asked.exposed.clone_from(&options.exposed);
                 let call = self.call((*options).into());
                 let set_by = Some((profile.clone(), origin.clone()));
                 let native = call.source(set_by);
@@ -343,6 +358,10 @@ impl Asked {
             ));
         }
         let origin = self.origin();
+        findings.extend(self.exposed.iter().map(|flag| {
+            let message = format!("the value of --{flag} stands in the file in the open");
+            finding(origin, message, IN_THE_OPEN)
+        }));
         if self.call.as_ref().is_some_and(|call| call.options.no_verify_ssl) {
             findings.push(finding(
                 origin,
@@ -366,6 +385,7 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
              these credentials; name its authority with AWS_CA_BUNDLE instead"
         );
     }
+    let exposed = asked.exposed.clone();
     let helper = match &asked.helper {
         Some(Source::Process { profile, command, account_id, origin }) => {
             let place = format!("profile {profile} ({origin})");
@@ -376,24 +396,47 @@ pub(crate) fn provider(setup: &Setup) -> Result<SharedProvider> {
         }
         _ => return Ok(Arc::new(native)),
     };
-    Ok(Arc::new(OrHelper { native, helper }))
+    Ok(Arc::new(OrHelper { native, helper, exposed }))
+}
+
+/// Whether a program is this one.
+fn is_marked(program: &[u8]) -> bool {
+    // Else the compiler takes it apart, and it is in no program.
+    let mark = std::hint::black_box(MARK);
+    program.windows(mark.len()).any(|window| window == mark)
+}
+
+/// Where a plan's request goes: URL and region.
+pub(crate) fn endpoint(setup: &Setup) -> Option<(String, String)> {
+    let call = setup.roles_anywhere.call().ok()?;
+    let endpoint = call.options.request.endpoint(call.endpoint.as_ref().ok()?).ok()?;
+    Some((endpoint.url, endpoint.signing_region))
 }
 
 /// Says what is wrong with a plan's request and identity, as far as no password or PIN is needed
-/// for that; or what will be soon.
-pub(crate) fn check(setup: &Setup) -> Result<Option<Finding>> {
+/// for that; or who asks, and what will be wrong soon.
+pub(crate) fn check(setup: &Setup) -> Result<(Option<Holder>, Option<Finding>)> {
     let asked = &setup.roles_anywhere;
     let call = asked.call()?;
     call.options.request.check()?;
     call.provider()?;
     match check_asker(&setup.context, &call.options.identity) {
         // AWS's program can use it.
-        Err(error) if is_not_supported(&error) && asked.helper.is_some() => Ok(None),
+        Err(error) if is_not_supported(&error) && asked.helper.is_some() => Ok((None, None)),
         Err(error) => Err(error),
-        Ok(soon) => Ok(soon.map(|soon| Finding {
-            help: Some("renew it: its key and name can stay".to_owned()),
-            ..Finding::at(asked.origin().cloned(), soon)
-        })),
+        Ok(None) => Ok((None, None)),
+        Ok(Some(leaf)) => {
+            let soon = leaf.ends_soon(setup.context.clock.now()).map(|soon| Finding {
+                help: Some("renew it: its key and name can stay".to_owned()),
+                ..Finding::at(asked.origin().cloned(), soon)
+            });
+            let holder = Holder {
+                subject: leaf.subject().to_owned(),
+                serial: leaf.serial().to_owned(),
+                until: leaf.not_after(),
+            };
+            Ok((Some(holder), soon))
+        }
     }
 }
 
@@ -406,13 +449,13 @@ pub(crate) fn check_options(context: &Context, options: &HelperOptions) -> Resul
     check_asker(context, &options.identity.clone().into()).map(|_| ())
 }
 
-/// Gives what will be wrong soon.
-fn check_asker(context: &Context, asker: &Asker) -> Result<Option<String>> {
+/// Gives the certificate, if it can be seen which it is.
+fn check_asker(context: &Context, asker: &Asker) -> Result<Option<Certificate>> {
     let now = context.clock.now();
     let source = match asker {
         Asker::Identity(identity) => {
             identity.check(now)?;
-            return Ok(identity.ends_soon(now));
+            return Ok(Some(identity.leaf().clone()));
         }
         Asker::Source(source) => source,
     };
@@ -420,7 +463,7 @@ fn check_asker(context: &Context, asker: &Asker) -> Result<Option<String>> {
         let reader = IdentityReader::new(context.clone(), (**source).clone());
         let identity = apart(|| crate::block_on(reader.identity()))?;
         identity.check(now)?;
-        return Ok(identity.ends_soon(now));
+        return Ok(Some(identity.leaf().clone()));
     }
     // Without the key there is still the certificate, unless it lies with that.
     let certificate =
@@ -430,11 +473,13 @@ fn check_asker(context: &Context, asker: &Asker) -> Result<Option<String>> {
         return Ok(None);
     }
     let reader = IdentityReader::new(context.clone(), certificate);
-    let certificates = apart(|| crate::block_on(reader.certificates()))?;
-    if let [only] = certificates.as_slice() {
-        only.check(now)?;
+    let mut certificates = apart(|| crate::block_on(reader.certificates()))?;
+    if certificates.len() != 1 {
+        return Ok(None);
     }
-    Ok(None)
+    let only = certificates.remove(0);
+    only.check(now)?;
+    Ok(Some(only))
 }
 
 /// On a thread of its own: the caller's may be in a runtime.
@@ -449,11 +494,17 @@ fn apart<T: Send>(read: impl FnOnce() -> Result<Result<T>> + Send) -> Result<T> 
 struct OrHelper {
     native: RolesAnywhereProvider,
     helper: ProcessProvider,
+    exposed: Vec<&'static str>,
 }
 
 #[async_trait]
 impl ProvideCredentials for OrHelper {
     async fn provide_credentials(&self) -> Result<Credentials> {
+        for flag in &self.exposed {
+            tracing::warn!(
+                "the value of --{flag} stands in the profile in the open: {IN_THE_OPEN}"
+            );
+        }
         match self.native.provide_credentials().await {
             Err(error) if is_not_supported(&error) => {
                 tracing::debug!(%error, "aws_signing_helper itself is run");

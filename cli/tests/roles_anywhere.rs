@@ -103,6 +103,80 @@ fn explain_says_that_this_program_answers_and_what_is_wrong() {
 }
 
 #[test]
+fn explain_tells_who_asks_whom_what_is_kept_and_what_stands_in_the_open() {
+    let sandbox = Sandbox::with_certificate();
+    add_profile(&sandbox, "host", "--pkcs8-password hunter2");
+    sandbox.add_config("[profile other]\nregoin = a\n[profile another]\nroel_arn = a\n");
+    let explain = || sandbox.run(&["explain", "--profile", "host", "--json"]).good().json();
+    let found = explain();
+    let source = &found["source"];
+    assert_eq!(source["endpoint"], sandbox.kit.url(), "{found}");
+    assert!(source["subject"].as_str().unwrap().starts_with("CN="), "{found}");
+    assert!(source["certificate_until"].is_string() && source["serial"].is_string(), "{found}");
+    assert_eq!(found["cached_until"], Value::Null);
+    let warnings = found["warnings"].to_string();
+    assert!(warnings.contains("--pkcs8-password stands in the file in the open"), "{warnings}");
+    assert!(warnings.contains("2 settings of other profiles are misspelt"), "{warnings}");
+    assert!(!warnings.contains("hunter2") && !warnings.contains("regoin"), "{warnings}");
+    let first = sandbox.export("host");
+    assert!(first.stderr.contains("--pkcs8-password stands in the profile"), "{first:?}");
+    assert_eq!(sandbox.export("host").stderr, "", "what is kept needs no password");
+    assert!(explain()["cached_until"].is_string());
+    let text = sandbox.run(&["explain", "--profile", "host"]).good().stdout;
+    for line in ["Asked    http", "Holder   CN=", "Cached   good until "] {
+        assert!(text.contains(line), "{text}");
+    }
+    let doctor = sandbox.run(&["doctor"]).stdout;
+    assert!(doctor.contains("regoin") && doctor.contains("roel_arn"), "{doctor}");
+}
+
+#[test]
+fn a_path_that_a_shell_would_change_is_told_with_the_path() {
+    let sandbox = Sandbox::with_certificate();
+    add_profile(&sandbox, "host", "--private-key ~/host.key");
+    let wrong = Expected {
+        code: 4,
+        kind: "InvalidConfiguration",
+        says: &["~/host.key", "cannot be read"],
+        help: "write the whole path",
+    };
+    wrong.of_profile(&sandbox, "host");
+    wrong.explained(&sandbox, "host");
+}
+
+#[test]
+fn a_slip_is_told_where_the_helper_is_this_program_by_a_link_or_a_copy() {
+    let sandbox = Sandbox::with_certificate();
+    let ours = env!("CARGO_BIN_EXE_rolecall");
+    let folder = |name: &str| {
+        let folder = sandbox.home().join(name);
+        fs::create_dir(&folder).unwrap();
+        folder.join("aws_signing_helper")
+    };
+    let (soft, hard, copy) = (folder("soft"), folder("hard"), folder("copy"));
+    std::os::unix::fs::symlink(ours, &soft).unwrap();
+    fs::copy(ours, &copy).unwrap();
+    fs::hard_link(&copy, &hard).unwrap();
+    let line = flags().join(" ");
+    for (name, program) in [("soft", soft), ("hard", hard), ("copy", copy)] {
+        let program = program.display();
+        sandbox.add_config(&format!(
+            "[profile {name}]\ncredential_process = {program} credential-process {line} \
+             --sesion-duration 900\n"
+        ));
+        let wrong = Expected {
+            code: 4,
+            kind: "InvalidConfiguration",
+            says: &["there is no flag --sesion-duration"],
+            help: "mend the line",
+        };
+        wrong.of_profile(&sandbox, name);
+        wrong.explained(&sandbox, name);
+    }
+    assert_eq!(calls(&sandbox), 0);
+}
+
+#[test]
 fn what_only_the_helper_knows_is_left_to_the_helper() {
     let sandbox = Sandbox::with_certificate();
     let answer = r#"{"Version":1,"AccessKeyId":"ASIAOFTHEHELPER00000","SecretAccessKey":"s","SessionToken":"t"}"#;

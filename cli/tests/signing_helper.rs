@@ -298,14 +298,15 @@ fn serve_is_imds_with_the_roles_name() {
     }
     assert_eq!(serving.container("/creds").json()["RoleArn"], names::WORKLOAD);
     assert_eq!(sandbox.kit.count("CreateSession"), 1);
-    serving.stop_with(Signal::TERM).good();
+    let said = serving.stop_with(Signal::TERM).good().stderr;
+    assert!(said.contains("# the certificate in host.pem\n"), "{said}");
 }
 
 /// SoftHSM's module, which `tests/peers/install.sh` installs.
 const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
-#[test]
-fn a_key_in_a_token_is_needed_once_a_session() {
+/// A token with the key of `host.pem`, and the folder that it lies in. The PIN lies in `pin`.
+fn with_token() -> (Sandbox, std::path::PathBuf) {
     let sandbox = Sandbox::with_certificate();
     fs::create_dir(sandbox.home().join("tokens")).unwrap();
     let folder = sandbox.home().join("tokens");
@@ -322,19 +323,37 @@ fn a_key_in_a_token_is_needed_once_a_session() {
         sandbox.dress(&mut command);
         Running::start(&mut command, b"").finish().good();
     }
+    (sandbox, folder)
+}
+
+/// Starts a command of the helper with a key in the token.
+fn start_with_key(sandbox: &Sandbox, command: &[&str], key: &str) -> Running {
+    let key = ["--private-key", key, "--pkcs11-lib", SOFTHSM];
+    sandbox.start_helper(&[command, &flags()[..], &key].concat())
+}
+
+#[test]
+fn serve_with_a_pin_that_is_refused_ends_before_it_serves() {
+    let (sandbox, _) = with_token();
+    for (key, code, says) in [
+        ("pkcs11:token=kit;object=host?pin-value=not-the-pin", 5, "the PIN is wrong"),
+        ("pkcs11:token=kit;object=hosts?pin-value=4321", 4, "there are: \"host\" (id 01)"),
+    ] {
+        let served = start_with_key(&sandbox, &["serve", "--port", "0"], key).finish();
+        assert_eq!(served.code(), code, "{served:?}");
+        assert!(served.stderr.contains(says) && !served.stderr.contains("export"), "{served:?}");
+        assert!(!served.stderr.contains("not-the-pin"), "{served:?}");
+    }
+    assert_eq!(sandbox.kit.count("CreateSession"), 0);
+}
+
+#[test]
+fn a_key_in_a_token_is_needed_once_a_session() {
+    let (sandbox, folder) = with_token();
     let key = |pin: &str| format!("pkcs11:token=kit;object=host?{pin}");
     let pin = sandbox.home().join("pin");
     let good = key(&format!("pin-source=file:{}", pin.display()));
-    let args = |key: &str| {
-        let line = [&["credential-process"], &flags()[..]].concat();
-        let mut line: Vec<String> = line.into_iter().map(str::to_owned).collect();
-        line.extend(["--private-key", key, "--pkcs11-lib", SOFTHSM].map(str::to_owned));
-        line
-    };
-    let run = |key: &str| {
-        let args = args(key);
-        sandbox.start_helper(&args.iter().map(String::as_str).collect::<Vec<_>>()).finish()
-    };
+    let run = |key: &str| start_with_key(&sandbox, &["credential-process"], key).finish();
     let wrong = run(&key("pin-value=not-the-pin"));
     assert_eq!(wrong.code(), 5, "{wrong:?}");
     assert!(!wrong.stderr.contains("not-the-pin"), "{wrong:?}");

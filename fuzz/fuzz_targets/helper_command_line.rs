@@ -9,7 +9,9 @@ use rolecall_rolesanywhere::command_line::{HelperCommand, ProfileLine, profile_l
 fuzz_target!(|text: &str| {
     let arguments: Vec<&str> = text.split('\n').collect();
     let _ = HelperCommand::parse(&arguments);
-    for line in [text.to_owned(), format!("aws_signing_helper credential-process {text}")] {
+    let call = "aws_signing_helper credential-process";
+    let whole = "--certificate /c --trust-anchor-arn T --profile-arn P --role-arn R";
+    for line in [text.to_owned(), format!("{call} {text}"), format!("{call} {whole} {text}")] {
         let ProfileLine::Native(options) = ProfileLine::read(&Secret::from(line)) else { continue };
         let Ok(written) = profile_line("aws_signing_helper", &options) else { continue };
         match ProfileLine::read(&Secret::from(written.clone())) {

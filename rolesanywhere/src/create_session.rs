@@ -1,8 +1,12 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_TYPE as TYPE};
 use http::{HeaderName, HeaderValue, Method};
 use rolecall_core::endpoint::Endpoint;
-use rolecall_core::http::{Exchange, Request, Response, RetryPolicy, Verdict, request_id, send};
+use rolecall_core::http::{
+    Exchange, Request, Response, RetryPolicy, TimeLimit, Verdict, request_id, send,
+};
 use rolecall_core::{
     Context, Credentials, CredentialsError, ErrorKind, Result, Secret, printable, timestamp,
 };
@@ -17,6 +21,9 @@ use crate::{Identity, RolesAnywhere};
 const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const X_AMZ_X509: HeaderName = HeaderName::from_static("x-amz-x509");
 const X_AMZ_X509_CHAIN: HeaderName = HeaderName::from_static("x-amz-x509-chain");
+
+/// How long one attempt may take. The answer comes in less than a second, and somebody waits.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// What CreateSession gives.
 #[derive(Clone, Debug)]
@@ -182,6 +189,7 @@ impl Exchange for Call<'_> {
         let mut authorization = header(&authorization)?;
         authorization.set_sensitive(true);
         headers.insert(AUTHORIZATION, authorization);
+        request.extensions_mut().insert(TimeLimit(CALL_LIMIT));
         Ok(request)
     }
 

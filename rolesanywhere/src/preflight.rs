@@ -106,17 +106,6 @@ impl RolesAnywhere {
 }
 
 impl Identity {
-    /// Says so if the certificate ends soon after `now`: when, and in how long.
-    pub fn ends_soon(&self, now: SystemTime) -> Option<String> {
-        let leaf = self.leaf();
-        let left = leaf.not_after().duration_since(now).ok()?;
-        let life = leaf.not_after().duration_since(leaf.not_before()).unwrap_or_default();
-        (left < (life / 10).min(SOON)).then(|| {
-            let end = timestamp::format(leaf.not_after());
-            format!("the certificate ends soon: {leaf} at {end}, in {}", rough(left))
-        })
-    }
-
     /// Says what is wrong with the certificate at `now`, as AWS would.
     ///
     /// # Errors
@@ -137,6 +126,16 @@ impl Identity {
 }
 
 impl Certificate {
+    /// Says so if it ends soon after `now`: when, and in how long.
+    pub fn ends_soon(&self, now: SystemTime) -> Option<String> {
+        let left = self.not_after().duration_since(now).ok()?;
+        let life = self.not_after().duration_since(self.not_before()).unwrap_or_default();
+        (left < (life / 10).min(SOON)).then(|| {
+            let end = timestamp::format(self.not_after());
+            format!("the certificate ends soon: {self} at {end}, in {}", rough(left))
+        })
+    }
+
     /// [`Identity::check`] of a leaf whose key is not at hand.
     ///
     /// # Errors

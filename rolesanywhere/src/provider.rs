@@ -96,7 +96,7 @@ impl RolesAnywhereProvider {
         let identity = self.identity().await?;
         let now = self.context.clock.now();
         identity.check(now)?;
-        if let Some(soon) = identity.ends_soon(now) {
+        if let Some(soon) = identity.leaf().ends_soon(now) {
             tracing::warn!("{soon}");
         }
         if let Some(oddity) = self.request.oddity() {

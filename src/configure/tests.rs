@@ -107,8 +107,33 @@ fn names_are_written_as_aws_cli_writes_them() {
         let machine = Machine::new("", "");
         let assignment = Assignment::new(path.parse().unwrap(), "v");
         let set = machine.settings(profile);
-        assert_eq!(crate::block_on(set.set(&[assignment])).unwrap().unwrap(), []);
+        crate::block_on(set.set(&[assignment])).unwrap().unwrap();
         assert_eq!(machine.files(), expected, "{path} of {profile:?}");
+    }
+}
+
+#[test]
+fn what_is_the_name_of_no_region_is_set_and_told() {
+    for (path, value, is_told) in [
+        ("region", "eu-west-1", false),
+        ("region", "mx-nowhere-12", false),
+        ("region", "us-gov-west-1", false),
+        ("region", "fips-us-east-1", false),
+        ("region", "aws-global", false),
+        ("region", "", false),
+        ("s3.region", "frankfurt", false),
+        ("output", "frankfurt", false),
+        ("region", "frankfurt", true),
+        ("profile.p.region", "eu-west", true),
+        ("sso_region", "eu_west_1", true),
+        ("region", "US-EAST-1", true),
+    ] {
+        let machine = Machine::new("", "");
+        let assignment = Assignment::new(path.parse().unwrap(), value);
+        let warnings = crate::block_on(machine.settings(None).set(&[assignment])).unwrap().unwrap();
+        let told = warnings.iter().filter(|w| w.message.contains("no region of AWS")).count();
+        assert_eq!(told, usize::from(is_told), "{path} {value}: {warnings:?}");
+        assert!(machine.files()[0].contains(value), "{path} {value}");
     }
 }
 

@@ -14,7 +14,8 @@ const UNSET_KEYS: &str = "unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS
 pub(super) fn check(setup: &Setup, named: bool) -> Vec<Finding> {
     let found = Explanation::of(setup);
     let problems = found.problems.into_iter().map(|p| (Severity::Error(p.kind), p));
-    let warnings = found.warnings.into_iter().map(|w| (Severity::Warning, w));
+    let warnings = found.warnings.into_iter().chain(found.elsewhere);
+    let warnings = warnings.map(|warning| (Severity::Warning, warning));
     let mut findings: Vec<_> = problems.chain(warnings).map(explained).collect();
     if let Ok(plan) = &setup.plan {
         findings.extend(hidden(setup, plan, named));

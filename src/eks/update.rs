@@ -1,6 +1,7 @@
 //! Entries of clusters in kubeconfig files, as `aws eks update-kubeconfig` makes them.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use rolecall_core::endpoint::{self, Overrides, Service};
 use rolecall_core::{CredentialsError, ErrorKind, Result};
@@ -61,13 +62,22 @@ pub struct UpdateKubeconfig {
 }
 
 /// What [`UpdateKubeconfig::plan`] found: the file, and what it is to hold.
-#[derive(Debug)]
 pub struct KubeconfigUpdate {
     session: Session,
     entries: Entries,
     path: PathBuf,
     is_update: bool,
     warnings: Vec<CredentialsError>,
+}
+
+impl fmt::Debug for KubeconfigUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubeconfigUpdate")
+            .field("path", &self.path)
+            .field("context_name", &self.context_name())
+            .field("is_update", &self.is_update)
+            .finish_non_exhaustive()
+    }
 }
 
 impl UpdateKubeconfig {
@@ -163,7 +173,7 @@ impl UpdateKubeconfig {
 
 impl KubeconfigUpdate {
     /// The file.
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

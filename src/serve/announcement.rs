@@ -24,6 +24,8 @@ pub struct Announcement {
 #[derive(Clone, Debug)]
 struct Announced {
     name: String,
+    /// What it is, for people.
+    title: String,
     role_name: String,
     container_uri: Option<String>,
 }
@@ -38,6 +40,7 @@ impl Announcement {
     ) -> Self {
         let announced = profiles.iter().map(|profile| Announced {
             name: profile.name().to_owned(),
+            title: profile.title(),
             // What IMDS answers to: roles of one name are told apart by their profiles.
             role_name: match ServedProfile::named(profiles, profile.role_name()) {
                 Some(found) if found.name() == profile.name() => profile.role_name(),
@@ -73,14 +76,14 @@ impl Announcement {
 impl fmt::Display for Announcement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, profile) in self.profiles.iter().enumerate() {
-            let name = printable(&profile.name, 200);
+            let title = printable(&profile.title, 200);
             let export = match number {
                 0 => {
-                    writeln!(f, "# profile {name}")?;
+                    writeln!(f, "# {title}")?;
                     "export"
                 }
                 _ => {
-                    writeln!(f, "# for profile {name} instead:")?;
+                    writeln!(f, "# for {title} instead:")?;
                     "#   export"
                 }
             };

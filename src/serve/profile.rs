@@ -34,6 +34,8 @@ pub struct ServedProfile(Arc<Inner>);
 
 struct Inner {
     name: String,
+    /// Where the certificate is whose credentials these are, if no profile names it.
+    certificate: Option<String>,
     role_arn: Option<String>,
     region: Option<Region>,
     cache: Arc<MemoryCache>,
@@ -62,8 +64,15 @@ impl ServedProfile {
             ) => Some(role_arn.clone()),
             (None, _) => None,
         };
+        let certificate = match &plan.source {
+            Source::RolesAnywhere { certificate, .. } if plan.profile.is_none() => {
+                Some(certificate.clone())
+            }
+            _ => None,
+        };
         Self(Arc::new(Inner {
             name: plan.profile.clone().unwrap_or_else(|| "default".to_owned()),
+            certificate,
             role_arn,
             region: session.region().cloned(),
             cache: session.cache(),
@@ -82,6 +91,7 @@ impl ServedProfile {
     ) -> Self {
         Self(Arc::new(Inner {
             name: name.into(),
+            certificate: None,
             role_arn,
             region,
             cache: Arc::new(MemoryCache::new(context, provider)),
@@ -93,6 +103,14 @@ impl ServedProfile {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// What it is, for people.
+    pub(super) fn title(&self) -> String {
+        match &self.0.certificate {
+            Some(place) => format!("the certificate in {place}"),
+            None => format!("profile {}", self.name()),
+        }
     }
 
     /// The role its credentials are of, where that is known.

@@ -46,8 +46,11 @@ def get_token(home, program, *arguments, env=None):
     return done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1"])
-@pytest.mark.parametrize("cluster", [["--cluster-name", "prod"], ["--cluster-id", "d3adbeef-0000"]])
+@pytest.mark.parametrize("region, cluster", [
+    ("us-east-1", ["--cluster-name", "prod"]),
+    ("eu-central-1", ["--cluster-id", "d3adbeef-0000"]),
+    ("cn-north-1", ["--cluster-name", "prod"]),
+])
 def test_tokens_are_those_of_aws_cli(home, region, cluster):
     arguments = ["--region", region, "eks", "get-token", *cluster]
     ours, _ = get_token(home, ROLECALL, *arguments)
@@ -79,7 +82,8 @@ def test_versions_and_warnings_are_those_of_aws_cli(home, info):
     # But for the program that is to be brought up to date.
     they_said = they_said.replace("outdated AWS CLI", "outdated rolecall")
     they_said = they_said.replace("update your AWS CLI", "update rolecall")
-    assert said == they_said.replace("'aws eks", "'rolecall eks")
+    they_said = they_said.replace("'aws eks", "'rolecall eks")
+    assert said.removeprefix("rolecall: ") == they_said
 
 
 def update(home, program, path, *arguments):
@@ -92,7 +96,7 @@ def update(home, program, path, *arguments):
     ["--alias", "production"],
     ["--alias", "123", "--user-alias", "yes"],
     ["--role-arn", "arn:aws:iam::111111111111:role/team/Admin"],
-    ["--proxy-url", "http://127.0.0.1:3128"],
+    ["--proxy-url", "socks5://127.0.0.1:1080"],
     ["--verbose"],
     ["--dry-run"],
     ["--dry-run", "--alias", "a b: c"],
@@ -120,8 +124,7 @@ def test_debians_aws_cli_says_the_same_in_fewer_arguments(eks_home, tls_kit):
     assert text == theirs.read_text()
 
 
-@pytest.mark.parametrize("name", sorted(
-    path.name for path in CONFORMANCE.iterdir() if path.name != "valid_bad_user"))
+@pytest.mark.parametrize("name", sorted(path.name for path in CONFORMANCE.iterdir()))
 def test_files_of_others_say_afterwards_what_aws_cli_makes_them_say(eks_home, name):
     before = (CONFORMANCE / name).read_text()
     ours, theirs = (eks_home.write(path, before) for path in ["ours", "theirs"])
@@ -148,7 +151,7 @@ def test_kubectl_reads_the_file_and_sends_the_token(eks_home, tls_kit, command):
         eks_home.env["PATH"] = f"{Path(AWS['v1']).parent}:/usr/bin:/bin"
     eks_home.run(ROLECALL, "eks", "update-kubeconfig", "--name", CLUSTER, "--command", command)
     shown = kubectl(eks_home, "get", "namespaces")
-    assert "default" in shown and "kube-system" in shown and "Active" in shown
+    assert shown.split()[::2] == ["NAME", "default", "kube-system"]
     calls = [call for call in tls_kit.get("calls") if call["service"] == "kubernetes"]
     assert {call["principal"] for call in calls} == {"arn:aws:iam::111111111111:user/alice"}
     assert {call["status"] for call in calls} <= {200, 404}
@@ -180,18 +183,41 @@ def test_kubectl_is_told_no_by_a_cluster_that_does_not_know_the_caller(eks_home,
     assert any("has no access" in reason for reason in reasons), reasons
 
 
-def test_files_that_kubectl_wrote_are_kept(eks_home):
-    kubectl(eks_home, "config", "set-cluster", "other", "--server=https://other.test")
-    kubectl(eks_home, "config", "set-credentials", "me", "--token=abc")
-    kubectl(eks_home, "config", "set-context", "work", "--cluster=other", "--user=me")
-    config = eks_home.path / ".kube" / "config"
-    before = yaml.safe_load(config.read_text())
-    eks_home.run(ROLECALL, "eks", "update-kubeconfig", "--name", CLUSTER, "--alias", "production")
+# As `kubectl config set-cluster`, `set-credentials` and `set-context` write it. Debian's kubectl panics
+# when it has to encode a map, so it cannot do so itself.
+BY_KUBECTL = """\
+apiVersion: v1
+clusters:
+- cluster:
+    server: https://other.test
+  name: other
+contexts:
+- context:
+    cluster: other
+    user: me
+  name: work
+current-context: work
+kind: Config
+preferences: {}
+users:
+- name: me
+  user:
+    token: abc
+"""
+
+
+def test_files_of_kubectl_are_kept_and_kubectl_reads_them(eks_home):
+    config = eks_home.write(".kube/config", BY_KUBECTL)
+    before = yaml.safe_load(BY_KUBECTL)
+    update_production = ["eks", "update-kubeconfig", "--name", CLUSTER, "--alias", "production"]
+    eks_home.run(ROLECALL, *update_production)
     after = yaml.safe_load(config.read_text())
     for part in ["clusters", "contexts", "users"]:
         assert after[part][0] == before[part][0] and len(after[part]) == 2
-    kubectl(eks_home, "config", "set-context", "--current", "--namespace=shop")
-    eks_home.run(ROLECALL, "eks", "update-kubeconfig", "--name", CLUSTER, "--alias", "production")
+    # As `kubectl config set-context --current --namespace=shop` does.
+    config.write_text(config.read_text().replace("  name: production",
+                                                 "    namespace: shop\n  name: production"))
+    eks_home.run(ROLECALL, *update_production)
     assert "namespace: shop" in config.read_text()
     names = kubectl(eks_home, "config", "get-contexts", "-o", "name").split()
     assert sorted(names) == ["production", "work"]

@@ -12,6 +12,8 @@ use crate::{Context, CredentialsError, ErrorKind, Result};
 /// A difference below this is no reason for a refused signature: AWS allows five minutes.
 const TOLERATED_SKEW: Duration = Duration::from_secs(240);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
+/// An attempt that takes this long and fails is told to who waits.
+const NOTICEABLE: Duration = Duration::from_secs(5);
 
 /// How often a call is tried.
 ///
@@ -103,7 +105,9 @@ pub async fn send(
         let skew = context.clock.skew_millis();
         let request = exchange.request().await?;
         let place = authority(&request);
+        let began = context.clock.local_now();
         let outcome = context.http.send(request).await;
+        let took = context.clock.local_now().duration_since(began).unwrap_or_default();
         let last = attempt >= policy.max_attempts;
         let reason = match outcome {
             Ok(answer) => match exchange.judge(&answer) {
@@ -125,6 +129,14 @@ pub async fn send(
             return Err(CredentialsError::new(ErrorKind::Unavailable, exchange.name(), message)
                 .with_help("AWS or the network has trouble; try again later")
                 .with_source(HttpError::new(HttpFailure::Interrupted, reason)));
+        }
+        if took >= NOTICEABLE {
+            let (call, most, seconds) = (exchange.name(), policy.max_attempts, took.as_secs());
+            tracing::warn!(
+                "{call}: nothing good from {place} in {seconds} s ({reason}); trying again, {} of \
+                 {most} attempts",
+                attempt + 1
+            );
         }
         let wait = context.random.up_to(backoff(attempt));
         tracing::debug!(call = exchange.name(), attempt, reason, ?wait, "trying again");
@@ -229,10 +241,12 @@ fn explain(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::time::SystemTime;
 
     use super::*;
-    use crate::http::ScriptedHttp;
+    use crate::Clock;
+    use crate::http::{HttpClient, ScriptedHttp};
 
     struct Get {
         repeatable: bool,
@@ -327,6 +341,68 @@ mod tests {
         let waits = context.clock.sleeps();
         assert_eq!(waits.len(), 2);
         assert!(waits[0] <= Duration::from_secs(1) && waits[1] <= Duration::from_secs(2));
+    }
+
+    /// The texts of warnings.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut text = String::new();
+            event.record(&mut |_: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+                text += &format!("{value:?}");
+            });
+            self.0.lock().unwrap().push(text);
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    /// Takes its time, and answers nothing.
+    #[derive(Debug)]
+    struct Mute(Clock, Duration);
+
+    #[async_trait]
+    impl HttpClient for Mute {
+        async fn send(&self, _: Request) -> Result<Response, HttpError> {
+            self.0.advance(self.1);
+            failure(HttpFailure::TimedOut)
+        }
+    }
+
+    #[test]
+    fn who_waits_for_long_is_told_why() {
+        for (seconds, told) in [(10, 2), (1, 0)] {
+            let context = Context::fake();
+            let http = Arc::new(Mute(context.clock.clone(), Duration::from_secs(seconds)));
+            let context = Context { http, ..context };
+            let log = Log::default();
+            let outcome = tracing::subscriber::with_default(log.clone(), || {
+                let call = Get { repeatable: true };
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(send(&context, RetryPolicy::default(), &call))
+            });
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
+            let lines = log.0.lock().unwrap().clone();
+            assert_eq!(lines.len(), told, "{lines:?}");
+            let says = |line: &String| line.contains("nothing good from sts.test in 10 s");
+            assert!(lines.iter().all(says), "{lines:?}");
+        }
     }
 
     #[tokio::test]

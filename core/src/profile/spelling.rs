@@ -1,7 +1,7 @@
 //! Settings that were surely meant to be others.
 
 use super::suggest::near;
-use super::{Problem, Profile, ProfileSet, Severity};
+use super::{Problem, Profile, Severity};
 
 /// What AWS CLI, the SDKs and rolecall read in profiles and SSO sessions.
 ///
@@ -86,10 +86,10 @@ const KNOWN: &[&str] = &[
 /// What other programs read there and is close to one of the known: Steampipe and others.
 const OF_OTHERS: &[&str] = &["outputs", "regions", "role_arns", "service"];
 
-/// The settings in `set` that nobody reads, and that are a slip away from one that AWS's tools do.
-/// What other programs keep there is left alone.
-pub fn misspelt(set: &ProfileSet) -> Vec<Problem> {
-    set.profiles().chain(set.sso_sessions()).flat_map(in_section).collect()
+/// The settings in `sections` (profiles and SSO sessions) that nobody reads, and that are a slip away
+/// from one that AWS's tools do. What other programs keep there is left alone.
+pub fn misspelt<'a>(sections: impl IntoIterator<Item = &'a Profile>) -> Vec<Problem> {
+    sections.into_iter().flat_map(in_section).collect()
 }
 
 fn in_section(section: &Profile) -> impl Iterator<Item = Problem> {
@@ -120,7 +120,8 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<(String, u32)> {
-        let problems = misspelt(&config(text)).into_iter();
+        let set = config(text);
+        let problems = misspelt(set.profiles().chain(set.sso_sessions())).into_iter();
         problems.map(|p| (p.help, p.origin.unwrap().line)).collect()
     }
 

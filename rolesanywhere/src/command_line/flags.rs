@@ -24,27 +24,31 @@ const fn switch(name: &'static str, help: &'static str) -> Flag {
 pub const IDENTITY_FLAGS: [Flag; 13] = [
     flag(
         "certificate",
-        "SOURCE",
+        "CERTIFICATE",
         "The certificate: a file (PEM, DER or PKCS#12), a PKCS#11 URI, - or env:NAME",
     ),
     flag(
         "private-key",
-        "SOURCE",
+        "KEY",
         "Its private key, from the same kinds of places; not needed if it lies with the certificate",
     ),
-    flag("intermediates", "SOURCE", "More certificates of the chain"),
+    flag(
+        "intermediates",
+        "CERTIFICATE",
+        "More certificates of the chain, from the same kinds of places",
+    ),
     flag(
         "pkcs8-password",
-        "SECRET",
-        "The password of the key or PKCS#12 file: file://PATH, - or env:NAME; otherwise it is asked for",
+        "PASSWORD",
+        "The password of the key or PKCS#12 file: file://FILE, - or env:NAME; otherwise it is asked for",
     ),
-    flag("pkcs11-lib", "PATH", "The PKCS#11 module; otherwise the URI's, else p11-kit's"),
+    flag("pkcs11-lib", "FILE", "The PKCS#11 module; otherwise the URI's, else p11-kit's"),
     switch("reuse-pin", "Use the PIN of the token for a key that asks at each signature"),
     flag(
         "cert-selector",
         "SELECTOR",
         "Which certificate, where there are several: Key=x509Subject,Value=… Key=x509Issuer,Value=… \
-         Key=x509Serial,Value=HEX, or file://PATH with JSON",
+         Key=x509Serial,Value=HEX, or file://FILE with JSON",
     ),
     switch(
         "use-latest-expiring-certificate",
@@ -52,7 +56,7 @@ pub const IDENTITY_FLAGS: [Flag; 13] = [
     ),
     flag("system-store-name", "NAME", "The store of Windows (not supported yet)"),
     flag("system-store-location", "PLACE", "The place of that store (not supported yet)"),
-    flag("tpm-key-password", "SECRET", "The password of a key in a TPM (not supported yet)"),
+    flag("tpm-key-password", "PASSWORD", "The password of a key in a TPM (not supported yet)"),
     switch("no-tpm-key-password", "The key in a TPM has no password (not supported yet)"),
     switch("debug", "Say on standard error what is being done"),
 ];

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, SecretInput};
 use zeroize::Zeroizing;
 
@@ -22,8 +24,14 @@ impl Input {
     pub(crate) fn read(input: &SecretInput, context: &Context) -> Result<Self> {
         let fail = |what: &str| {
             let message = format!("it cannot be read: {what}");
-            CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
-                .with_place(place_of(input))
+            let error = CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
+                .with_place(place_of(input));
+            match input {
+                SecretInput::File(path) if path.starts_with("~") || is_with_variable(path) => {
+                    error.with_help("`~` and variables stay as they are here: write the whole path")
+                }
+                _ => error,
+            }
         };
         match input {
             SecretInput::Literal(text) if token_uri(text.expose()).is_some() => {
@@ -49,6 +57,11 @@ impl Input {
     }
 }
 
+/// Whether a shell would put something else there.
+fn is_with_variable(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.contains('$'))
+}
+
 /// What follows the scheme, if `text` is meant as a PKCS#11 URI.
 pub(crate) fn token_uri(text: &str) -> Option<&str> {
     const SCHEME: &str = "pkcs11:";
@@ -65,20 +78,48 @@ pub(crate) fn is_secret(text: &str) -> bool {
     }
 }
 
-/// The parts of a URI that say which object it is.
-const SHOWN: [&str; 6] = ["token", "serial", "slot-id", "object", "id", "type"];
+/// The parts of a URI that say which object it is, first those that are shown.
+const OBJECT: [&str; 15] = [
+    "token",
+    "serial",
+    "slot-id",
+    "object",
+    "id",
+    "type",
+    "manufacturer",
+    "model",
+    "slot-description",
+    "slot-manufacturer",
+    "library-description",
+    "library-manufacturer",
+    "library-version",
+    "module-path",
+    "module-name",
+];
+
+/// How many of them are shown.
+const SHOWN: usize = 6;
+
+/// The parts of a PKCS#11 URI that are called as one of `names`. A PIN may stand on either side of
+/// the `?`, after any sign, and misspelt: it is none of them.
+fn parts_of(uri: &str, names: &[&str]) -> String {
+    let is_named =
+        |part: &&str| part.split_once('=').is_some_and(|(name, _)| names.contains(&name));
+    uri.split([';', '?', '&']).filter(is_named).collect::<Vec<_>>().join(";")
+}
+
+/// What a PKCS#11 URI says of the object, without its scheme and PIN.
+pub(crate) fn without_pin(uri: &str) -> String {
+    parts_of(token_uri(uri).unwrap_or(uri), &OBJECT)
+}
 
 /// Names an input without showing a secret.
 pub(crate) fn place_of(input: &SecretInput) -> String {
     match input {
         SecretInput::Literal(text) => match token_uri(text.expose()) {
-            // A PIN may stand on either side of the `?`, after any sign, and misspelt.
             Some(uri) => {
-                let is_shown = |part: &&str| {
-                    part.split_once('=').is_some_and(|(name, _)| SHOWN.contains(&name))
-                };
-                let parts: Vec<_> = uri.split([';', '?', '&']).filter(is_shown).collect();
-                rolecall_core::printable(&format!("pkcs11:{}", parts.join(";")), 200)
+                let shown = parts_of(uri, &OBJECT[..SHOWN]);
+                rolecall_core::printable(&format!("pkcs11:{shown}"), 200)
             }
             None => "the given text".to_owned(),
         },
@@ -109,6 +150,30 @@ mod tests {
                 Input::read(&SecretInput::Literal(uri.into()), &Context::fake()),
                 Ok(Input::Token(_))
             ));
+        }
+    }
+
+    #[test]
+    fn what_names_an_object_in_the_cache_holds_no_pin() {
+        for (uri, kept) in [
+            (
+                "pkcs11:token=a;object=b?pin-value=1234&module-path=/m",
+                "token=a;object=b;module-path=/m",
+            ),
+            ("pkcs11:object=a;pin-value=1234;model=m", "object=a;model=m"),
+            ("PKCS11:object=a;PIN-VALUE=1234;pin%2dvalue=1234", "object=a"),
+        ] {
+            assert_eq!(without_pin(uri), kept);
+        }
+    }
+
+    #[test]
+    fn a_path_for_a_shell_says_what_is_wrong_with_it() {
+        for path in ["~/host.key", "$HOME/host.key", "/home/${USER}/host.key"] {
+            let input = SecretInput::File(path.into());
+            let Err(error) = Input::read(&input, &Context::fake()) else { panic!("{path}") };
+            assert_eq!(error.place(), Some(path));
+            assert!(error.help().unwrap().contains("write the whole path"), "{error}");
         }
     }
 

@@ -6,7 +6,7 @@ mod pem;
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 use zeroize::Zeroizing;
 
-pub(crate) use self::input::{Input, is_secret, place_of, token_uri};
+pub(crate) use self::input::{Input, is_secret, place_of, token_uri, without_pin};
 use crate::Certificate;
 use crate::key::{self, Form, PrivateKey};
 use crate::unsupported::not_supported;

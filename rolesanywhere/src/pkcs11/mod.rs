@@ -34,12 +34,21 @@ pub(crate) struct TokenSource {
 }
 
 /// What [`TokenSource::certificates`] finds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct TokenCertificates {
     /// Those that the URI names.
     pub(crate) named: Vec<Certificate>,
     /// All of the tokens that these lie in: a chain may be among them.
     pub(crate) all: Vec<Certificate>,
+    /// How those are called that lie where none is named, for an error.
+    pub(crate) others: Vec<String>,
+}
+
+impl TokenCertificates {
+    /// What there is instead of a certificate that is not named.
+    pub(crate) fn there_are(self) -> String {
+        object::there_are(self.others.into_iter())
+    }
 }
 
 impl TokenSource {
@@ -72,7 +81,8 @@ impl TokenSource {
     }
 
     /// A signer with the private key that the URI names and whose public key is in one of
-    /// `wanted`; any key if that is empty. The URI may name a certificate of `wanted` instead.
+    /// `wanted`; any key if that is empty. The URI may name a certificate of `wanted` instead,
+    /// unless its type is `private`.
     ///
     /// # Errors
     /// As [`Self::certificates`]; `InvalidConfiguration` if there is no such key, or several.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -19,6 +19,9 @@ pub(super) const CALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a person has to type the PIN on the token's own keys.
 pub(super) const PIN_PAD_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long the closing of a session is waited for.
+const CLOSING_LIMIT: Duration = Duration::from_secs(1);
 
 /// How many refused PINs are remembered.
 const REFUSED: usize = 64;
@@ -117,15 +120,20 @@ impl Module {
         &self.path
     }
 
-    /// Drops what a call to the module goes with, when no other call runs.
-    pub(super) fn drop_later(&self, what: impl Send + 'static) {
+    /// Drops what a call to the module goes with, when no other call runs, and waits for that: a
+    /// program that ends meanwhile takes the library down under the call, and crashes.
+    pub(super) fn drop_in_turn(&self, what: impl Send + 'static) {
         let state = self.state.clone();
+        let (tell, told) = mpsc::channel::<()>();
         let run = move || {
-            let _alone = state.blocking_lock();
+            let alone = state.blocking_lock();
             drop(what);
+            drop((alone, tell));
         };
         // Without a thread, `run` is dropped, and what it holds.
-        let _ = std::thread::Builder::new().name("pkcs11".to_owned()).spawn(run);
+        if std::thread::Builder::new().name("pkcs11".to_owned()).spawn(run).is_ok() {
+            let _ = told.recv_timeout(CLOSING_LIMIT);
+        }
     }
 
     /// The library, loaded and initialised.

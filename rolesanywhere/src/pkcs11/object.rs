@@ -18,6 +18,9 @@ use crate::{Certificate, KeyKind};
 /// The most objects of a kind that are looked at. An HSM may hold very many.
 const MOST: usize = 1000;
 
+/// The most objects that an error names.
+const MOST_NAMED: usize = 20;
+
 type Raw<T> = cryptoki::error::Result<T>;
 
 /// A private key.
@@ -36,8 +39,25 @@ pub(super) struct KeyFacts {
 /// Label and identifier.
 impl std::fmt::Display for KeyFacts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let id = hex::encode(&self.id[..self.id.len().min(20)]);
-        write!(f, "\"{}\" (id {id})", printable(&self.label, 64))
+        f.write_str(&name(self.label.as_bytes(), &self.id))
+    }
+}
+
+/// How errors name an object.
+fn name(label: &[u8], id: &[u8]) -> String {
+    let id = hex::encode(&id[..id.len().min(20)]);
+    format!("\"{}\" (id {id})", printable(&String::from_utf8_lossy(label), 64))
+}
+
+/// What is there instead of what is looked for.
+pub(super) fn there_are(names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.collect();
+    let more = names.len().saturating_sub(MOST_NAMED);
+    names.truncate(MOST_NAMED);
+    match (names.as_slice(), more) {
+        ([], _) => "there is none".to_owned(),
+        (_, 0) => format!("there are: {}", names.join(", ")),
+        _ => format!("there are: {} and {more} more", names.join(", ")),
     }
 }
 
@@ -51,16 +71,17 @@ pub(super) async fn certificates(
     let (found, closed) = module
         .call(context, CALL_LIMIT, move |state| {
             let library = shared.library(state)?;
-            let mut found = TokenCertificates { named: Vec::new(), all: Vec::new() };
+            let mut found = TokenCertificates::default();
             let mut closed = Vec::new();
             for token in token::named(&library, &uri, &shared.to_string())? {
                 let session = token::session(&library, &token)?;
                 let here = read_certificates(&session, &token, &uri)?;
                 if here.named.is_empty() && token.needs_login && !token::is_logged_in(&session) {
                     closed.push(token);
-                } else if !here.named.is_empty() {
+                } else {
                     found.named.extend(here.named);
                     found.all.extend(here.all);
+                    found.others.extend(here.others);
                 }
             }
             Ok((found, closed))
@@ -94,13 +115,32 @@ fn read_certificates(session: &Session, token: &Token, uri: &Uri) -> Result<Toke
         // A key's URI: its certificate may have another label.
         named = find_certificates(session, &Uri::default()).map_err(failed)?;
     }
-    let all = match named.is_empty() {
-        true => Vec::new(),
-        false => find_certificates(session, &Uri::default()).map_err(failed)?,
-    };
+    let (mut all, mut others) = (Vec::new(), Vec::new());
+    match named.is_empty() {
+        true => others = certificate_names(session).map_err(failed)?,
+        false => all = find_certificates(session, &Uri::default()).map_err(failed)?,
+    }
     let certificates =
         |found: Vec<(Vec<u8>, Certificate)>| found.into_iter().map(|f| f.1).collect();
-    Ok(TokenCertificates { named: certificates(named), all: certificates(all) })
+    Ok(TokenCertificates { named: certificates(named), all: certificates(all), others })
+}
+
+fn certificate_names(session: &Session) -> Raw<Vec<String>> {
+    let objects = find(session, ObjectClass::CERTIFICATE, &Uri::default())?;
+    let named = objects.into_iter().map(|object| {
+        let (mut label, mut id) = (Vec::new(), Vec::new());
+        for attribute in
+            session.get_attributes(object, &[AttributeType::Label, AttributeType::Id])?
+        {
+            match attribute {
+                Attribute::Label(found) => label = found,
+                Attribute::Id(found) => id = found,
+                _ => {}
+            }
+        }
+        Ok(name(&label, &id))
+    });
+    named.collect()
 }
 
 /// The certificates with the label and identifier of `uri`, each with its own identifier. What is no

@@ -13,7 +13,7 @@ use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 use super::TokenSource;
 use super::failure::{code, fail, invalid, is_gone, token_failed};
 use super::module::{CALL_LIMIT, Module, PIN_PAD_LIMIT, State};
-use super::object::{KeyFacts, private_keys, public_keys};
+use super::object::{KeyFacts, private_keys, public_keys, there_are};
 use super::pin::Answer;
 use super::signature::{Request, finish, verifies};
 use super::token::{self, Token};
@@ -127,7 +127,8 @@ async fn connect(
             }
             let keys = named_keys(&session, &token, &source.uri, wanted.is_some())?;
             if keys.is_empty() {
-                return Err(no_key(&source, &[token]));
+                let others = private_keys(&session, &token, &source.uri.whole_token())?;
+                return Err(no_key(&source, &[token], &others));
             }
             choose(&shared, state, session, token, keys, wanted.as_deref())
         })
@@ -144,6 +145,7 @@ fn search(
     let library = module.library(state)?;
     let tokens = token::named(&library, &source.uri, &module.to_string())?;
     let (mut open, mut closed, mut hinted) = (Vec::new(), Vec::new(), Vec::new());
+    let mut others = Vec::new();
     for token in &tokens {
         let session = token::session(&library, token)?;
         let keys = named_keys(&session, token, &source.uri, wanted.is_some())?;
@@ -157,6 +159,8 @@ fn search(
                 hinted.push(token.clone());
             }
             closed.push(token.clone());
+        } else {
+            others.extend(private_keys(&session, token, &source.uri.whole_token())?);
         }
     }
     if open.iter().any(|(_, found)| found.is_ok()) {
@@ -167,7 +171,7 @@ fn search(
             open.remove(0).1.map(|found| Search::Found(Box::new(found)))
         }
         (0 | 1, [token], _) | (0 | 1, _, [token]) => Ok(Search::Closed(token.clone())),
-        (0, [], _) => Err(no_key(source, &tokens)),
+        (0, [], _) => Err(no_key(source, &tokens, &others)),
         _ => {
             let all = open.iter().map(|(token, _)| token).chain(&closed);
             let all: Vec<_> = all.map(ToString::to_string).collect();
@@ -251,10 +255,12 @@ fn choose(
     Ok(Found { token, open, key: key.clone(), kind, public_key, is_assumed })
 }
 
-fn no_key(source: &TokenSource, tokens: &[Token]) -> CredentialsError {
+/// The error for a key that is not among `others`, all that can be seen.
+fn no_key(source: &TokenSource, tokens: &[Token], others: &[KeyFacts]) -> CredentialsError {
     let tokens: Vec<_> = tokens.iter().map(ToString::to_string).collect();
-    invalid(format!("no private key for {} is in {}", source.uri, tokens.join(", ")))
-        .with_help("`pkcs11-tool --login --list-objects` shows what is there")
+    let there = there_are(others.iter().map(ToString::to_string));
+    let message = format!("no private key for {} is in {}; {there}", source.uri, tokens.join(", "));
+    invalid(message).with_help("name it by its label or its id: object=LABEL, or id=%01")
 }
 
 /// Why a signature was not made.
@@ -378,7 +384,7 @@ impl Drop for TokenSigner {
         let open = self.open.try_lock().ok().and_then(|mut open| open.take());
         if let Some(open) = open {
             // Closing is a call as any other.
-            self.module.drop_later(open);
+            self.module.drop_in_turn(open);
         }
     }
 }

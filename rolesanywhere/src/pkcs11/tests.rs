@@ -540,6 +540,19 @@ mod softhsm {
         assert!(error.contains("belongs to the certificate"), "{error}");
     }
 
+    /// Where it is a certificate that is named, its key may well be called otherwise.
+    #[tokio::test]
+    #[ignore = "with_softhsm runs it"]
+    async fn a_name_that_nothing_has_is_an_error_that_tells_what_there_is() {
+        let file = folder().join("p256.der").display().to_string();
+        let none = Some("pkcs11:token=keys;object=none");
+        let error = identity(Some(&file), none).await.unwrap_err().to_string();
+        assert!(error.contains("object=none") && error.contains("\"p256\" (id "), "{error}");
+        let error = identity(none, None).await.unwrap_err().to_string();
+        assert!(error.contains("no such certificate; there are: "), "{error}");
+        assert!(error.contains("\"p256-cert\" (id "), "{error}");
+    }
+
     #[tokio::test]
     #[ignore = "with_softhsm runs it"]
     async fn no_pin_is_in_debug_text() {

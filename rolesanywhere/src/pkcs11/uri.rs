@@ -67,6 +67,11 @@ impl Uri {
         Self { object: None, id: None, kind: None, ..self.clone() }
     }
 
+    /// The same where it is a key that is named, and not perhaps its certificate.
+    pub(crate) fn of_key(self) -> Self {
+        Self { kind: self.kind.or(Some(ObjectKind::Private)), ..self }
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let decoded = decode(value).ok_or_else(|| format!("`{name}` has a broken %-sequence"))?;
         if name == "id" {

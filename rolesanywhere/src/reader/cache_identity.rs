@@ -7,7 +7,7 @@ use rolecall_core::{PathKind, SecretInput};
 
 use super::IdentityReader;
 use crate::Certificate;
-use crate::material::{Input, Material};
+use crate::material::{Input, Material, without_pin};
 
 /// What the certificate's input tells of who asks.
 struct Holders {
@@ -96,8 +96,6 @@ impl IdentityReader {
 
     /// The URI without its PIN, and the module.
     fn token_identity(&self, uri: &str) -> String {
-        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-        let query: Vec<&str> = query.split('&').filter(|part| !part.starts_with("pin-")).collect();
-        format!("{path}?{} {:?}", query.join("&"), self.source.pkcs11_module)
+        format!("{} {:?}", without_pin(uri), self.source.pkcs11_module)
     }
 }

@@ -70,17 +70,8 @@ impl IdentityReader {
     ) -> Result<Certificates> {
         let bytes = match &part.data {
             Data::Token(uri) => {
-                let found = self.token_certificates(uri).await?;
-                if !found.named.is_empty() {
-                    return Ok(found);
-                }
-                let message = "the token has no such certificate";
-                let error =
-                    CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message);
-                return Err(error.with_place(part.place.as_str()).with_help(
-                    "give the certificate in a file (--certificate), or name it as `pkcs11-tool \
-                     --list-objects` shows it",
-                ));
+                let found = self.token_certificates(uri).await;
+                return found.map_err(|error| error.with_place(part.place.as_str()));
             }
             Data::Bytes(bytes) => bytes.clone(),
         };
@@ -107,22 +98,33 @@ impl IdentityReader {
 
     /// The first is kept, so that nobody is asked twice for a PIN.
     #[cfg(feature = "pkcs11")]
-    fn token(&self, uri: &Secret) -> Result<TokenSource> {
-        let uri: Uri = uri.expose().parse()?;
+    fn token(&self, uri: Uri) -> TokenSource {
         let source = &self.source;
         let (module, password) = (source.pkcs11_module.clone(), self.password.clone());
         let first = || TokenSource::new(uri.clone(), module, password, source.reuse_pin);
-        Ok(self.token.get_or_init(first).with_uri(uri.clone()))
+        self.token.get_or_init(first).with_uri(uri.clone())
     }
 
     #[cfg(feature = "pkcs11")]
     async fn token_signer(&self, uri: &Secret, wanted: &[Certificate]) -> Result<SharedSigner> {
-        self.token(uri)?.signer(&self.context, wanted).await
+        let uri: Uri = uri.expose().parse()?;
+        // With a URI of its own for the key, that is what it names.
+        let uri = if self.source.private_key.is_some() { uri.of_key() } else { uri };
+        self.token(uri).signer(&self.context, wanted).await
     }
 
     #[cfg(feature = "pkcs11")]
     async fn token_certificates(&self, uri: &Secret) -> Result<Certificates> {
-        let TokenCertificates { named, all } = self.token(uri)?.certificates(&self.context).await?;
+        let found = self.token(uri.expose().parse()?).certificates(&self.context).await?;
+        if found.named.is_empty() {
+            let message = format!("the token has no such certificate; {}", found.there_are());
+            let error = CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message);
+            return Err(error.with_help(
+                "name it by its label or its id (object=LABEL, or id=%01), or give the certificate \
+                 in a file (--certificate)",
+            ));
+        }
+        let TokenCertificates { named, all, .. } = found;
         Ok(Certificates { named, all })
     }
 
@@ -177,7 +179,8 @@ impl IdentityReader {
         }
         let mut attempt = 1;
         loop {
-            let question = format!("Password of {place}: ");
+            let again = if attempt > 1 { "Wrong password. " } else { "" };
+            let question = format!("{again}Password of {place}: ");
             let typed = self.context.prompt.ask(&question).await.map_err(|error| {
                 error.with_help("give the password: --pkcs8-password file://PATH, - or env:NAME")
             });

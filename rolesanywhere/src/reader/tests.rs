@@ -211,7 +211,10 @@ async fn a_person_is_asked_once_and_may_mistype() {
     });
     let reader = machine.reader("cert key");
     reader.identity().await.unwrap();
-    assert_eq!(*asked.lock().unwrap(), ["Password of /key: ", "Password of /key: "]);
+    assert_eq!(
+        *asked.lock().unwrap(),
+        ["Password of /key: ", "Wrong password. Password of /key: "]
+    );
     // The same key encrypted anew: nobody is asked again.
     machine.write("key", encrypted(&leaf));
     reader.identity().await.unwrap();

@@ -2,12 +2,13 @@
 //!
 //! Source: Kubernetes documentation, "kubeconfig (v1)"; AWS CLI, `eks update-kubeconfig`.
 
+use std::collections::HashMap;
+
 use super::edit::Editor;
 use super::value::Value;
 use super::yaml::{Flaw, Kind, Node, parse};
 
 /// What a cluster needs in a kubeconfig: the parts of its three entries, which are named.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::eks) struct Entries {
     pub(in crate::eks) cluster_name: String,
     pub(in crate::eks) cluster: Value,
@@ -45,7 +46,6 @@ fn entry(part_key: &str, name: &str, part: Value) -> Value {
 }
 
 /// The text of a kubeconfig that was understood.
-#[derive(Debug)]
 pub(super) struct Document<'t> {
     text: &'t str,
     root: Option<Node>,
@@ -258,12 +258,15 @@ fn read_back(text: &str, wanted: &Value) -> Result<(), Flaw> {
 /// Whether two values are the same but for the order of keys.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Map(a), Value::Map(b)) => {
-            let one = |(key, value): &(String, Value)| {
-                let mut found = b.iter().filter(|(other, _)| other == key);
-                found.next().is_some_and(|(_, other)| same(value, other)) && found.next().is_none()
+        (Value::Map(a), Value::Map(b)) if a.len() == b.len() => {
+            if a.iter().zip(b).all(|((one, _), (other, _))| one == other) {
+                return a.iter().zip(b).all(|((_, one), (_, other))| same(one, other));
+            }
+            let by_key: HashMap<_, _> = b.iter().map(|(key, value)| (key, value)).collect();
+            let has = |(key, value): &(String, Value)| {
+                by_key.get(key).is_some_and(|other| same(value, other))
             };
-            a.len() == b.len() && a.iter().all(one)
+            by_key.len() == a.len() && a.iter().all(has)
         }
         (Value::List(a), Value::List(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))

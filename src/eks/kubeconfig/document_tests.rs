@@ -25,6 +25,10 @@ fn changed(text: &str) -> Result<String, Flaw> {
     Document::parse(text)?.with(&entries())
 }
 
+fn refusal(text: &str) -> Flaw {
+    Document::parse(text).map(|_| ()).unwrap_err()
+}
+
 const NEW: &str = "\
 apiVersion: v1
 clusters:
@@ -216,14 +220,14 @@ fn what_is_no_kubeconfig_is_refused_with_the_line() {
         ("users: [", Some(2), "not YAML"),
         ("a: *nobody\n", Some(1), "not YAML"),
     ] {
-        let flaw = Document::parse(text).map(|_| ()).unwrap_err();
+        let flaw = refusal(text);
         assert!(flaw.message.contains(said), "{text:?}: {flaw:?}");
         assert_eq!(flaw.line, line, "{text:?}: {flaw:?}");
     }
     let deep = format!("a: {}{}", "[".repeat(5000), "]".repeat(5000));
     assert!(Document::parse(&deep).is_err());
     let deep = format!("a:\n{}x\n", "- ".repeat(150));
-    assert!(Document::parse(&deep).unwrap_err().message.contains("too deep"));
+    assert!(refusal(&deep).message.contains("too deep"));
 }
 
 #[test]
@@ -281,4 +285,91 @@ fn texts_that_yaml_would_take_for_something_else_are_quoted() {
         let root = parse(&format!("a: {}\n", value.inline())).unwrap().unwrap();
         assert_eq!(Value::of(root.get("a").unwrap()), value, "{text:?}");
     }
+}
+
+/// Numbers without a pattern, the same at each run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap_or_default() % limit.max(1)
+    }
+}
+
+#[test]
+fn whatever_a_file_holds_it_is_refused_or_changed_for_good() {
+    const PIECES: [&str; 30] = [
+        "\n",
+        " ",
+        "  ",
+        "- ",
+        ":",
+        ": ",
+        "#",
+        " # c",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "&a ",
+        "*a",
+        "|",
+        ">-",
+        "\"",
+        "'",
+        "!!str ",
+        "---\n",
+        "...\n",
+        "? ",
+        "\t",
+        "\r\n",
+        "ä",
+        "null",
+        "clusters",
+        "- name: x\n",
+        "\u{feff}",
+    ];
+    let seeds = [
+        NEW.to_owned(),
+        NEW.replace("prod", "other"),
+        NEW.replace('\n', "\r\n"),
+        "{\"clusters\": [{\"name\": \"a\"}], \"users\": [], \"contexts\": null}\n".to_owned(),
+        "users:\n  - name: a\n    user: {token: x} # y\nclusters: []\ncontexts:\n".to_owned(),
+    ];
+    let mut chance = Chance(1);
+    let mut changes = 0;
+    for _ in 0..1_000 {
+        let mut text: Vec<char> = seeds[chance.below(seeds.len())].chars().collect();
+        for _ in 0..=chance.below(4) {
+            let start = chance.below(text.len());
+            let end = (start + chance.below(30)).min(text.len());
+            let piece: Vec<char> = match chance.below(3) {
+                0 => PIECES[chance.below(PIECES.len())].chars().collect(),
+                1 => {
+                    text.drain(start..end);
+                    Vec::new()
+                }
+                _ => text[start..end].to_vec(),
+            };
+            let place = chance.below(text.len() + 1);
+            text.splice(place..place, piece);
+        }
+        let text = String::from_iter(text);
+        let Ok(after) = changed(&text) else { continue };
+        assert_eq!(changed(&after).as_deref(), Ok(&*after), "not for good: {text:?}");
+        changes += 1;
+        let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
+        assert!(comments(&after) >= comments(&text), "{text:?}\n{after}");
+    }
+    assert!(changes > 100, "{changes}");
+}
+
+#[test]
+fn large_files_take_no_longer_than_their_size() {
+    let many: String = (0..20_000).map(|number| format!("key{number}: {number}\n")).collect();
+    let after = changed(&many).unwrap();
+    assert!(after.starts_with(&many));
 }

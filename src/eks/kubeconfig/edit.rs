@@ -1,6 +1,6 @@
 //! Changes to a text of YAML that leave every other byte as it is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::value::{Value, spaces, write_behind_colon, write_entry};
@@ -24,7 +24,10 @@ impl<'t> Editor<'t> {
     pub(super) fn finish(mut self) -> String {
         // Insertions at one place stay in the order in which they were made.
         self.changes.sort_by_key(|(range, _)| (range.start, range.end));
-        let mut text = String::with_capacity(self.text.len() + 4096);
+        // Room for all of it: a string that grows leaves copies of others' secrets behind.
+        let new: usize =
+            self.changes.iter().map(|(_, new)| new.len() + new.matches('\n').count()).sum();
+        let mut text = String::with_capacity(self.text.len() + new);
         let mut done = 0;
         for (range, new) in &self.changes {
             text.push_str(self.text.get(done..range.start).unwrap_or_default());
@@ -79,16 +82,18 @@ impl<'t> Editor<'t> {
         entries: &[Entry],
         wanted: &[(String, Value)],
     ) -> Result<(), Flaw> {
-        self.refuse_twins(entries)?;
+        let seen = self.refuse_twins(entries)?;
+        let by_key: HashMap<_, _> =
+            wanted.iter().map(|(key, value)| (key.as_str(), value)).collect();
         for entry in entries {
-            match wanted.iter().find(|(key, _)| entry.is_named(key)) {
-                Some((_, value)) => self.update_value(entry, value)?,
+            match entry.key.text().and_then(|key| by_key.get(key)) {
+                Some(value) => self.update_value(entry, value)?,
                 None => self.remove_entry(entry)?,
             }
         }
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
         let indent = self.column(first.key.range.start);
-        let new = wanted.iter().filter(|(key, _)| !entries.iter().any(|e| e.is_named(key)));
+        let new = wanted.iter().filter(|(key, _)| !seen.contains(key.as_str()));
         for (key, value) in new {
             let mut text = String::new();
             spaces(&mut text, indent);
@@ -268,7 +273,8 @@ impl<'t> Editor<'t> {
         Ok(())
     }
 
-    fn refuse_twins(&self, entries: &[Entry]) -> Result<(), Flaw> {
+    /// The keys of a mapping, none of which may stand twice.
+    fn refuse_twins<'n>(&self, entries: &'n [Entry]) -> Result<HashSet<&'n str>, Flaw> {
         let mut seen = HashSet::new();
         for entry in entries {
             let name = entry.key.text().unwrap_or_default();
@@ -277,7 +283,7 @@ impl<'t> Editor<'t> {
                 return Err(self.flaw(&entry.key, message));
             }
         }
-        Ok(())
+        Ok(seen)
     }
 
     /// Something elsewhere in the file may point at it.

@@ -19,8 +19,8 @@ pub(super) use document::Entries;
 pub(super) use value::Value;
 use yaml::Flaw;
 
-/// The largest file that is read, in bytes: room for ten thousand clusters.
-const LARGEST: u64 = 16 << 20;
+/// The largest file that is read, in bytes: room for a thousand clusters.
+const LARGEST: u64 = 4 << 20;
 /// How long to wait for others of rolecall who edit. They need milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -140,7 +140,7 @@ fn read(context: &Context, path: &Path) -> Result<Zeroizing<String>> {
         Err(error) => {
             let message = format!("cannot read {}: {error}", path.display());
             let help = match error.kind() {
-                io::ErrorKind::FileTooLarge => "a kubeconfig of more than 16 MiB is not read",
+                io::ErrorKind::FileTooLarge => "a kubeconfig of more than 4 MiB is not read",
                 _ => "nothing was changed; check the file, or name another one with --kubeconfig",
             };
             return Err(refused(message, help).with_source(error));

@@ -1,11 +1,15 @@
 //! What a kubeconfig says, without how it is written, and how rolecall writes it.
 
+use zeroize::Zeroizing;
+
 use super::yaml::{Kind, Node, Style, is_null};
 
-/// A value. Texts that YAML takes for something else (`7`, `yes`, nothing) are kept as they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A value. Texts that YAML takes for something else (`7`, `yes`, nothing) are kept as they are. It may
+/// hold secrets of others, such as tokens.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(in crate::eks) enum Value {
-    Text(String),
+    Text(Zeroizing<String>),
     /// A number, a truth value, a date or nothing, as it is written.
     Other(String),
     List(Vec<Value>),
@@ -16,7 +20,7 @@ pub(in crate::eks) enum Value {
 
 impl Value {
     pub(in crate::eks) fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
+        Self::Text(Zeroizing::new(text.into()))
     }
 
     pub(in crate::eks) fn map<const N: usize>(entries: [(&str, Value); N]) -> Self {
@@ -42,14 +46,15 @@ impl Value {
         match &node.kind {
             Kind::Scalar { value, style: Style::Plain } if !is_plain_text(value) => {
                 // Nothing is nothing, however it is written.
-                Self::Other(if is_null(value) { String::new() } else { value.clone() })
+                Self::Other(if is_null(value) { String::new() } else { value.to_string() })
             }
             Kind::Scalar { value, .. } => Self::Text(value.clone()),
             Kind::Sequence { items, .. } => Self::List(items.iter().map(Self::of).collect()),
             Kind::Mapping { entries, .. } => {
                 // A key that is no text has no name that we could mean.
                 let key = |node: &Node| {
-                    node.text().map_or_else(|| format!("\u{0}{:?}", Self::of(node)), str::to_owned)
+                    node.text()
+                        .map_or_else(|| format!("\u{0}{}", Self::of(node).inline()), str::to_owned)
                 };
                 Self::Map(
                     entries.iter().map(|entry| (key(&entry.key), Self::of(&entry.value))).collect(),
@@ -92,7 +97,7 @@ impl Value {
     /// In one line: scalars as they are, the rest as JSON, which YAML contains.
     pub(super) fn inline(&self) -> String {
         match self {
-            Self::Text(plain) if is_safe(plain) => plain.clone(),
+            Self::Text(plain) if is_safe(plain) => plain.to_string(),
             Self::Text(other) => quoted(other),
             Self::Other(text) if text.is_empty() => "null".to_owned(),
             Self::Other(text) => text.clone(),

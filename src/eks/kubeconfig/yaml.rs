@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use zeroize::Zeroizing;
 
 /// How deep nodes may lie in each other. A kubeconfig needs ten.
 const DEEPEST: usize = 100;
@@ -27,8 +28,7 @@ impl Flaw {
     }
 }
 
-/// One value.
-#[derive(Debug)]
+/// One value. It may be a secret: what can be seen of it is where it is.
 pub(super) struct Node {
     pub(super) kind: Kind,
     /// Its bytes, without the white space and comments around it. A block scalar's begin with its
@@ -38,10 +38,9 @@ pub(super) struct Node {
     pub(super) is_anchored: bool,
 }
 
-#[derive(Debug)]
 pub(super) enum Kind {
     Scalar {
-        value: String,
+        value: Zeroizing<String>,
         style: Style,
     },
     Mapping {
@@ -68,7 +67,6 @@ pub(super) enum Style {
 }
 
 /// A key and its value.
-#[derive(Debug)]
 pub(super) struct Entry {
     pub(super) key: Node,
     pub(super) value: Node,
@@ -209,7 +207,7 @@ impl Reader<'_> {
                     ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
-                let kind = Kind::Scalar { value: value.into_owned(), style };
+                let kind = Kind::Scalar { value: Zeroizing::new(value.into_owned()), style };
                 let shown = self.text.get(start..end).unwrap_or_default().trim_end();
                 let range = start..start + shown.len();
                 self.put(Node { kind, range, is_anchored: anchor != 0 })?;
