@@ -40,6 +40,7 @@ impl LeaseCommand {
 }
 
 #[derive(Subcommand)]
+#[command(defer = true)]
 enum Operation {
     /// Take a lease, and print its credentials
     Create(CreateArgs),

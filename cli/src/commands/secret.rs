@@ -24,6 +24,7 @@ pub(crate) struct SecretCommand {
 }
 
 #[derive(Subcommand)]
+#[command(defer = true)]
 enum Operation {
     /// Define what is leased: how AWS is reached, what is made there, for how long
     Create(Box<CreateArgs>),

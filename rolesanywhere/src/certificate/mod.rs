@@ -108,8 +108,8 @@ impl Certificate {
         Ok(Self(Arc::new(Inner {
             der: der.to_vec(),
             version: parsed.version().0 + 1,
-            serial: parsed.serial.to_string(),
-            serial_hex: format!("{:X}", parsed.serial),
+            serial: decimal(parsed.raw_serial()),
+            serial_hex: hexadecimal(parsed.raw_serial()),
             subject: name::to_text(parsed.subject()),
             issuer: name::to_text(parsed.issuer()),
             subject_der: parsed.subject().as_raw().to_vec(),
@@ -299,6 +299,35 @@ fn signature_hash(algorithm: &AlgorithmIdentifier<'_>) -> SignatureHash {
         _ => algorithm.algorithm.to_id_string(),
     };
     broken(&oid).map_or(SignatureHash::Other, SignatureHash::Broken)
+}
+
+/// An unsigned number in decimal.
+// `BigUint` does it too, but needs the mathematical library, which every start of the program would
+// load.
+fn decimal(number: &[u8]) -> String {
+    // The last digit first.
+    let mut digits = vec![0];
+    for byte in number {
+        let mut carry = u32::from(*byte);
+        for digit in &mut digits {
+            carry += *digit << 8;
+            *digit = carry % 10;
+            carry /= 10;
+        }
+        while carry > 0 {
+            digits.push(carry % 10);
+            carry /= 10;
+        }
+    }
+    digits.into_iter().rev().filter_map(|digit| char::from_digit(digit, 10)).collect()
+}
+
+fn hexadecimal(number: &[u8]) -> String {
+    let digits = hex::encode_upper(number);
+    match digits.trim_start_matches('0') {
+        "" => "0".to_owned(),
+        digits => digits.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -135,3 +135,17 @@ fn extensions_that_are_not_known_do_not_matter() {
     });
     assert_eq!(issued.certificate().digital_signature(), Some(true));
 }
+
+#[test]
+fn serial_numbers_are_written_in_full() {
+    for (number, digits, hexadecimal_digits) in [
+        (&[][..], "0", "0"),
+        (&[0], "0", "0"),
+        (&[0, 0xff], "255", "FF"),
+        (&[1, 0, 0, 0, 0, 0, 0, 0, 0], "18446744073709551616", "10000000000000000"),
+        (&[0xff; 20], "1461501637330902918203684832716283019655932542975", &"F".repeat(40)),
+    ] {
+        assert_eq!(decimal(number), digits);
+        assert_eq!(hexadecimal(number), hexadecimal_digits);
+    }
+}
