@@ -121,7 +121,7 @@ pub async fn reap_all(leases: &Leases, secret: Option<&str>, options: &ReapOptio
 }
 
 /// Where users may be: each path by each connection that a definition has or had, the current ones
-/// first. Whether that is its newest connection.
+/// first. Whether it is as the definition is now.
 async fn places(leases: &Leases, secret: Option<&str>) -> Result<Vec<(DynamicSecret, bool)>> {
     let mut places: Vec<(DynamicSecret, bool)> = Vec::new();
     for stored in users(leases, secret).await? {
@@ -138,7 +138,8 @@ async fn places(leases: &Leases, secret: Option<&str>) -> Result<Vec<(DynamicSec
                 region: newest.region.clone(),
                 ..older.clone()
             };
-            for place in [(by_newest, true), (older, false)] {
+            // What the newest connection may not look at, an older one may.
+            for place in [(by_newest, version == stored.version), (older, false)] {
                 if !places.iter().any(|known| is_same(&known.0, &place.0)) {
                     places.push(place);
                 }

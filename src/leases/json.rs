@@ -66,6 +66,7 @@ pub fn probe_to_json(probe: &Probe) -> Value {
         "account_id": probe.account_id,
         "arn": probe.arn,
         "missing": probe.missing,
+        "untried": probe.untried,
         "policy": probe.policy,
     })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rolecall_core::{Clock, Context, Env, ErrorKind, Fs, Random};
-use rolecall_kit::{Kit, User, World, names};
+use rolecall_kit::{IamSettings, Kit, Lag, User, World, names};
 use tempfile::TempDir;
 
 use super::*;
@@ -98,4 +98,22 @@ async fn a_user_of_the_same_name_that_is_not_ours_is_never_touched() {
     assert_eq!((all[0].state, &all[0].principal.name), (LeaseState::Failed, &lease.principal.name));
     assert!(before.is_some());
     assert_eq!(theirs(), before);
+}
+
+#[tokio::test]
+async fn no_command_is_run_with_a_key_that_never_works() {
+    let (kit, home, clock) = (Kit::start(World::default()), TempDir::new().unwrap(), clock());
+    let leases = opened(&kit, home.path(), &clock).await;
+    let new_keys = Lag { seconds: 100_000, calls: 0 };
+    kit.set_iam(IamSettings { new_keys, ..IamSettings::default() });
+    let ran = home.path().join("ran");
+    let command = ["touch".into(), ran.clone().into()];
+    let session = SessionOptions::default();
+    let error = run_command(&leases, &request(), &command, &session, |_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.message().contains("does not take the key"), "{error}");
+    assert!(Fs::real().facts(&ran).unwrap().is_none());
+    assert!(!kit.iam_users(names::ACCOUNT).iter().any(|user| user.path.contains("rolecall")));
+    let all = leases.leases(&LeaseFilter::default(), None, 10).await.unwrap();
+    assert_eq!(all[0].state, LeaseState::Revoked);
 }

@@ -202,6 +202,10 @@ async fn check(global: &Global, leases: &Leases, name: &str) -> Result<ExitCode,
             None => print("Nothing is missing.\n")?,
             Some(policy) => {
                 warn(&format!("{name}: missing: {}", probe.missing.join(", ")));
+                if !probe.untried.is_empty() {
+                    let untried = probe.untried.join(", ");
+                    warn(&format!("{name}: could not be tried before that is allowed: {untried}"));
+                }
                 warn("this policy, attached to it, allows what is missing:");
                 print_json(policy)?
             }

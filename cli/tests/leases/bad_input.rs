@@ -1,6 +1,6 @@
 use std::fs::{self, File};
 
-use rolecall_kit::names;
+use rolecall_kit::{Fault, FaultRule, User, names};
 use serde_json::json;
 
 use super::{define, leased_users, sandbox, take};
@@ -117,6 +117,60 @@ fn what_aws_refuses_leaves_nothing() {
     let refused = sandbox.run(&["lease", "create", "app"]);
     assert!(refused.stderr.contains("nobody"), "{refused:?}");
     assert_eq!(sandbox.run(&["lease", "list", "--all", "--json"]).json(), all);
+}
+
+#[test]
+fn a_lease_that_has_ended_is_not_renewed() {
+    let sandbox = sandbox();
+    define(&sandbox, &[]);
+    let lease = take(&sandbox, &["--ttl", "10m"]);
+    let calls = sandbox.kit.operations("iam");
+    // An hour later: a program's clock is its machine's, so the lease is moved into the past.
+    super::move_back(&sandbox, 3600);
+    let said = wrong(&["is over and cannot be renewed"], "take a new one");
+    said.from(&sandbox, &["lease", "renew", &lease.id, "--ttl", "5m"]);
+    assert_eq!(sandbox.kit.operations("iam"), calls, "AWS was asked");
+}
+
+#[test]
+fn a_foreign_user_of_the_same_name_is_left_alone() {
+    let sandbox = sandbox();
+    define(&sandbox, &[]);
+    let exists = Fault::Fail {
+        status: 409,
+        code: "EntityAlreadyExists".to_owned(),
+        message: "User with that name already exists.".to_owned(),
+    };
+    // Nobody can foresee the name: the user is put there while the call is held.
+    sandbox.kit.inject(FaultRule::next("CreateUser", 1, exists));
+    let hold = Fault::Hold { gate: "look".to_owned() };
+    sandbox.kit.inject(FaultRule::next("GetUser", 1, hold));
+    let running = sandbox.start(&["lease", "create", "app"]);
+    assert!(sandbox.kit.wait_for("GetUser", 1));
+    let list = sandbox.run(&["lease", "list", "--json"]).json();
+    let name = list["leases"][0]["name"].as_str().unwrap().to_owned();
+    let foreign = User { account: names::ACCOUNT.to_owned(), name, ..User::default() };
+    sandbox.kit.change_world(|world| world.users.push(foreign.clone()));
+    sandbox.kit.open("look");
+    let refused = running.finish();
+    assert_eq!(refused.code(), 5, "{refused:?}");
+    assert!(refused.stderr.contains("is not ours") && refused.stdout.is_empty(), "{refused:?}");
+    let users = sandbox.kit.iam_users(names::ACCOUNT);
+    assert!(users.iter().any(|user| user.name == foreign.name), "it was touched");
+    let list = sandbox.run(&["lease", "list", "--all", "--json"]).json();
+    assert_eq!(list["leases"][0]["state"], "failed");
+}
+
+#[test]
+fn an_identity_cannot_smuggle_a_template_into_a_name() {
+    let sandbox = sandbox();
+    define(&sandbox, &["--username-template", "u-{{identity.name}}"]);
+    let lease = take(&sandbox, &["--identity", "{{secret.name}}{{random 9}}/../x"]);
+    assert!(lease.user.starts_with("u-__secret_name____random_9___"), "{}", lease.user);
+    let long = take(&sandbox, &["--identity", &"x".repeat(300)]);
+    assert!(long.user.len() <= 64, "{}", long.user);
+    let long = ["secret", "create", "b", "--username-template", &"x".repeat(256)];
+    wrong(&["template", "255"], "").from(&sandbox, &long);
 }
 
 fn store(sandbox: &Sandbox) -> std::path::PathBuf {

@@ -82,6 +82,115 @@ fn a_check_prints_the_very_policy_that_is_missing() {
     assert_eq!(sandbox.run(&["secret", "check", "bad", "--json"]).code(), 5);
 }
 
+/// What role `Leases` may do, less some actions.
+fn take_away(sandbox: &crate::support::Sandbox, actions: &[&str]) {
+    sandbox.kit.change_world(|world| {
+        let role = world.roles.iter_mut().find(|role| role.name == "Leases").unwrap();
+        let policy = role.iam.policies.inline.values_mut().next().unwrap();
+        for action in actions {
+            let quoted = format!("\"iam:{action}\"");
+            assert!(policy.contains(&quoted), "{action}");
+            *policy = policy.replace(&quoted, "\"iam:None\"");
+        }
+    });
+}
+
+#[test]
+fn a_check_names_what_is_missing_and_nothing_else() {
+    for (missing, untried) in [
+        (&["CreateUser"][..], 15),
+        (&["TagUser"], 15),
+        (&["ListUsers"], 0),
+        (&["GetUser"], 0),
+        (&["CreateAccessKey"], 0),
+        (&["AddUserToGroup", "AttachUserPolicy", "PutUserPolicy"], 0),
+        (&["DeleteUser", "ListGroupsForUser"], 0),
+        (&["DeleteAccessKey"], 1),
+        (&["DetachUserPolicy", "DeleteUserPolicy", "RemoveUserFromGroup"], 1),
+    ] {
+        let sandbox = sandbox();
+        take_away(&sandbox, missing);
+        let by = format!("role:{},source=profile:alice", names::LEASES);
+        let args = ["secret", "create", "app", "--connection", &by, "--group", names::GROUP];
+        sandbox.run(&[&args[..], &["--policy-arn", names::POLICY]].concat()).good();
+        let checked = sandbox.run(&["secret", "check", "app", "--json"]);
+        assert_eq!(checked.code(), 5, "{checked:?}");
+        let probe: Value = serde_json::from_str(&checked.stdout).unwrap();
+        let mut sorted = missing.to_vec();
+        sorted.sort_unstable();
+        assert_eq!(probe["missing"], serde_json::json!(sorted));
+        let names = probe["untried"].as_array().unwrap();
+        assert_eq!(names.len(), untried, "{missing:?}: {names:?}");
+        // With what it prints, nothing is missing.
+        let policy = probe["policy"].to_string();
+        sandbox.kit.change_world(|world| {
+            let role = world.roles.iter_mut().find(|role| role.name == "Leases").unwrap();
+            role.iam.policies.inline.insert("Missing".to_owned(), policy);
+        });
+        sandbox.run(&["secret", "check", "app"]).good();
+    }
+}
+
+#[test]
+fn a_check_is_right_where_new_users_are_not_seen_at_once() {
+    let sandbox = sandbox();
+    let new_users = rolecall_kit::Lag { seconds: 0, calls: 3 };
+    let settings = rolecall_kit::IamSettings { new_users, ..rolecall_kit::IamSettings::default() };
+    sandbox.kit.set_iam(settings);
+    let by = format!("role:{},source=profile:alice", names::LEASES);
+    sandbox.run(&["secret", "create", "app", "--connection", &by, "--check"]).good();
+    let lease = take(&sandbox, &[]);
+    sandbox.run(&["lease", "revoke", &lease.id]).good();
+    assert!(leased_users(&sandbox).is_empty());
+}
+
+#[test]
+fn a_certificate_of_roles_anywhere_is_a_connection() {
+    let sandbox = super::with_admin(crate::support::Sandbox::with_certificate());
+    let line = crate::support::flags().join(" ");
+    sandbox.add_config(&format!(
+        "[profile host]\ncredential_process = aws_signing_helper credential-process {line}\n"
+    ));
+    sandbox.kit.change_world(|world| {
+        let all = "arn:aws:iam::aws:policy/AdministratorAccess".to_owned();
+        let role = world.roles.iter_mut().find(|role| role.name == "Workload").unwrap();
+        role.iam.policies.attached.push(all);
+    });
+    leases_by(&sandbox, "profile:host");
+    assert_eq!(sandbox.kit.count("CreateSession"), 1, "its session is in the cache");
+    let by_role = format!("role:{},source=profile:host", names::HOP);
+    sandbox.run(&["secret", "create", "far", "--connection", &by_role]).good();
+    assert_eq!(sandbox.kit.count("CreateSession"), 1);
+}
+
+#[test]
+fn users_at_paths_of_the_past_are_reaped_too() {
+    let sandbox = sandbox();
+    define(&sandbox, &["--path", "/old/"]);
+    let lease = take(&sandbox, &[]);
+    sandbox.run(&["lease", "forget", &lease.id, "--yes"]).good();
+    sandbox.run(&["secret", "update", "app", "--path", "/new/"]).good();
+    sandbox
+        .run(&[
+            "secret",
+            "update",
+            "app",
+            "--connection",
+            "role:arn:aws:iam::111111111111:role/Leases,source=profile:admin",
+        ])
+        .good();
+    sandbox.kit.change_world(|world| {
+        for user in &mut world.users {
+            user.iam.created -= 3600;
+        }
+    });
+    let removed = sandbox.run(&["lease", "reap", "--remove", "--json"]).json();
+    assert_eq!(removed["orphans"][0]["user_name"], lease.user.as_str());
+    assert!(leased_users(&sandbox).is_empty());
+    let audit = sandbox.run(&["lease", "audit", &lease.id, "--verify"]).good();
+    assert!(audit.stdout.contains("reap"), "{audit:?}");
+}
+
 #[test]
 fn the_policy_of_the_guide_is_enough() {
     let sandbox = sandbox();

@@ -4,6 +4,7 @@ mod bad_input;
 mod connections;
 mod exec;
 mod life;
+mod stores;
 mod worker;
 
 use std::fs;
@@ -15,7 +16,11 @@ use crate::support::{Finished, Needles, Running, Sandbox};
 
 /// A sandbox whose profile `admin` may do everything, and where IAM is the kit's too.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new().set("USER", "tess");
+    with_admin(Sandbox::new())
+}
+
+fn with_admin(sandbox: Sandbox) -> Sandbox {
+    let sandbox = sandbox.set("USER", "tess");
     let url = sandbox.kit.url();
     let (key, secret) = (names::ADMIN_KEY, names::ADMIN_SECRET);
     sandbox.add_config(&format!(
@@ -63,6 +68,17 @@ fn whoami(sandbox: &Sandbox, key: &str, secret: &str) -> Finished {
     let mut command = sandbox.command(&["whoami", "--json"]);
     command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
     Running::start(&mut command, b"").finish()
+}
+
+/// Moves all leases into the past, behind the store's back.
+fn move_back(sandbox: &Sandbox, seconds: u32) {
+    let path = sandbox.home().join(".local/share/rolecall/leases.db");
+    let sql = format!(
+        "UPDATE lease SET created_at = created_at - {0}, expires_at = expires_at - {0}, \
+         max_expires_at = max_expires_at - {0}, due_at = due_at - {0}",
+        seconds * 1000
+    );
+    rusqlite::Connection::open(path).unwrap().execute(&sql, []).unwrap();
 }
 
 /// The state of a lease.

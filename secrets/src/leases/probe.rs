@@ -1,6 +1,7 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use rolecall_core::{CredentialsError, Result};
+use rolecall_core::Result;
 use serde_json::{Value, json};
 
 use super::{Identity, LeaseRequest, Leases};
@@ -8,7 +9,7 @@ use crate::audit::Outcome;
 use crate::change::Change;
 use crate::connect::Account;
 use crate::definition::{IamUser, SecretKind};
-use crate::iam::{Attachment, has_code};
+use crate::iam::{Attachment, Iam, has_code};
 use crate::lease::Lease;
 use crate::make::TAG_EXPIRES;
 use crate::policy;
@@ -22,6 +23,8 @@ pub struct Probe {
     pub arn: String,
     /// The actions of IAM that it may not carry out.
     pub missing: Vec<String>,
+    /// The actions of IAM that could not be tried, as one of those before them is missing.
+    pub untried: Vec<String>,
     /// The policy that would allow them; `None` if none is missing.
     pub policy: Option<Value>,
 }
@@ -43,6 +46,7 @@ impl Leases {
             account_id: account.id.clone(),
             arn: who.arn,
             missing: Vec::new(),
+            untried: Vec::new(),
             policy: None,
         };
         let SecretKind::IamUser(spec) = &secret.kind else { return Ok(probe) };
@@ -67,6 +71,7 @@ impl Leases {
         if !denied.actions.is_empty() {
             probe.policy = Some(missing_policy(&account, spec, &lease, &denied));
             probe.missing = denied.actions.into_iter().map(str::to_owned).collect();
+            probe.untried = denied.untried.into_iter().map(str::to_owned).collect();
         }
         Ok(probe)
     }
@@ -79,16 +84,21 @@ impl Leases {
         denied: &mut Denied,
     ) -> Result<()> {
         let (iam, name) = (&account.iam, lease.principal.name.as_str());
+        denied.note("ListUsers", iam.users(&lease.principal.path, None).await.map(|_| ()))?;
         let store_id = self.store.info().await?.id;
-        let made = self
-            .user(account, &store_id, lease, &self.deadline())
-            .create(spec)
-            .await
-            .map_err(|unmade| unmade.error);
+        let user = self.user(account, &store_id, lease, &self.deadline());
+        let made = user.create(spec).await.map_err(|unmade| unmade.error);
         // Tags at its creation need a permission of their own, and IAM's refusal names which.
         let tagging = made.as_ref().is_err_and(|error| error.message().contains("iam:TagUser"));
+        let is_made = made.is_ok();
         denied.note(if tagging { "TagUser" } else { "CreateUser" }, made)?;
+        if !is_made {
+            // Of a user that is not there IAM refuses what is allowed for its path.
+            denied.untried = steps(spec).filter(|step| !denied.actions.contains(step)).collect();
+            return Ok(());
+        }
         let tags = [(TAG_EXPIRES.to_owned(), String::new())].into();
+        self.wait_until_seen(iam, name, &tags).await;
         denied.note("TagUser", iam.tag_user(name, &tags).await)?;
         denied.note("GetUser", iam.user(name).await.map(|_| ()))?;
         for group in &spec.groups {
@@ -107,29 +117,72 @@ impl Leases {
         denied.note("PutUserPolicy", put)?;
         let removed = iam.remove(name, Attachment::InlinePolicy, policy::INLINE).await;
         denied.note("DeleteUserPolicy", removed)?;
-        match iam.create_access_key(name).await {
-            Ok(key) => {
-                let removed = iam.remove(name, Attachment::AccessKey, &key.access_key_id).await;
-                denied.note("DeleteAccessKey", removed)?;
+        let key = match iam.create_access_key(name).await {
+            Ok(key) => key.access_key_id,
+            Err(error) => {
+                denied.note("CreateAccessKey", Err(error))?;
+                // One that nobody has: it is gone, if it may be removed.
+                "AKIAIOSFODNN7EXAMPLE".to_owned()
             }
-            Err(error) => denied.note("CreateAccessKey", Err(error))?,
-        }
-        for (kind, action) in [
-            (Attachment::AccessKey, "ListAccessKeys"),
-            (Attachment::InlinePolicy, "ListUserPolicies"),
-            (Attachment::ManagedPolicy, "ListAttachedUserPolicies"),
-            (Attachment::Group, "ListGroupsForUser"),
-        ] {
+        };
+        denied.note("DeleteAccessKey", iam.remove(name, Attachment::AccessKey, &key).await)?;
+        for (kind, action) in LISTS {
             denied.note(action, iam.attachments(name, kind).await.map(|_| ()))?;
         }
-        denied.note("DeleteUser", iam.delete_user(name).await)
+        match iam.delete_user(name).await {
+            // Something could not be taken from it.
+            Err(error) if has_code(&error, "DeleteConflict") && !denied.actions.is_empty() => {
+                denied.untried.insert("DeleteUser");
+                Ok(())
+            }
+            result => denied.note("DeleteUser", result),
+        }
     }
+
+    /// A policy limited to a path refuses everything about a user that IAM does not show yet.
+    async fn wait_until_seen(&self, iam: &Iam, name: &str, tags: &BTreeMap<String, String>) {
+        for attempt in 0..6 {
+            let is_seen = matches!(iam.user(name).await, Ok(Some(_)));
+            if is_seen || iam.tag_user(name, tags).await.is_ok() {
+                return;
+            }
+            self.context.clock.sleep(Duration::from_millis(250 << attempt)).await;
+        }
+    }
+}
+
+const LISTS: [(Attachment, &str); 4] = [
+    (Attachment::AccessKey, "ListAccessKeys"),
+    (Attachment::InlinePolicy, "ListUserPolicies"),
+    (Attachment::ManagedPolicy, "ListAttachedUserPolicies"),
+    (Attachment::Group, "ListGroupsForUser"),
+];
+
+/// What is tried on the user.
+fn steps(spec: &IamUser) -> impl Iterator<Item = &'static str> {
+    let groups = ["AddUserToGroup", "RemoveUserFromGroup"];
+    let policies = ["AttachUserPolicy", "DetachUserPolicy"];
+    let always = [
+        "CreateUser",
+        "TagUser",
+        "GetUser",
+        "PutUserPolicy",
+        "DeleteUserPolicy",
+        "CreateAccessKey",
+        "DeleteAccessKey",
+        "DeleteUser",
+    ];
+    let lists = LISTS.into_iter().map(|(_, action)| action);
+    let groups = groups.into_iter().take(if spec.groups.is_empty() { 0 } else { 2 });
+    let policies = policies.into_iter().take(if spec.policy_arns.is_empty() { 0 } else { 2 });
+    always.into_iter().chain(lists).chain(groups).chain(policies)
 }
 
 /// The actions that were refused for want of a permission.
 #[derive(Default)]
 struct Denied {
     actions: BTreeSet<&'static str>,
+    untried: BTreeSet<&'static str>,
 }
 
 impl Denied {
@@ -139,8 +192,8 @@ impl Denied {
                 self.actions.insert(action);
                 Ok(())
             }
-            // Where the user could not be made, IAM has been asked about one that is not there.
-            Err(error) if !self.actions.is_empty() && is_consequence(&error) => Ok(()),
+            // What could not be attached is not there.
+            Err(error) if !self.actions.is_empty() && has_code(&error, "NoSuchEntity") => Ok(()),
             result => result,
         }
     }
@@ -151,17 +204,15 @@ impl Denied {
     }
 }
 
-fn is_consequence(error: &CredentialsError) -> bool {
-    has_code(error, "NoSuchEntity") || has_code(error, "DeleteConflict")
-}
-
 fn missing_policy(account: &Account, spec: &IamUser, lease: &Lease, denied: &Denied) -> Value {
     let of = |resource: String| format!("arn:{}:iam::{}:{resource}", account.partition, account.id);
     let path = &lease.principal.path;
+    let lists_users = denied.actions.contains("ListUsers");
     let (on_groups, on_users): (Vec<&str>, Vec<&str>) = denied
         .actions
         .iter()
         .copied()
+        .filter(|action| *action != "ListUsers")
         .partition(|action| action.contains("Group") && !action.contains("Groups"));
     let actions = |names: Vec<&str>| -> Vec<String> {
         names.into_iter().map(|name| format!("iam:{name}")).collect()
@@ -175,13 +226,18 @@ fn missing_policy(account: &Account, spec: &IamUser, lease: &Lease, denied: &Den
         }));
     }
     if !on_groups.is_empty() {
-        let groups: Vec<String> =
-            spec.groups.iter().map(|group| of(format!("group/{group}"))).collect();
+        // A group may have a path, which nothing tells here.
+        let places = |group: &String| [format!("group/{group}"), format!("group/*/{group}")];
+        let groups: Vec<String> = spec.groups.iter().flat_map(places).map(of).collect();
         statements.push(json!({
             "Effect": "Allow",
             "Action": actions(on_groups),
             "Resource": groups,
         }));
+    }
+    if lists_users {
+        // IAM knows no path for it.
+        statements.push(json!({ "Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*" }));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }

@@ -12,6 +12,7 @@ mod drain;
 mod killed;
 mod late;
 mod moved;
+mod renew;
 mod stores;
 mod told;
 mod worker;

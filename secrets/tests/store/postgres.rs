@@ -1,6 +1,5 @@
 //! What is particular to the store in PostgreSQL.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rolecall_core::{Context, ErrorKind, Secret};
 use rolecall_kit::Postgres;
 use rolecall_secrets::{Change, Doubt, PostgresOptions, PostgresStore, Store};
@@ -182,24 +181,10 @@ async fn a_restored_copy_is_known_until_it_is_accepted() {
     assert_eq!(reopen(new.path()).await.info().await.unwrap().doubt, None);
 }
 
-/// A server with a certificate for `name`, and the authority's certificate.
-fn with_tls(name: &str) -> (Postgres, String) {
-    let mut authority = CertificateParams::default();
-    authority.distinguished_name.push(DnType::CommonName, "an authority");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    let certificate = certificate.signed_by(&key, &authority).unwrap();
-    let files = [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())];
-    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
-    (Postgres::start(&files, &["ssl=on", "fsync=off"]), authority.pem())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_checks_what_it_was_told_to_check() {
     for name in ["127.0.0.1", "db.example"] {
-        let (server, authority) = with_tls(name);
+        let (server, authority) = Postgres::start_with_tls(name);
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
         std::fs::write(&ca, authority).unwrap();
@@ -228,7 +213,7 @@ async fn tls_checks_what_it_was_told_to_check() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_encrypted_when_it_can_be() {
-    let (server, _) = with_tls("whatever");
+    let (server, _) = Postgres::start_with_tls("whatever");
     let folder = tempfile::tempdir().unwrap();
     let raw = raw_postgres(&server).await;
     for (query, encrypted) in [("", true), ("?sslmode=require", true), ("?sslmode=disable", false)]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::tls;
+
 /// A private PostgreSQL server on a port of `127.0.0.1`, with its files in a folder of its own.
 /// Both go when this is dropped or its process ends, however that ends.
 pub struct Postgres {
@@ -92,6 +94,19 @@ impl Postgres {
         drop(alive);
         let _ = child.wait();
         panic!("PostgreSQL did not start:\n{}", said.join("\n"));
+    }
+
+    /// A server that speaks TLS with a certificate for `name`, and the PEM of the authority that
+    /// vouches for it.
+    ///
+    /// # Panics
+    /// If there is no PostgreSQL or it does not start.
+    #[expect(clippy::panic, reason = "a test without its server has failed")]
+    pub fn start_with_tls(name: &str) -> (Self, String) {
+        let (certificate, key, authority) =
+            tls::certificate(name).unwrap_or_else(|error| panic!("no certificate: {error}"));
+        let files = [("server.crt", certificate.as_str()), ("server.key", key.as_str())];
+        (Self::start(&files, &["ssl=on", "fsync=off"]), authority)
     }
 
     /// The URL of its database, with the password of its superuser.

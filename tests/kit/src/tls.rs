@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -33,7 +34,15 @@ pub(crate) fn make() -> io::Result<Tls> {
     build().map_err(io::Error::other)
 }
 
-fn build() -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// The PEM of a certificate for `name`, of its key, and of the authority that vouches for it.
+pub(crate) fn certificate(name: &str) -> Result<(String, String, String), Failed> {
+    let (key, certificate, authority) = issue(vec![name.to_owned()])?;
+    Ok((certificate.pem(), key.serialize_pem(), authority))
+}
+
+fn issue(names: Vec<String>) -> Result<(KeyPair, Certificate, String), Failed> {
     let mut authority = CertificateParams::default();
     // Its own name: an issuer called like its subject is refused by some verifiers.
     authority.distinguished_name.push(DnType::CommonName, "rolecall-kit authority");
@@ -42,17 +51,21 @@ fn build() -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
 
     let key = KeyPair::generate()?;
-    let mut leaf = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
+    let mut leaf = CertificateParams::new(names)?;
     leaf.distinguished_name.push(DnType::CommonName, "rolecall-kit");
     leaf.use_authority_key_identifier_extension = true;
     leaf.insert_extended_key_usage(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
     let certificate = leaf.signed_by(&key, &authority)?;
+    Ok((key, certificate, authority.pem()))
+}
 
+fn build() -> Result<Tls, Failed> {
+    let (key, certificate, ca_pem) = issue(NAMES.map(str::to_owned).to_vec())?;
     let private = PrivateKeyDer::try_from(key.serialize_der())?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], private)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem: authority.pem() })
+    Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem })
 }

@@ -1,7 +1,18 @@
 use rolecall_core::{CredentialsError, ErrorKind};
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 use super::super::PROVIDER;
+
+const FULL: (ErrorKind, &str, &str) = (
+    ErrorKind::Unavailable,
+    "the disk is full; nothing was changed",
+    "make room on it and try again",
+);
+
+fn extended(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
+}
 
 /// What SQLite says, with what to do about it. Whoever knows the file adds it as the place.
 pub(super) fn failed(error: rusqlite::Error) -> CredentialsError {
@@ -9,9 +20,9 @@ pub(super) fn failed(error: rusqlite::Error) -> CredentialsError {
     let (kind, message, help) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return locked(),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => return read_only(),
-        Some(ErrorCode::DiskFull) => {
-            (Unavailable, "the disk is full; nothing was changed", "make room on it and try again")
-        }
+        Some(ErrorCode::DiskFull) => FULL,
+        // The file that processes share has no room to grow.
+        Some(ErrorCode::SystemIoFailure) if extended(&error) == Some(SQLITE_IOERR_SHMSIZE) => FULL,
         Some(ErrorCode::NotADatabase) => {
             (InvalidConfiguration, "it is not a lease store", "name another file; it is untouched")
         }

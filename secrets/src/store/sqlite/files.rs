@@ -74,10 +74,10 @@ impl Files {
                 "keep the store in a folder of your own".to_owned(),
             );
         }
-        if facts.mode & 0o002 != 0 {
+        if facts.mode & 0o022 != 0 {
             return refuse(
-                format!("{name} can be written by everybody (mode {:o})", facts.mode),
-                format!("run chmod o-w {name}, or keep the store in a folder of your own"),
+                format!("{name} can be written by others (mode {:o})", facts.mode),
+                format!("run chmod go-w {name}, or keep the store in a folder of your own"),
             );
         }
         if kind == PathKind::File && facts.mode & 0o077 != 0 {

@@ -91,6 +91,12 @@ impl Memory {
         }
     }
 
+    /// Whether it is too new to be seen.
+    pub(crate) fn would_be_unseen(&self, what: New, id: &str, now: i64) -> bool {
+        let lag = self.unseen.get(&(what, id.to_owned()));
+        lag.is_some_and(|(until, calls)| *calls > 0 || now < *until)
+    }
+
     /// Whether it is too new to be seen; asking counts as a call.
     pub(crate) fn is_unseen(&mut self, what: New, id: &str, now: i64) -> bool {
         if self.unseen.is_empty() {
@@ -179,6 +185,8 @@ mod tests {
         assert!(memory.is_unseen(New::Key, "a", 105));
         assert!(memory.is_unseen(New::Key, "a", 105));
         assert!(!memory.is_unseen(New::User, "a", 105));
+        assert!(memory.would_be_unseen(New::Key, "a", 109));
+        assert!(!memory.would_be_unseen(New::Key, "a", 110));
         assert!(!memory.is_unseen(New::Key, "a", 110));
         assert!(!memory.is_unseen(New::Key, "a", 105));
     }

@@ -87,15 +87,23 @@ impl Work<'_> {
             principal => self.world().user_index(principal.account(), &name),
         };
         let at = found.ok_or_else(missing)?;
-        // What takes away works on what is there, not on a copy that lags behind.
-        let takes_away = ["Delete", "Detach", "Remove", "Deactivate", "Untag"]
-            .iter()
-            .any(|verb| self.operation.starts_with(verb));
         let id = self.world().users[at].unique_id();
-        if !takes_away && self.state.iam.is_unseen(New::User, &id, self.now) {
+        if !self.takes_away() && self.state.iam.is_unseen(New::User, &id, self.now) {
             return Err(missing());
         }
         Ok(at)
+    }
+
+    /// What takes away works on what is there, not on a copy that lags behind.
+    fn takes_away(&self) -> bool {
+        let verbs = ["Delete", "Detach", "Remove", "Deactivate", "Untag"];
+        verbs.iter().any(|verb| self.operation.starts_with(verb))
+    }
+
+    /// Whether a user is too new to be seen by this call, which does not count yet.
+    fn is_unseen(&self, at: usize) -> bool {
+        let id = self.world().users[at].unique_id();
+        !self.takes_away() && self.state.iam.would_be_unseen(New::User, &id, self.now)
     }
 
     fn user(&mut self) -> Result<&User, AwsError> {
@@ -156,7 +164,7 @@ fn attempt(
     let params = query::check(operation.name, operation.params, arguments)?;
     let name = operation.name;
     let mut work = Work { state, caller: &caller, params: &params, operation: name, now };
-    target::authorize(&work, operation.target)?;
+    target::authorize(&mut work, operation.target)?;
     (operation.run)(&mut work).map(|elements| (operation, elements))
 }
 

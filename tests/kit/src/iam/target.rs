@@ -40,7 +40,16 @@ struct Resource {
 }
 
 /// Refuses what the caller's policies do not allow.
-pub(super) fn authorize(work: &Work<'_>, target: Target) -> Result<(), AwsError> {
+pub(super) fn authorize(work: &mut Work<'_>, target: Target) -> Result<(), AwsError> {
+    let refused = check(work, target);
+    if refused.is_err() && target == Target::User {
+        // A call that is refused as its user is not seen yet is one of those that do not see it.
+        let _ = work.user_at();
+    }
+    refused
+}
+
+fn check(work: &Work<'_>, target: Target) -> Result<(), AwsError> {
     let mut context = context(work.state, work.caller);
     request_keys(work, &mut context);
     let resource = resource(work, target, &mut context)?;
@@ -102,7 +111,9 @@ fn resource(work: &Work<'_>, target: Target, context: &mut Context) -> Result<Re
     let prefix = format!("arn:{}:iam::{account}:", work.caller.principal.partition());
     let same = |arn: String| Resource { shown: arn.clone(), arn };
     let mut of_user = |name: &str| {
-        let arn = match world.user_index(account, name) {
+        // Of a user that is not seen yet, IAM knows no path either.
+        let found = world.user_index(account, name).filter(|at| !work.is_unseen(*at));
+        let arn = match found {
             Some(at) => {
                 user_keys(&world.users[at], context);
                 world.user_arn(&world.users[at])

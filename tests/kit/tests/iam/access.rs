@@ -1,6 +1,6 @@
 //! What policies allow, at IAM and at STS.
 
-use rolecall_kit::{Kit, extended_date, names};
+use rolecall_kit::{IamSettings, Kit, Lag, extended_date, names};
 
 use super::support::{Keys, admin, alice, assume, call, iam};
 use super::{ACCOUNT, kit, policy};
@@ -299,4 +299,24 @@ fn simulation_tells_what_is_allowed() {
         ("ActionNames.member.1", "iam:GetUser"),
     ];
     iam(&kit, &admin(), "SimulatePrincipalPolicy", &nobody).is(404, "NoSuchEntity", "nobody");
+}
+
+#[test]
+fn a_user_that_is_not_seen_yet_has_no_path_either() {
+    let kit = kit();
+    let leases = assume(&kit, &alice(), names::LEASES, &[]).keys();
+    let new_users = Lag { seconds: 0, calls: 2 };
+    kit.set_iam(IamSettings { new_users, ..IamSettings::default() });
+    let made = [("UserName", "x"), ("Path", "/rolecall/s/")];
+    iam(&kit, &leases, "CreateUser", &made).ok();
+    for _ in 0..2 {
+        iam(&kit, &leases, "GetUser", &[("UserName", "x")]).is(403, "AccessDenied", "user x");
+    }
+    iam(&kit, &leases, "GetUser", &[("UserName", "x")]).ok();
+    // Who is not limited to a path is told that there is none.
+    iam(&kit, &admin(), "CreateUser", &[("UserName", "y")]).ok();
+    for _ in 0..2 {
+        iam(&kit, &admin(), "GetUser", &[("UserName", "y")]).is(404, "NoSuchEntity", "y");
+    }
+    iam(&kit, &admin(), "GetUser", &[("UserName", "y")]).ok();
 }

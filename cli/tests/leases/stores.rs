@@ -1,0 +1,136 @@
+//! Where leases are kept, and what happens where they cannot be.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use rolecall_kit::{Postgres, names};
+
+use super::{define, leased_users, sandbox, state, take};
+use crate::support::{Expected, Finished, Running, Sandbox};
+
+/// Runs the program with the store's folder on a file system of its own, made by `script`, which
+/// finds the folder in `$store` and its files in `$store.kept`. `None` where this process may not
+/// mount one.
+fn run_on(sandbox: &Sandbox, script: &str, args: &[&str]) -> Option<Finished> {
+    let mut command = Command::new("unshare");
+    let script = format!(
+        "set -e; store=$1; shift; rm -rf \"$store.kept\"; cp -a \"$store\" \"$store.kept\"\n\
+         {script}\necho mounted >&2; code=0; \"$@\" || code=$?\n\
+         rm -f \"$store/full\"; cmp \"$store/leases.db\" \"$store.kept/leases.db\"; exit $code"
+    );
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+    let store = sandbox.home().join(".local/share/rolecall");
+    command.arg(store).arg(env!("CARGO_BIN_EXE_rolecall")).args(args);
+    sandbox.dress(&mut command);
+    let mut ran = Running::start(command.stdin(Stdio::null()), b"").finish();
+    let mounted = ran.stderr.contains("mounted\n");
+    ran.stderr = ran.stderr.replace("mounted\n", "");
+    mounted.then_some(ran)
+}
+
+const FULL: &str = "mount -t tmpfs -o size=512k none \"$store\"; cp -a \"$store.kept/.\" \"$store\"\n\
+                    cat /dev/zero > \"$store/full\" 2>/dev/null || true";
+const READ_ONLY: &str = "mount -t tmpfs none \"$store\"; cp -a \"$store.kept/.\" \"$store\"\n\
+                         mount -o remount,ro \"$store\"";
+
+#[test]
+fn a_full_and_a_read_only_disk_each_say_so_and_nothing_is_changed() {
+    let sandbox = sandbox();
+    define(&sandbox, &[]);
+    let lease = take(&sandbox, &[]);
+    let calls = sandbox.kit.operations("iam").len();
+    let create = ["lease", "create", "app"];
+    let revoke = ["lease", "revoke", lease.id.as_str()];
+    for (script, code, says, help) in
+        [(FULL, 6, "disk is full", "make room"), (READ_ONLY, 4, "read-only", "writable")]
+    {
+        for args in [&create[..], &revoke, &["secret", "delete", "app"]] {
+            let Some(ran) = run_on(&sandbox, script, args) else {
+                eprintln!("not tested: {says}, which cannot be mounted here");
+                return;
+            };
+            assert_eq!(ran.code(), code, "{args:?}: {ran:?}");
+            assert!(ran.stdout.is_empty() && ran.stderr.contains(says), "{args:?}: {ran:?}");
+            assert!(ran.stderr.contains(help), "{args:?}: {ran:?}");
+        }
+    }
+    // AWS was asked for nothing: what cannot be written down is not done.
+    assert_eq!(sandbox.kit.operations("iam").len(), calls);
+    assert_eq!(state(&sandbox, &lease.id), "active");
+    assert_eq!(leased_users(&sandbox).len(), 1);
+    sandbox.run(&revoke).good();
+}
+
+#[test]
+fn a_store_that_others_could_write_is_refused() {
+    let sandbox = sandbox();
+    define(&sandbox, &[]);
+    let file = sandbox.home().join(".local/share/rolecall/leases.db");
+    for mode in [0o620, 0o602] {
+        crate::support::set_mode(&file, mode);
+        let says = ["leases.db can be written by others"];
+        let expected =
+            Expected { code: 4, kind: "InvalidConfiguration", says: &says, help: "chmod" };
+        expected.from(&sandbox, &["secret", "list"]);
+    }
+    crate::support::set_mode(&file, 0o600);
+    crate::support::set_mode(file.parent().unwrap(), 0o770);
+    let refused = sandbox.run(&["secret", "list"]);
+    assert!(refused.code() == 4 && refused.stderr.contains("chmod go-w"), "{refused:?}");
+}
+
+/// A life by the program, in whatever store the sandbox has.
+fn live(sandbox: &Sandbox) {
+    define(sandbox, &["--group", names::GROUP]);
+    let lease = take(sandbox, &["--ttl", "10m"]);
+    sandbox.run(&["lease", "renew", &lease.id, "--ttl", "5m"]).good();
+    assert_eq!(state(sandbox, &lease.id), "active");
+    let other = take(sandbox, &[]);
+    sandbox.run(&["lease", "revoke", &lease.id]).good();
+    sandbox.run(&["lease", "revoke", "--secret", "app", "--all"]).good();
+    assert_eq!(state(sandbox, &other.id), "revoked");
+    assert_eq!(sandbox.run(&["lease", "worker", "--once", "--json"]).json()["worked_on"], 0);
+    sandbox.run(&["lease", "audit", &lease.id, "--verify"]).good();
+    sandbox.run(&["lease", "reap"]).good();
+    sandbox.run(&["secret", "delete", "app"]).good();
+    assert!(leased_users(sandbox).is_empty());
+    assert!(!sandbox.home().join(".local/share/rolecall").exists(), "it is in a file");
+}
+
+#[test]
+fn leases_live_in_postgres_too() {
+    let server = Postgres::start(&[], &["fsync=off"]);
+    let sandbox = sandbox().set("ROLECALL_STORE", server.url());
+    live(&sandbox);
+    // A password on the command line is warned of, and one that is wrong is never shown.
+    let warned = sandbox.run(&["secret", "list", "--store", &server.url()]).good();
+    assert!(warned.stderr.contains("--store"), "{warned:?}");
+    let wrong = server.url().replace(server.password(), "hunter2");
+    sandbox.file("place", &wrong);
+    let refused = sandbox.run(&["secret", "list", "--store", "file://place"]);
+    assert_eq!(refused.code(), 5, "{refused:?}");
+    assert!(!refused.stderr.contains("hunter2") && refused.stderr.contains("127.0.0.1"));
+    drop(server);
+    let gone = sandbox.run(&["lease", "list"]);
+    assert_eq!(gone.code(), 6, "{gone:?}");
+}
+
+#[test]
+fn postgres_is_reached_by_tls() {
+    let (server, authority) = Postgres::start_with_tls("127.0.0.1");
+    let url = server.url().replace(&format!(":{}@", server.password()), "@");
+    let sandbox = sandbox().set("PGPASSWORD", server.password());
+    let ca = sandbox.file("authority.pem", &authority);
+    let by = |query: &str| format!("{url}?{query}");
+    let full = by(&format!("sslmode=verify-full&sslrootcert={}", ca.display()));
+    let sandbox = sandbox.set("ROLECALL_STORE", full);
+    live(&sandbox);
+    // By Mozilla's authorities alone it is a stranger.
+    let stranger = by("sslmode=verify-full");
+    let refused = sandbox.run(&["secret", "list", "--store", &stranger]);
+    assert_eq!(refused.code(), 4, "{refused:?}");
+    assert!(refused.stderr.contains("sslrootcert"), "{refused:?}");
+    let wrong = sandbox.run(&["secret", "list", "--store", &by("sslmode=maybe")]);
+    assert!(wrong.code() == 4 && wrong.stderr.contains("verify-full"), "{wrong:?}");
+    assert!(fs::read_dir(sandbox.home().join(".aws/rolecall/stores")).unwrap().count() == 1);
+}
