@@ -236,6 +236,7 @@ async fn define(store: &dyn Store) {
         connection: Connection::Default,
         kind: SecretKind::IamUser(IamUser::default()),
         region: None,
+        access: Vec::new(),
         default_ttl: HOUR,
         max_ttl: HOUR * 24,
     };

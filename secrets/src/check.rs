@@ -115,7 +115,7 @@ impl DynamicSecret {
 }
 
 /// The name of a dynamic secret.
-fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
     (1..=LONGEST_NAME).contains(&name.len())
         && name.bytes().all(is_allowed)
@@ -286,6 +286,7 @@ mod tests {
             connection: Connection::Default,
             kind: SecretKind::IamUser(user),
             region: None,
+            access: Vec::new(),
             default_ttl: Duration::from_secs(3600),
             max_ttl: Duration::from_secs(86_400),
         }

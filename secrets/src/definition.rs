@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::Access;
+
 /// A named definition of what is leased.
 ///
 /// A change to it counts for new leases and for renewals; it never moves the end of a lease that
@@ -24,6 +26,10 @@ pub struct DynamicSecret {
     /// The region, which decides the partition, above the connection's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Who may take a lease, by the sessions of auth methods: one must fit. Empty: whoever can open
+    /// the store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<Access>,
     /// How long a lease lasts if nobody says; a minute to ten years.
     #[serde(rename = "default_ttl_seconds", with = "seconds")]
     pub default_ttl: Duration,
@@ -160,16 +166,16 @@ impl SecretKind {
     }
 }
 
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(ttl: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(ttl: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(ttl.as_secs())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
     }
 }
@@ -193,6 +199,7 @@ mod tests {
                 connection: Connection::Profile("p".to_owned()),
                 kind,
                 region: Some("eu-west-1".to_owned()),
+                access: Vec::new(),
                 default_ttl: Duration::from_secs(60),
                 max_ttl: Duration::from_secs(3600),
             };

@@ -4,10 +4,13 @@
 //! - A [`Lease`] is one user or session made from it. Its states and what leads from one to the
 //!   next are data ([`Change`]), so that every store keeps the same rules.
 //! - A [`Store`] keeps definitions, leases and their audit log.
+//! - An [`AuthMethod`] says who may log in with a token of cloud identity; [`Auth`] gives them
+//!   sessions, which definitions can ask for.
 
 #![warn(missing_docs)]
 
 mod audit;
+mod auth;
 mod change;
 mod check;
 mod connect;
@@ -26,6 +29,10 @@ mod template;
 mod worker;
 
 pub use audit::{AuditEntry, AuditHead, Outcome, Record, TrailFlaw, verify_trail};
+pub use auth::{
+    Access, Auth, AuthMethod, AuthOptions, AuthSession, Login, SessionClaims, StoredKey,
+    StoredMethod,
+};
 pub use change::{Change, change};
 pub use connect::{Connect, Reached};
 pub use definition::{
@@ -37,8 +44,8 @@ pub use leases::{
 };
 pub use seal::SealingKey;
 pub use store::{
-    Claimant, Conflict, Doubt, LeaseFilter, STORE_SUBJECT, SqliteStore, Store, StoreInfo,
-    StoredSecret,
+    AuthStore, Claimant, Conflict, Doubt, LeaseFilter, STORE_SUBJECT, SqliteStore, Store,
+    StoreInfo, StoredSecret,
 };
 #[cfg(feature = "postgres")]
 pub use store::{PostgresOptions, PostgresStore};

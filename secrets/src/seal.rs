@@ -28,39 +28,55 @@ impl SealingKey {
 
     /// Seals the secret access key and the session token.
     pub(crate) fn seal(&self, id: LeaseId, credentials: &Credentials) -> Result<Vec<u8>> {
-        let mut nonce = [0; NONCE_LEN];
-        let chance = SystemRandom::new().fill(&mut nonce);
-        chance.map_err(|_| error(ErrorKind::Internal, "this machine gives no random numbers"))?;
         let secret = credentials.secret_access_key().expose();
         let token = credentials.session_token().map_or("", Secret::expose);
-        let room = NONCE_LEN + secret.len() + 1 + token.len() + AES_256_GCM.tag_len();
+        let room = secret.len() + 1 + token.len();
         // Secrets contain no line feed. The right size at once: growing would leave copies.
         let mut text = Zeroizing::new(Vec::with_capacity(room));
         text.extend_from_slice(secret.as_bytes());
         text.push(b'\n');
         text.extend_from_slice(token.as_bytes());
-        let nonce_text = nonce;
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = self.key()?.seal_in_place_separate_tag(nonce, aad(id), &mut text);
-        let tag = tag.map_err(|_| error(ErrorKind::Internal, "the secret cannot be sealed"))?;
-        Ok([&nonce_text, text.as_slice(), tag.as_ref()].concat())
+        self.seal_bytes(&id.0.to_be_bytes(), text)
     }
 
     /// Opens what [`Self::seal`] sealed: the secret access key, and the session token if there is
     /// one.
     pub(crate) fn open(&self, id: LeaseId, sealed: &[u8]) -> Result<(Secret, Option<Secret>)> {
-        let wrong = || {
+        let text = self.open_bytes(&id.0.to_be_bytes(), sealed).and_then(|text| {
+            let (secret, token) = std::str::from_utf8(&text).ok()?.split_once('\n')?;
+            Some((secret.into(), (!token.is_empty()).then(|| token.into())))
+        });
+        text.ok_or_else(|| {
             error(ErrorKind::Denied, "the secret was sealed with another key, or is damaged")
                 .with_help("give the key that the lease was made with")
-        };
-        let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or_else(wrong)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
-        let mut text = Zeroizing::new(text.to_vec());
-        let open = self.key()?;
-        let text = open.open_in_place(nonce, aad(id), &mut text).map_err(|_| wrong())?;
-        let text = std::str::from_utf8(text).map_err(|_| wrong())?;
-        let (secret, token) = text.split_once('\n').ok_or_else(wrong)?;
-        Ok((secret.into(), (!token.is_empty()).then(|| token.into())))
+        })
+    }
+
+    /// Seals `bytes`, so that they open only as what `about` names.
+    pub(crate) fn seal_bytes(
+        &self,
+        about: &[u8],
+        mut bytes: Zeroizing<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        let mut chance = [0; NONCE_LEN];
+        let filled = SystemRandom::new().fill(&mut chance);
+        filled.map_err(|_| error(ErrorKind::Internal, "this machine gives no random numbers"))?;
+        let nonce = Nonce::assume_unique_for_key(chance);
+        let tag = self.key()?.seal_in_place_separate_tag(nonce, Aad::from(about), &mut bytes);
+        let tag = tag.map_err(|_| error(ErrorKind::Internal, "the secret cannot be sealed"))?;
+        Ok([&chance, bytes.as_slice(), tag.as_ref()].concat())
+    }
+
+    /// Opens what [`Self::seal_bytes`] sealed; `None` with another key, for something else, or if
+    /// it is damaged.
+    pub(crate) fn open_bytes(&self, about: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, bytes) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut bytes = Zeroizing::new(bytes.to_vec());
+        let length =
+            self.key().ok()?.open_in_place(nonce, Aad::from(about), &mut bytes).ok()?.len();
+        bytes.truncate(length);
+        Some(bytes)
     }
 
     fn key(&self) -> Result<LessSafeKey> {
@@ -74,10 +90,6 @@ impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealingKey([redacted])")
     }
-}
-
-fn aad(id: LeaseId) -> Aad<[u8; 16]> {
-    Aad::from(id.0.to_be_bytes())
 }
 
 fn error(kind: ErrorKind, message: &str) -> CredentialsError {

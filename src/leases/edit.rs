@@ -75,6 +75,7 @@ impl DefinitionEdit {
             connection: Connection::Default,
             kind,
             region: None,
+            access: Vec::new(),
             default_ttl,
             max_ttl: longest.max(default_ttl),
         };

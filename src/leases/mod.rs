@@ -24,6 +24,7 @@
 //!             ..IamUser::default()
 //!         }),
 //!         region: None,
+//!         access: Vec::new(),
 //!         default_ttl: Duration::from_secs(3600),
 //!         max_ttl: Duration::from_secs(86_400),
 //!     })

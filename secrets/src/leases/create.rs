@@ -38,8 +38,10 @@ pub struct LeaseRequest {
     pub secret: String,
     /// How long it is to last; `None` is the definition's default.
     pub ttl: Option<Duration>,
-    /// Whom it is for.
+    /// Whom it is for, where no session says.
     pub identity: Identity,
+    /// A session of [`crate::Auth`], which says whom it is for. A definition may ask for one.
+    pub session: Option<Secret>,
     /// For people.
     pub note: String,
     /// The code of an MFA device, where the definition names one.
@@ -66,11 +68,13 @@ impl Leases {
     /// asked, and what cannot be cleared up at once is tried again by whoever works on leases.
     ///
     /// # Errors
-    /// `InvalidConfiguration` for a TTL beyond the definition's limits and what else is wrong with
-    /// the request; else AWS's or the store's.
+    /// `Denied` without a session that the definition asks for; `InvalidConfiguration` for a TTL
+    /// beyond the definition's limits and what else is wrong with the request; else AWS's or the
+    /// store's.
     pub async fn create(&self, request: &LeaseRequest) -> Result<Issued> {
         let stored = self.definition(&request.secret).await?;
         let secret = &stored.secret;
+        let request = &self.admitted(request, secret).await?;
         let ttl = ttl(secret, request.ttl)?;
         if request.keep && self.options.sealing_key.is_none() {
             return Err(wrong("there is no key to keep the secret under")
@@ -150,7 +154,8 @@ impl Leases {
                 path,
                 nonce: format!("{:016x}{:016x}", random.bits(), random.bits()),
             },
-            identity: identity.name.clone(),
+            // The ARN says which of several of that name it is.
+            identity: identity.arn.as_ref().unwrap_or(&identity.name).clone(),
             note: request.note.clone(),
             expires_at: now,
             max_expires_at: now,

@@ -1,5 +1,6 @@
 //! What is done with leases.
 
+mod admit;
 mod clock;
 mod create;
 mod probe;
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 
 use crate::audit::{AuditEntry, Outcome, Record, TrailFlaw};
+use crate::auth::{Auth, AuthOptions};
 use crate::connect::{Account, Accounts, Connect};
 use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId};
@@ -82,6 +84,19 @@ impl Leases {
     /// How many leases of an account can be worked on at once.
     pub(crate) fn room(&self, account_id: &str) -> usize {
         self.accounts.room(account_id)
+    }
+
+    /// The auth methods that the store keeps beside the leases.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if it is a store of a kind that keeps none.
+    pub fn auth(&self) -> Result<Auth> {
+        let options = AuthOptions {
+            sealing_key: self.options.sealing_key.clone(),
+            actor: self.options.actor.clone(),
+            ..AuthOptions::default()
+        };
+        Auth::new(self.context.clone(), self.store.clone(), options)
     }
 
     /// The store.

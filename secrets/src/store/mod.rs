@@ -1,5 +1,6 @@
 //! Where definitions, leases and the audit log are kept.
 
+mod auth;
 mod guard;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -17,6 +18,7 @@ use crate::change::Change;
 use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId, LeaseState, NewLease};
 
+pub use auth::AuthStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::SqliteStore;
@@ -111,6 +113,12 @@ pub enum Conflict {
     FenceLost,
     /// The lease's state does not allow it.
     WrongState,
+    /// There is an auth method of that name.
+    MethodExists,
+    /// There is no such auth method.
+    NoSuchMethod,
+    /// It was changed since it was read.
+    MethodChanged,
 }
 
 impl Conflict {
@@ -126,17 +134,26 @@ impl Conflict {
     /// The error that tells of it, with what it is about.
     fn error(self, about: impl fmt::Display) -> CredentialsError {
         let kind = match self {
-            Self::SecretExists | Self::NoSuchSecret | Self::NoSuchLease | Self::LeaseExists => {
-                ErrorKind::InvalidConfiguration
-            }
+            Self::SecretExists
+            | Self::NoSuchSecret
+            | Self::NoSuchLease
+            | Self::LeaseExists
+            | Self::MethodExists
+            | Self::NoSuchMethod => ErrorKind::InvalidConfiguration,
             Self::SecretInUse | Self::WrongState => ErrorKind::Denied,
-            Self::SecretChanged | Self::FenceLost => ErrorKind::Unavailable,
+            Self::SecretChanged | Self::MethodChanged | Self::FenceLost => ErrorKind::Unavailable,
         };
         let error = CredentialsError::new(kind, PROVIDER, format!("{about}: {self}"));
         let error = match self {
-            Self::SecretExists => error.with_help("choose another name, or update that one"),
-            Self::NoSuchSecret | Self::NoSuchLease => error.with_help("list what there is"),
-            Self::SecretChanged => error.with_help("read it again and repeat the change"),
+            Self::SecretExists | Self::MethodExists => {
+                error.with_help("choose another name, or update that one")
+            }
+            Self::NoSuchSecret | Self::NoSuchLease | Self::NoSuchMethod => {
+                error.with_help("list what there is")
+            }
+            Self::SecretChanged | Self::MethodChanged => {
+                error.with_help("read it again and repeat the change")
+            }
             Self::SecretInUse => error.with_help("revoke its leases first"),
             Self::LeaseExists | Self::FenceLost | Self::WrongState => error,
         };
@@ -155,6 +172,9 @@ impl fmt::Display for Conflict {
             Self::LeaseExists => "there is a lease of that id",
             Self::FenceLost => "somebody else works on the lease now",
             Self::WrongState => "the lease's state does not allow it",
+            Self::MethodExists => "there is an auth method of that name",
+            Self::NoSuchMethod => "there is no such auth method",
+            Self::MethodChanged => "the auth method was changed meanwhile",
         })
     }
 }
@@ -251,10 +271,15 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// ([`STORE_SUBJECT`]), which nothing else is changed by.
     async fn note(&self, subject: &str, record: &Record) -> Result<()>;
 
-    /// The audit log of a lease (its id), a definition (its name) or the store itself
-    /// ([`STORE_SUBJECT`]), oldest first; empty if there is none.
+    /// The audit log of a lease (its id), a definition (its name), an auth method (`@method/NAME`)
+    /// or the store itself ([`STORE_SUBJECT`]), oldest first; empty if there is none.
     async fn trail(&self, subject: &str) -> Result<Vec<AuditEntry>>;
 
     /// What is wrong with the audit log of a subject, by [`crate::verify_trail`].
     async fn verify(&self, subject: &str) -> Result<Option<TrailFlaw>>;
+
+    /// The auth methods beside the leases, if this store keeps any.
+    fn auth(&self) -> Option<&dyn AuthStore> {
+        None
+    }
 }

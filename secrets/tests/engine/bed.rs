@@ -137,6 +137,7 @@ pub(crate) fn secret() -> DynamicSecret {
         connection: Connection::Default,
         kind: SecretKind::IamUser(user),
         region: None,
+        access: Vec::new(),
         default_ttl: MINUTE * 10,
         max_ttl: MINUTE * 120,
     }

@@ -139,6 +139,7 @@ pub(crate) fn definition(name: &str) -> DynamicSecret {
         connection: Connection::Default,
         kind: SecretKind::IamUser(IamUser::default()),
         region: None,
+        access: Vec::new(),
         default_ttl: MINUTE * 60,
         max_ttl: MINUTE * 600,
     }

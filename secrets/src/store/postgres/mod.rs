@@ -1,5 +1,6 @@
 //! The store in PostgreSQL, for workers on many machines.
 
+mod auth;
 mod connect;
 mod error;
 mod schema;
@@ -18,7 +19,7 @@ use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret};
 use self::connect::Target;
 use self::session::Session;
 use super::guard::Guard;
-use super::{Claimant, Doubt, LeaseFilter, PROVIDER, Store, StoreInfo, StoredSecret};
+use super::{AuthStore, Claimant, Doubt, LeaseFilter, PROVIDER, Store, StoreInfo, StoredSecret};
 use crate::audit::{AuditEntry, Record, TrailFlaw, verify_trail};
 use crate::change::Change;
 use crate::definition::DynamicSecret;
@@ -362,6 +363,10 @@ impl Store for PostgresStore {
             Ok(verify_trail(&entries, head.as_ref()).err())
         })
         .await
+    }
+
+    fn auth(&self) -> Option<&dyn AuthStore> {
+        Some(self)
     }
 }
 

@@ -6,6 +6,7 @@ use rolecall_core::Result;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::super::auth::METHOD_SUBJECT;
 use super::super::guard::Standing;
 use super::super::step::{
     self, EntryRow, Kept, LEASE_COLUMNS, LeaseRow, SecretRow, millis, number, time,
@@ -18,7 +19,7 @@ use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId, LeaseState, NewLease};
 
 /// Now, in milliseconds.
-const NOW: &str = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
+pub(super) const NOW: &str = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
 /// Which tells the database cluster and the past it has from others.
 pub(super) async fn home(session: &Session) -> Result<String> {
@@ -523,7 +524,7 @@ pub(super) async fn note(mut session: Session, subject: &str, record: &Record) -
     log_and_commit(session, &entry).await
 }
 
-async fn log_and_commit(session: Session, entry: &AuditEntry) -> Result<i64> {
+pub(super) async fn log_and_commit(session: Session, entry: &AuditEntry) -> Result<i64> {
     let sql = format!("WITH changed AS (SELECT 1) {LOG}");
     let row = session.commit_with(&sql, &LogLine::of(entry).values()).await?;
     row.map(|row| row.get(0)).ok_or_else(|| step::damaged("what it logs"))
@@ -553,6 +554,9 @@ pub(super) async fn head(session: &Session, subject: &str) -> Result<Option<Audi
     if let Ok(id) = subject.parse() {
         return Ok(lease(session, id).await?.map(|kept| kept.head));
     }
+    if let Some(name) = subject.strip_prefix(METHOD_SUBJECT) {
+        return super::auth::head(session, name).await;
+    }
     let row = if subject == STORE_SUBJECT {
         let sql = "SELECT log_sequence, log_digest FROM store WHERE log_sequence IS NOT NULL";
         session.query_opt(sql, &[]).await?
@@ -563,6 +567,6 @@ pub(super) async fn head(session: &Session, subject: &str) -> Result<Option<Audi
     row.map(|row| step::head(row.get(0), row.get(1))).transpose()
 }
 
-fn end_of(entry: &AuditEntry) -> (i64, Vec<u8>) {
+pub(super) fn end_of(entry: &AuditEntry) -> (i64, Vec<u8>) {
     (entry.sequence.into(), hex::decode(&entry.digest).unwrap_or_default())
 }

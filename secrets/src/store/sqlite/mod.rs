@@ -1,5 +1,6 @@
 //! The store in one SQLite file.
 
+mod auth;
 mod error;
 mod files;
 mod queue;
@@ -20,7 +21,7 @@ use self::files::Files;
 use self::queue::{Access, Job, Queue};
 use self::tables::Subject;
 use super::guard::{Guard, Standing};
-use super::{Claimant, Doubt, LeaseFilter, PROVIDER, Store, StoreInfo, StoredSecret};
+use super::{AuthStore, Claimant, Doubt, LeaseFilter, PROVIDER, Store, StoreInfo, StoredSecret};
 use crate::audit::{AuditEntry, Record, TrailFlaw, verify_trail};
 use crate::change::Change;
 use crate::definition::DynamicSecret;
@@ -387,6 +388,10 @@ impl Store for SqliteStore {
         })
         .await
     }
+
+    fn auth(&self) -> Option<&dyn AuthStore> {
+        Some(self)
+    }
 }
 
 impl fmt::Debug for SqliteStore {
@@ -410,6 +415,7 @@ mod tests {
             connection: Reach::Default,
             kind: SecretKind::IamUser(IamUser::default()),
             region: None,
+            access: Vec::new(),
             default_ttl: PATIENCE,
             max_ttl: PATIENCE,
         }

@@ -6,6 +6,7 @@ use rolecall_core::Result;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use super::super::auth::METHOD_SUBJECT;
 use super::super::guard::Standing;
 use super::super::step::{
     self, EntryRow, Kept, LEASE_COLUMNS, LeaseRow, SecretRow, millis, number, time,
@@ -517,7 +518,11 @@ pub(super) fn next_due(connection: &Connection, except: &[String]) -> Result<Opt
     Ok(next.map(time))
 }
 
-fn log(connection: &Connection, subject: &Subject<'_>, entry: &AuditEntry) -> Result<()> {
+pub(super) fn log(
+    connection: &Connection,
+    subject: &Subject<'_>,
+    entry: &AuditEntry,
+) -> Result<()> {
     let sql = "INSERT INTO audit (subject, sequence, at, actor, action, outcome, detail, digest) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
@@ -529,7 +534,7 @@ fn log(connection: &Connection, subject: &Subject<'_>, entry: &AuditEntry) -> Re
     Ok(())
 }
 
-fn digest(entry: &AuditEntry) -> Vec<u8> {
+pub(super) fn digest(entry: &AuditEntry) -> Vec<u8> {
     hex::decode(&entry.digest).unwrap_or_default()
 }
 
@@ -567,6 +572,9 @@ pub(super) fn head(connection: &Connection, subject: &Subject<'_>) -> Result<Opt
             let row = row.optional().map_err(failed)?;
             row.map(|(sequence, digest)| step::head(sequence, &digest)).transpose()
         }
-        Subject::Name(name) => Ok(definition(connection, name)?.map(|(_, _, head)| head)),
+        Subject::Name(name) => match name.strip_prefix(METHOD_SUBJECT) {
+            Some(method) => super::auth::head(connection, method),
+            None => Ok(definition(connection, name)?.map(|(_, _, head)| head)),
+        },
     }
 }

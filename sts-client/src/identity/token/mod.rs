@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::{Credentials, Result, Secret};
+use serde::{Deserialize, Serialize};
 
 pub use inspect::{Inspection, inspect};
 pub use signer::TokenSigner;
@@ -17,7 +18,8 @@ pub(super) use signer::bare_host;
 use crate::QueryEndpoint;
 
 /// The dialects by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum TokenFormat {
     /// `akeyless get-cloud-identity`, access type `aws_iam`.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 
 use super::pattern::Pattern;
 use super::principal::{CallerIdentity, Principal, is_account, is_name};
@@ -10,7 +11,8 @@ use crate::identity::refusal::{Check, Refusal};
 
 /// Whom a policy lets in. Of each kind that is not empty one must fit (OR), and all kinds must
 /// (AND).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Bounds {
     /// The partition; `aws` unless somebody says otherwise.
     pub partition: String,
@@ -57,7 +59,8 @@ impl Default for Bounds {
 }
 
 /// A part of an identity that the caller did not choose, and that can name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SubClaim {
     /// The account.

@@ -7,6 +7,7 @@ use super::bounds::{Bounds, Compiled};
 use super::challenge::Challenges;
 use super::lint::{self, Lint, Severity};
 use super::presented::Presented;
+use super::principal::CallerIdentity;
 use crate::identity::refusal::{Check, Refusal};
 use crate::identity::sts_host::StsHost;
 use crate::identity::token::{TokenFormat, bare_host};
@@ -93,6 +94,16 @@ impl Policy {
     /// What to know about it: the warnings.
     pub fn lints(&self) -> &[Lint] {
         &self.lints
+    }
+
+    /// Whether the bounds let in an identity that STS has vouched for before; gives the value of the
+    /// unique identifier.
+    ///
+    /// # Errors
+    /// The first kind of bounds that does not fit.
+    pub fn admits(&self, identity: &CallerIdentity) -> Result<Option<String>, Refusal> {
+        self.check_partition_of(&identity.partition)?;
+        self.bounds.check(identity, |_, _| {})
     }
 
     pub(super) fn check_format(&self, presented: &Presented) -> Result<(), Refusal> {
