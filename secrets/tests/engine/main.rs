@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken machine fails its test")]
 #![expect(clippy::disallowed_methods, reason = "the tests stand outside the seams")]
 
+mod auth;
 mod bed;
 mod clock;
 mod crash;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken machine fails its test")]
 #![expect(clippy::disallowed_methods, reason = "the tests go behind the store's back")]
 
+mod auth;
 mod bed;
 mod model;
 mod postgres;
@@ -50,4 +51,8 @@ on_both_stores!(
     tampering_with_the_log_shows,
     odd_text_is_kept_as_it_is,
     a_caller_that_goes_away_leaves_the_store_whole,
+    a_used_token_is_known_until_nobody_takes_it_and_never_comes_back,
+    of_all_who_use_a_token_at_once_one_may,
+    an_auth_method_lives_in_versions_and_its_access_id_never_returns,
+    signing_keys_are_kept_and_never_replaced,
 );

@@ -7,9 +7,14 @@ use rolecall_secrets::{
     Change, Claimant, Conflict, LeaseFilter, LeaseId, LeaseState, STORE_SUBJECT, TrailFlaw,
 };
 
+pub(crate) use crate::auth::{
+    a_used_token_is_known_until_nobody_takes_it_and_never_comes_back,
+    an_auth_method_lives_in_versions_and_its_access_id_never_returns,
+    of_all_who_use_a_token_at_once_one_may, signing_keys_are_kept_and_never_replaced,
+};
 use crate::bed::{Bed, MINUTE, active, claimant, definition, grant, new_lease, record};
 
-fn conflict<T: Debug>(outcome: Result<T>) -> Conflict {
+pub(crate) fn conflict<T: Debug>(outcome: Result<T>) -> Conflict {
     let error = outcome.unwrap_err();
     assert!(error.place().is_some(), "it must say which store: {error}");
     Conflict::of(&error).unwrap_or_else(|| panic!("no conflict: {error}"))
@@ -451,7 +456,7 @@ pub(crate) async fn a_hundred_tasks_at_once_all_get_through(bed: &impl Bed) {
     }
 }
 
-async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+pub(crate) async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut futures = futures.map(Box::pin).collect::<Vec<_>>();
     let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
