@@ -387,7 +387,7 @@ fn place(profile: &str, origin: &Origin) -> String {
     if profile.is_empty() { origin.to_string() } else { format!("profile {profile} ({origin})") }
 }
 
-fn digest_of(text: &str) -> String {
+pub(crate) fn digest_of(text: &str) -> String {
     // Half of a SHA-256 is plenty against chance, and keeps the file small.
     let digest = digest(&SHA256, text.as_bytes());
     digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()

@@ -196,3 +196,132 @@ fn a_token_that_cannot_be_made_in_a_container_says_how_to_raise_the_hop_limit() 
     let said = sandbox.run(&["identity", "token", "--format", "akeyless"]).stderr;
     assert!(said.contains("--http-put-response-hop-limit 2"), "{said}");
 }
+
+/// Adds a method for the kit's first account, and gives its access id.
+fn method(sandbox: &Sandbox, name: &str, flags: &[&str]) -> String {
+    let url = sandbox.kit.url();
+    let create = ["identity", "method", "create", "aws-iam", "--json", "--name", name];
+    let bounds = ["--bound-aws-account-id", names::ACCOUNT, "--sts-url", &url];
+    let made = sandbox.run(&[&create[..], &bounds, flags].concat()).json();
+    made["access_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_profile_logs_in_by_a_method_once_and_its_session_is_kept() {
+    let sandbox = Sandbox::new();
+    let flags = ["--bound-user-name", "alice", "--unique-identifier", "user_name"];
+    let id = method(&sandbox, "ci", &[&flags[..], &["--jwt-ttl", "15m"]].concat());
+    let unsaved = Expected {
+        code: 3,
+        kind: "NotConfigured",
+        says: &["profile alice names no auth method"],
+        help: "identity configure --profile alice",
+    };
+    unsaved.from(&sandbox, &["identity", "auth", "--profile", "alice"]);
+    let save = ["identity", "configure", "--profile", "alice", "--access-id", &id];
+    sandbox.run(&[&save[..], &["--access-type", "aws_iam"]].concat()).good();
+    let config = std::fs::read_to_string(sandbox.home().join(".aws/config")).unwrap();
+    assert!(config.contains(&format!("rolecall_access_id = {id}")), "{config}");
+
+    let auth = || sandbox.run(&["identity", "auth", "--profile", "alice"]).good().stdout;
+    let session = auth();
+    assert_eq!(auth(), session, "it is kept");
+    assert_eq!(sandbox.kit.count("GetCallerIdentity"), 1);
+    let folder = sandbox.home().join(".aws/rolecall/sessions");
+    let kept: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap()).collect();
+    assert_eq!(kept.len(), 1);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&kept[0].metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+
+    let claims = sandbox.run_with_input(&["identity", "session", "--json"], &session).json();
+    assert_eq!((&claims["subject"], &claims["method"]), (&"alice".into(), &"ci".into()));
+    assert_eq!(claims["sub_claims"]["account_id"], names::ACCOUNT);
+    let keys = sandbox.run(&["identity", "jwks"]).json();
+    assert_eq!(keys["keys"][0]["alg"], "EdDSA");
+
+    // Who is not let in gets no session, and is told which bound it is.
+    let url = sandbox.kit.url();
+    let narrow = ["identity", "method", "update", "aws-iam", "--name", "ci", "--sts-url", &url];
+    sandbox.run(&[&narrow[..], &["--bound-user-name", "bob"]].concat()).good();
+    let refused = Expected {
+        code: 5,
+        kind: "Denied",
+        says: &["user-name-not-bound", "auth method ci"],
+        help: "check the bounds",
+    };
+    refused.from(&sandbox, &["identity", "auth", "--profile", "alice"]);
+    let ended = sandbox.run_with_input(&["identity", "session"], &session);
+    assert_eq!(ended.code(), 5, "{ended:?}");
+}
+
+#[test]
+fn methods_are_listed_shown_and_deleted() {
+    let sandbox = Sandbox::new();
+    let id = method(&sandbox, "b", &["--bound-role-name", "Deploy", "--bound-role-name", "Build"]);
+    method(&sandbox, "a", &["--format", "vault,akeyless", "--server-id", "vault.example.com"]);
+    let list = sandbox.run(&["identity", "method", "list", "--json"]).json();
+    let names: Vec<_> =
+        list["auth_methods"].as_array().unwrap().iter().map(|m| &m["name"]).collect();
+    assert_eq!(names, ["a", "b"]);
+    let table = sandbox.run(&["identity", "method", "list"]).good().stdout;
+    assert!(table.contains(&id) && table.contains("vault, akeyless"), "{table}");
+    for name in ["b", &id] {
+        let shown = sandbox.run(&["identity", "method", "show", "--name", name]).good().stdout;
+        assert!(shown.contains("Deploy, Build"), "{shown}");
+    }
+    let protect = ["identity", "method", "update", "aws-iam", "--name", "b", "--delete-protection"];
+    sandbox.run(&protect).good();
+    let delete = ["identity", "method", "delete", "--name", "b"];
+    assert_eq!(sandbox.run(&delete).code(), 5);
+    sandbox.run(&[&protect[..], &["false"]].concat()).good();
+    sandbox.run(&delete).good();
+    let gone = sandbox.run(&["identity", "method", "show", "--name", "b"]);
+    assert_eq!(gone.code(), 4, "{gone:?}");
+    let wrong = sandbox.run(&["identity", "method", "create", "aws-iam", "--name", "x"]);
+    assert!(wrong.code() == 4 && wrong.stderr.contains("no account is bound"), "{wrong:?}");
+    let trail = sandbox.run(&["lease", "audit", "@method/b", "--verify", "--json"]).json();
+    assert_eq!(trail["is_whole"], true, "{trail}");
+    assert_eq!(trail["entries"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_lease_that_asks_for_a_session_is_refused_without_one() {
+    let sandbox = Sandbox::new();
+    let id = method(&sandbox, "ci", &[]);
+    let url = sandbox.kit.url();
+    let sandbox = sandbox.set("AWS_ENDPOINT_URL_IAM", url);
+    sandbox.add_config(&format!(
+        "[profile admin]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        names::ADMIN_KEY,
+        names::ADMIN_SECRET
+    ));
+    let access = format!("{id},user_name=alice");
+    let define = ["secret", "create", "app", "--profile", "admin", "--group", names::GROUP];
+    sandbox.run(&[&define[..], &["--access", &access]].concat()).good();
+    let shown = sandbox.run(&["secret", "show", "app"]).good().stdout;
+    assert!(shown.contains(&access), "{shown}");
+    let lease = ["lease", "create", "app", "--json"];
+    let refused = sandbox.run(&lease);
+    assert!(refused.code() == 5 && refused.stderr.contains("logged in"), "{refused:?}");
+    for (profile, code) in [("admin", 5), ("alice", 0)] {
+        let auth = ["identity", "auth", "--profile", profile, "--access-id", "ci"];
+        let session = sandbox.run(&auth).good().stdout;
+        let made = sandbox.run_with_input(&[&lease[..], &["--session", "-"]].concat(), &session);
+        assert_eq!(made.code(), code, "{profile}: {made:?}");
+        if code == 0 {
+            let lease = made.json();
+            assert_eq!(lease["lease"]["identity"], "arn:aws:iam::111111111111:user/alice");
+        }
+    }
+}
+
+#[test]
+fn a_token_is_taken_once_where_a_store_remembers_it() {
+    let sandbox = Sandbox::new();
+    let token = token(&sandbox, "alice", MANY[0]);
+    let flags = [&ACCOUNT[..], &["--store", "used.db"]].concat();
+    verify(&sandbox, &token, &flags).good();
+    let again = verify(&sandbox, &token, &flags);
+    assert!(again.code() == 5 && again.stderr.contains("replayed"), "{again:?}");
+    assert_eq!(sandbox.kit.count("GetCallerIdentity"), 1);
+}

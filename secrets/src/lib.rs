@@ -31,7 +31,7 @@ mod worker;
 pub use audit::{AuditEntry, AuditHead, Outcome, Record, TrailFlaw, verify_trail};
 pub use auth::{
     Access, Auth, AuthMethod, AuthOptions, AuthSession, Login, SessionClaims, StoredKey,
-    StoredMethod,
+    StoredMethod, replay_guard,
 };
 pub use change::{Change, change};
 pub use connect::{Connect, Reached};

@@ -27,7 +27,13 @@
 //!
 //! A JWT of `sts:GetWebIdentityToken` comes from [`Session::sts`], and
 //! [`verify_web_identity_token`] checks it offline.
+//!
+//! With the feature `leases`, a store keeps auth methods: `Leases::auth` gives them, `log_in` does
+//! token, check and session in one go, and definitions of dynamic secrets can ask for sessions.
 
+mod edit;
+#[cfg(all(unix, feature = "leases"))]
+mod login;
 mod tokens;
 
 use std::path::Path;
@@ -43,7 +49,17 @@ pub use rolecall_sts::identity::{
     inspect, verify_web_identity_token,
 };
 
+pub use self::edit::BoundsEdit;
+#[cfg(all(unix, feature = "leases"))]
+pub use self::edit::MethodEdit;
+#[cfg(all(unix, feature = "leases"))]
+pub use self::login::{LoginOptions, log_in, method_to_json, save_access_id, session_to_json};
 pub use self::tokens::{TokenOptions, TokenSource};
+#[cfg(all(unix, feature = "leases"))]
+pub use rolecall_secrets::{
+    Access, Auth, AuthMethod, AuthOptions, AuthSession, Login, SessionClaims, StoredMethod,
+    replay_guard,
+};
 
 /// Issuers have a handful of keys.
 const JWKS_LIMIT: u64 = 1024 * 1024;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 use rolecall_secrets::{
-    AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind, SessionToken,
+    Access, AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind,
+    SessionToken,
 };
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub struct DefinitionEdit {
     pub connection: Option<Connection>,
     /// The region.
     pub region: Option<String>,
+    /// Who may take leases.
+    pub access: Option<Vec<Access>>,
     /// How long a lease lasts if nobody says.
     pub default_ttl: Option<Duration>,
     /// How long a lease may last in all.
@@ -91,6 +94,7 @@ impl DefinitionEdit {
         put(&mut secret.description, self.description.take());
         put(&mut secret.connection, self.connection.take());
         put_text(&mut secret.region, self.region.take());
+        put(&mut secret.access, self.access.take());
         put(&mut secret.default_ttl, self.default_ttl.take());
         put(&mut secret.max_ttl, self.max_ttl.take());
         match &mut secret.kind {

@@ -63,11 +63,11 @@ pub use self::json::{entry_to_json, lease_to_json, orphan_to_json, probe_to_json
 pub use self::place::StorePlace;
 pub use crate::serve::MetricsServer;
 pub use rolecall_secrets::{
-    AssumedRole, AuditEntry, Conflict, Connection, Doubt, DynamicSecret, Fate, FederationToken,
-    IamUser, Identity, Issued, Lease, LeaseFilter, LeaseId, LeaseRequest, LeaseState, Leases,
-    Metrics, Orphan, Outcome, Principal, Probe, ReapOptions, Reaped, Record, STORE_SUBJECT,
-    SealingKey, SecretKind, SessionToken, Store, StoreInfo, StoredSecret, TrailFlaw, Worker,
-    WorkerOptions,
+    Access, AssumedRole, AuditEntry, Conflict, Connection, Doubt, DynamicSecret, Fate,
+    FederationToken, IamUser, Identity, Issued, Lease, LeaseFilter, LeaseId, LeaseRequest,
+    LeaseState, Leases, Metrics, Orphan, Outcome, Principal, Probe, ReapOptions, Reaped, Record,
+    STORE_SUBJECT, SealingKey, SecretKind, SessionToken, Store, StoreInfo, StoredSecret, TrailFlaw,
+    Worker, WorkerOptions,
 };
 
 /// Which store to open, and how AWS is reached from it. The default is the store of this user.

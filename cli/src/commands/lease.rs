@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::store::{self, StoreArgs};
 use crate::args::{Global, export_format};
-use crate::output::{Failure, Progress, print, print_json, print_table, warn};
+use crate::output::{Failure, Progress, print, print_json, print_table, warn, warn_of_exposed};
 
 /// How many failures are told one by one.
 const TOLD: usize = 20;
@@ -99,6 +99,9 @@ struct RequestArgs {
     /// Whom it is for; the user's name otherwise
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
+    /// A session of `identity auth`, which says whom it is for: file://PATH, - or env:NAME
+    #[arg(long, value_name = "SOURCE", conflicts_with = "identity")]
+    session: Option<SecretInput>,
     /// For people
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
@@ -264,11 +267,15 @@ pub(crate) fn run(global: &Global, command: &LeaseCommand) -> Result<ExitCode, F
 
 impl RequestArgs {
     fn request(&self, global: &Global, context: &Context) -> Result<LeaseRequest, Failure> {
+        if matches!(self.session, Some(SecretInput::Literal(_))) {
+            warn_of_exposed("--session");
+        }
         let name = self.identity.clone().unwrap_or_else(|| leases::user_name(context));
         Ok(LeaseRequest {
             secret: self.secret.clone(),
             ttl: self.ttl,
             identity: Identity { name, ..Identity::default() },
+            session: self.session.as_ref().map(|input| input.read(context)).transpose()?,
             note: self.note.clone(),
             mfa_code: global.mfa_code.as_ref().map(|input| input.read(context)).transpose()?,
             ..LeaseRequest::default()

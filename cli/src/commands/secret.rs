@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use rolecall::leases::{
-    self, Connection, DefinitionEdit, DynamicSecret, Leases, StoredSecret, format_duration,
+    self, Access, Connection, DefinitionEdit, DynamicSecret, Leases, StoredSecret, format_duration,
     parse_duration,
 };
 use rolecall::{Context, CredentialsError, ErrorKind, SecretInput, block_on, printable};
@@ -118,6 +118,11 @@ struct DefinitionArgs {
     /// The MFA device (session-token); its code is asked for with each lease
     #[arg(long, value_name = "SERIAL")]
     mfa_serial: Option<String>,
+    /// Who may take leases: those with a session of this auth method, and of these claims, as
+    /// ACCESS-ID[,CLAIM=VALUE]…; may be given more than once, one must fit. Otherwise whoever can
+    /// open the store
+    #[arg(long, value_name = "ACCESS")]
+    access: Option<Vec<String>>,
     /// Try it too, as `secret check` does; it is kept also if permissions are missing
     #[arg(long)]
     check: bool,
@@ -246,6 +251,10 @@ fn show(global: &Global, stored: &StoredSecret) -> Result<ExitCode, Failure> {
     for (key, value) in value.as_object().into_iter().flatten() {
         let value = match key.as_str() {
             "connection" => stored.secret.connection.to_string(),
+            "access" => {
+                let access = stored.secret.access.iter().map(ToString::to_string);
+                access.collect::<Vec<_>>().join(" ")
+            }
             "default_ttl_seconds" => format_duration(stored.secret.default_ttl),
             "max_ttl_seconds" => format_duration(stored.secret.max_ttl),
             _ => plain(value),
@@ -299,6 +308,7 @@ impl DefinitionArgs {
             description: self.description.clone(),
             connection: connection.or(of_profile),
             region: global.region.clone(),
+            access: list(&self.access).map(access).transpose()?,
             default_ttl: self.default_ttl,
             max_ttl: self.max_ttl,
             path: self.path.clone(),
@@ -321,6 +331,10 @@ impl DefinitionArgs {
             Some(input) => Ok(Some(input.read(context)?.expose().to_owned())),
         }
     }
+}
+
+fn access(texts: Vec<String>) -> Result<Vec<Access>, Failure> {
+    Ok(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
 }
 
 fn tags(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {

@@ -17,6 +17,13 @@ pub(crate) struct StoreArgs {
     pub(crate) store: Option<String>,
 }
 
+impl StoreArgs {
+    /// The store at `place`.
+    pub(crate) fn of(place: &str) -> Self {
+        Self { store: Some(place.to_owned()) }
+    }
+}
+
 /// Opens the store, with the key that secrets are kept under.
 pub(crate) async fn open(
     global: &Global,

@@ -72,8 +72,7 @@ impl Auth {
     /// # Errors
     /// `InvalidConfiguration` if it is a store of a kind that keeps none.
     pub fn new(context: Context, store: Arc<dyn Store>, options: AuthOptions) -> Result<Self> {
-        of(&*store)?;
-        let guard = Arc::new(Guard(store.clone()));
+        let guard = replay_guard(store.clone())?;
         let verifier = Verifier::new(context.clone(), options.mode, guard)
             .with_max_age(options.max_age.unwrap_or(Verifier::MAX_AGE));
         let (key, policies) = (OnceCell::new(), Mutex::default());
@@ -182,6 +181,14 @@ impl Auth {
         session_of(&self.context, &*self.store, token).await
     }
 
+    /// Who the sessions of this store are of: `urn:rolecall:store:ID`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn issuer(&self) -> Result<String> {
+        Ok(session::issuer(&self.store.info().await?.id))
+    }
+
     /// The keys that sessions of this store are signed with, as a JSON Web Key Set: others can
     /// verify them by it. A session is of the issuer `urn:rolecall:store:ID` and for `rolecall`.
     ///
@@ -252,6 +259,15 @@ fn of(store: &dyn Store) -> Result<&dyn AuthStore> {
 fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
+/// What remembers used tokens in `store`, for a verifier of one's own.
+///
+/// # Errors
+/// `InvalidConfiguration` if it is a store of a kind that remembers none.
+pub fn replay_guard(store: Arc<dyn Store>) -> Result<Arc<dyn ReplayGuard>> {
+    of(&*store)?;
+    Ok(Arc::new(Guard(store)))
 }
 
 /// The store as what remembers tokens.

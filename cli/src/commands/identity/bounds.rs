@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use rolecall::ErrorKind;
-use rolecall::identity::{Bounds, Lint, Severity, SubClaim};
+use rolecall::identity::{Bounds, BoundsEdit, Lint, Severity};
 use serde_json::json;
 
 use crate::args::Global;
@@ -46,38 +46,24 @@ pub(crate) struct BoundsArgs {
 }
 
 impl BoundsArgs {
-    /// `bounds` with what is given; an empty text clears a kind.
-    pub(super) fn apply(&self, bounds: &mut Bounds) -> Result<(), Failure> {
-        for (given, list) in [
-            (&self.bound_aws_account_id, &mut bounds.account_ids),
-            (&self.bound_arn, &mut bounds.arns),
-            (&self.bound_role_name, &mut bounds.role_names),
-            (&self.bound_role_id, &mut bounds.role_ids),
-            (&self.bound_user_name, &mut bounds.user_names),
-            (&self.bound_user_id, &mut bounds.user_ids),
-            (&self.bound_session_name, &mut bounds.session_names),
-        ] {
-            if let Some(given) = given {
-                *list = given.iter().filter(|text| !text.is_empty()).cloned().collect();
-            }
+    pub(super) fn edit(&self) -> BoundsEdit {
+        BoundsEdit {
+            account_ids: self.bound_aws_account_id.clone(),
+            arns: self.bound_arn.clone(),
+            role_names: self.bound_role_name.clone(),
+            role_ids: self.bound_role_id.clone(),
+            user_names: self.bound_user_name.clone(),
+            user_ids: self.bound_user_id.clone(),
+            session_names: self.bound_session_name.clone(),
+            unique_identifier: self.unique_identifier.clone(),
+            sts_url: self.sts_url.clone(),
+            partition: self.partition.clone(),
         }
-        match self.unique_identifier.as_deref() {
-            None => {}
-            Some("") => bounds.unique_identifier = None,
-            Some(name) => bounds.unique_identifier = Some(SubClaim::parse(name)?),
-        }
-        if let Some(url) = &self.sts_url {
-            bounds.sts_url = (!url.is_empty()).then(|| url.clone());
-        }
-        if let Some(partition) = &self.partition {
-            bounds.partition.clone_from(partition);
-        }
-        Ok(())
     }
 
     pub(super) fn bounds(&self) -> Result<Bounds, Failure> {
         let mut bounds = Bounds::default();
-        self.apply(&mut bounds)?;
+        self.edit().apply(&mut bounds)?;
         Ok(bounds)
     }
 }

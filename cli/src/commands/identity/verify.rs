@@ -6,12 +6,13 @@ use clap::Args;
 use rolecall::identity::{
     self, Binding, Decision, Outcome, Policy, TokenFormat, VerifierOptions, WebIdentityRules,
 };
-use rolecall::{Context, CredentialsError, Secret, SecretInput, printable};
+use rolecall::{Context, CredentialsError, Secret, SecretInput, block_on, printable};
 use serde_json::Value;
 
 use super::bounds::BoundsArgs;
 use super::token::formats;
 use crate::args::Global;
+use crate::commands::store::{self, StoreArgs};
 use crate::output::{Failure, print, print_json, warn, warn_of_exposed};
 
 #[derive(Args)]
@@ -47,6 +48,10 @@ pub(crate) struct VerifyArgs {
     /// How old a token may be, up to 900 seconds; 300 otherwise
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<u64>,
+    /// Where it is remembered that the token was used, so that it is taken once: the place of a
+    /// store as `lease --store` takes it
+    #[arg(long, value_name = "PLACE")]
+    store: Option<String>,
     /// Print each check and how it went
     #[arg(long)]
     explain: bool,
@@ -78,12 +83,20 @@ pub(super) fn run(global: &Global, args: &VerifyArgs) -> Result<ExitCode, Failur
     for lint in policy.lints() {
         warn(&format!("warning: {}", lint.message));
     }
-    let options = VerifierOptions {
-        max_age: args.max_age.map(Duration::from_secs),
-        ..VerifierOptions::default()
-    };
-    let verifier = identity::verifier(options);
-    let decision = identity::verify_blocking(&verifier, token.expose(), &policy)?;
+    let decision = block_on(async {
+        let leases = match &args.store {
+            Some(place) => Some(store::open(global, &StoreArgs::of(place), None).await?),
+            None => None,
+        };
+        let guard = leases.map(|leases| identity::replay_guard(leases.store().clone()));
+        let options = VerifierOptions {
+            max_age: args.max_age.map(Duration::from_secs),
+            guard: guard.transpose()?,
+            ..VerifierOptions::default()
+        };
+        let decision = identity::verifier(options).verify(token.expose(), &policy).await;
+        Ok::<_, Failure>(decision)
+    })??;
     show(global, &decision, args.explain)?;
     match decision.accepted() {
         Ok(_) => Ok(ExitCode::SUCCESS),
@@ -148,14 +161,14 @@ fn jwt(
     print(&table(&claims))
 }
 
-fn read(input: &SecretInput) -> Result<Secret, Failure> {
+pub(super) fn read(input: &SecretInput) -> Result<Secret, Failure> {
     if matches!(input, SecretInput::Literal(_)) {
         warn_of_exposed("TOKEN");
     }
     Ok(input.read(&Context::real())?)
 }
 
-fn table(json: &Value) -> String {
+pub(super) fn table(json: &Value) -> String {
     let fields = json.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     let lines = fields.map(|(key, value)| {
         let value = match value {

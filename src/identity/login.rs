@@ -1,0 +1,208 @@
+//! Logging in by an auth method with a session's credentials: token, check and session in one go.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rolecall_core::profile::{ProfileSet, aws_folder};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
+use rolecall_secrets::{Auth, AuthMethod, AuthSession, StoredMethod};
+use rolecall_sts::identity::{Check, Dialect, TokenFormat};
+use serde_json::{Value, json};
+
+use super::{TokenOptions, TokenSource};
+use crate::Session;
+use crate::configure::{Assignment, Settings};
+use crate::resolve::digest_of;
+
+/// Where a profile names the auth method that it logs in by.
+const ACCESS_ID: &str = "rolecall_access_id";
+const ACCESS_TYPE: &str = "rolecall_access_type";
+/// The one type of access that there is, by Akeyless's name.
+const AWS_IAM: &str = "aws_iam";
+/// A session that ends sooner is not used again.
+const MARGIN: Duration = Duration::from_secs(60);
+/// Tokens of the same credentials differ from one second to the next.
+const NEXT_SECOND: Duration = Duration::from_secs(1);
+/// How many of those who log in at the same time get on.
+const ATTEMPTS: u32 = 5;
+const LIMIT: u64 = 16 * 1024;
+
+/// Which auth method to log in by.
+#[derive(Clone, Debug, Default)]
+pub struct LoginOptions {
+    /// Its access id or name; `None` is what [`save_access_id`] has saved in the profile.
+    pub access_id: Option<String>,
+    /// Begins a new session also if there is one, and keeps none.
+    pub no_cache: bool,
+}
+
+/// Saves in a profile by which auth method it logs in: what `identity configure` does.
+///
+/// # Errors
+/// `InvalidConfiguration` for another access type than `aws_iam`, or an access id that makes no
+/// sense; as [`Settings::set`].
+pub async fn save_access_id(
+    context: Context,
+    profile: Option<String>,
+    access_id: &str,
+    access_type: &str,
+) -> Result<()> {
+    let wrong = |message: String, help: &str| {
+        CredentialsError::new(ErrorKind::InvalidConfiguration, "identity", message).with_help(help)
+    };
+    if access_type != AWS_IAM {
+        let shown = rolecall_core::printable(access_type, 40);
+        return Err(wrong(format!("there is no access type {shown}"), "use aws_iam"));
+    }
+    let is_id = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
+    if access_id.is_empty() || !access_id.bytes().all(is_id) {
+        let help = "take it from `rolecall identity method list`";
+        return Err(wrong("it is no access id".to_owned(), help));
+    }
+    let assignments = [
+        Assignment::new(ACCESS_ID.parse()?, access_id),
+        Assignment::new(ACCESS_TYPE.parse()?, access_type),
+    ];
+    Settings::new(context, profile).set(&assignments).await.map(drop)
+}
+
+/// Logs in: makes a token with the credentials of `session`, has `auth` check it, and keeps the
+/// session in `~/.aws/rolecall/sessions`, for its owner alone, as long as it holds. `profile` is
+/// where the access id is looked up.
+///
+/// # Errors
+/// `NotConfigured` without an access id; `Denied` if the method does not let this identity in, with
+/// the check that failed; as [`Session::credentials`] and [`Auth::authenticate`].
+pub async fn log_in(
+    auth: &Auth,
+    session: &Session,
+    profile: Option<&str>,
+    options: &LoginOptions,
+) -> Result<AuthSession> {
+    let context = session.context();
+    let access_id = match &options.access_id {
+        Some(access_id) => access_id.clone(),
+        None => saved_access_id(context, profile)?,
+    };
+    let StoredMethod { method, .. } = auth.method(&access_id).await?;
+    let place = match options.no_cache {
+        true => None,
+        false => place(session, &auth.issuer().await?, &method.access_id),
+    };
+    if let Some(found) = kept(auth, context, place.as_ref()).await {
+        return Ok(found);
+    }
+    let begun = begin(auth, session, &method).await?;
+    if let Some(place) = place {
+        let folder = place.parent().map_or(Ok(()), |folder| context.fs.create_folder(folder));
+        let bytes = begun.token.expose().as_bytes();
+        if let Err(error) = folder.and_then(|()| context.fs.write(&place, bytes)) {
+            tracing::warn!("the session is not kept: {}: {error}", place.display());
+        }
+    }
+    Ok(begun)
+}
+
+/// A session as JSON, with its token.
+pub fn session_to_json(session: &AuthSession) -> Value {
+    let mut json = session.claims.to_json();
+    json["token"] = session.token.expose().into();
+    json
+}
+
+/// A method as JSON: its own fields, with its version and when that was written.
+pub fn method_to_json(stored: &StoredMethod) -> Value {
+    let mut json = json!({ "access_type": AWS_IAM });
+    if let Ok(Value::Object(fields)) = serde_json::to_value(&stored.method) {
+        for (key, value) in fields {
+            json[key] = value;
+        }
+    }
+    json["version"] = stored.version.into();
+    json["changed_at"] = rolecall_core::timestamp::format(stored.changed_at).into();
+    json
+}
+
+async fn begin(auth: &Auth, session: &Session, method: &AuthMethod) -> Result<AuthSession> {
+    let options = TokenOptions {
+        dialect: dialect(method)?,
+        region: None,
+        sts_url: method.bounds.sts_url.clone(),
+    };
+    let source = TokenSource::new(session, options)?;
+    let mut attempt = 1;
+    loop {
+        let token = source.token().await?;
+        let login = auth.authenticate(&method.access_id, token.text.expose()).await?;
+        if let Some(session) = login.session {
+            return Ok(session);
+        }
+        let refused = login.decision.accepted().err().cloned();
+        // Somebody else has logged in with these credentials in this very second.
+        let is_replay =
+            refused.as_ref().is_some_and(|r| matches!(r.check, Check::Replay | Check::Spend));
+        if is_replay && attempt < ATTEMPTS {
+            attempt += 1;
+            session.context().clock.sleep(NEXT_SECOND).await;
+            continue;
+        }
+        let error = refused.map(CredentialsError::from).unwrap_or_else(|| {
+            CredentialsError::new(ErrorKind::Internal, "identity", "no session was begun")
+        });
+        return Err(error.with_place(format!("auth method {}", method.name)));
+    }
+}
+
+/// The safest dialect that the method takes and that can be made without asking anybody.
+fn dialect(method: &AuthMethod) -> Result<Dialect> {
+    let has = |format| method.formats.contains(&format);
+    if let Some(audience) = method.audience.clone().filter(|_| has(TokenFormat::Rolecall)) {
+        let lifetime = Dialect::LIFETIME;
+        return Ok(Dialect::Rolecall { audience, challenge: None, lifetime });
+    }
+    if has(TokenFormat::Vault) {
+        return Ok(Dialect::Vault { role: None, server_id: method.server_id.clone() });
+    }
+    if let Some(cluster) = method.cluster.clone().filter(|_| has(TokenFormat::Eks)) {
+        return Ok(Dialect::Eks { cluster });
+    }
+    if has(TokenFormat::Akeyless) {
+        return Ok(Dialect::Akeyless);
+    }
+    if has(TokenFormat::Infisical) {
+        return Ok(Dialect::Infisical { identity_id: method.access_id.clone() });
+    }
+    let message = format!("the auth method {} takes no tokens that can be made here", method.name);
+    Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "identity", message))
+}
+
+fn saved_access_id(context: &Context, profile: Option<&str>) -> Result<String> {
+    let set = ProfileSet::load(&context.env, &context.fs)?;
+    let name = profile.map_or_else(|| ProfileSet::selected_name(&context.env), str::to_owned);
+    let saved = set.get(&name).and_then(|profile| profile.get(ACCESS_ID)).map(str::to_owned);
+    saved.filter(|id| !id.is_empty()).ok_or_else(|| {
+        let message = format!("profile {name} names no auth method to log in by");
+        CredentialsError::new(ErrorKind::NotConfigured, "identity", message).with_help(format!(
+            "run rolecall identity configure --profile {name} --access-id ID --access-type {AWS_IAM}"
+        ))
+    })
+}
+
+/// Where a session is kept: by store, method and whoever asks.
+fn place(session: &Session, issuer: &str, access_id: &str) -> Option<PathBuf> {
+    let plan = session.plan();
+    let mut text = format!("{issuer}\n{access_id}\n{}", plan.source_identity());
+    for hop in &plan.hops {
+        text += &format!("\n{}", hop.role_arn);
+    }
+    let folder = aws_folder(&session.context().env)?.join("rolecall/sessions");
+    Some(folder.join(format!("{}.jwt", digest_of(&text))))
+}
+
+async fn kept(auth: &Auth, context: &Context, place: Option<&PathBuf>) -> Option<AuthSession> {
+    let bytes = context.fs.read(place?, LIMIT).ok()?;
+    let token = std::str::from_utf8(&bytes).ok()?.trim();
+    let claims = auth.session(token).await.ok()?;
+    let is_long = claims.expires_at > context.clock.now() + MARGIN;
+    is_long.then(|| AuthSession { token: token.into(), claims })
+}
