@@ -22,7 +22,7 @@ fn settings_are_written_without_a_question_and_read_again() {
     let secret = format!("aws_secret_access_key=file://{}", file.display());
     let args = ["configure", "--profile", "p", "--set", "aws_access_key_id=AKID", "--set", &secret];
     let more =
-        ["--set", "aws_session_token=env:THE_TOKEN", "--set", "region=xx", "--set", "s3.a=1"];
+        ["--set", "aws_session_token=env:THE_TOKEN", "--set", "region=eu-west-1", "--set", "s3.a=1"];
     let finished = sandbox.run(&[&args[..], &more].concat()).good();
     assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("", ""));
     assert_eq!(
@@ -32,12 +32,12 @@ fn settings_are_written_without_a_question_and_read_again() {
              aws_session_token = token-of-the-test\n"
         )
     );
-    assert_eq!(sandbox.read("config"), "[profile p]\nregion = xx\ns3 =\n    a = 1\n");
+    assert_eq!(sandbox.read("config"), "[profile p]\nregion = eu-west-1\ns3 =\n    a = 1\n");
     let got = |args: &[&str]| {
         let finished = sandbox.run(&[&["configure", "get"], args].concat());
         (finished.code(), finished.stdout)
     };
-    assert_eq!(got(&["region", "--profile", "p"]), (0, "xx\n".to_owned()));
+    assert_eq!(got(&["region", "--profile", "p"]), (0, "eu-west-1\n".to_owned()));
     assert_eq!(got(&["p.aws_secret_access_key"]), (0, format!("{SECRET}\n")));
     assert_eq!(got(&["output", "--profile", "p"]), (1, String::new()));
     assert_eq!(got(&["profile.p.s3"]), (1, String::new()));

@@ -162,7 +162,7 @@ fn help(error: &ServiceError, asked: Asked<'_>) -> Option<String> {
             "the profile must be enabled and list the role {role_arn}; the role's trust policy \
              must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and \
              sts:SetSourceIdentity, and its conditions must fit the certificate: compare it with \
-             `rolecall configure roles-anywhere --print-trust-policy --certificate FILE \
+             `rolecall configure roles-anywhere --print-trust-policy --certificate CERTIFICATE \
              --trust-anchor-arn {trust_anchor_arn}`{}",
             asked.oddity.map(|oddity| format!("; {oddity}")).unwrap_or_default()
         ),

@@ -40,7 +40,7 @@ pub const IDENTITY_FLAGS: [Flag; 13] = [
     flag(
         "pkcs8-password",
         "PASSWORD",
-        "The password of the key or PKCS#12 file: file://FILE, - or env:NAME; otherwise it is asked for",
+        "The password of the key or PKCS#12 file: file://PATH, - or env:NAME; otherwise it is asked for",
     ),
     flag("pkcs11-lib", "FILE", "The PKCS#11 module; otherwise the URI's, else p11-kit's"),
     switch("reuse-pin", "Use the PIN of the token for a key that asks at each signature"),
@@ -48,7 +48,7 @@ pub const IDENTITY_FLAGS: [Flag; 13] = [
         "cert-selector",
         "SELECTOR",
         "Which certificate, where there are several: Key=x509Subject,Value=… Key=x509Issuer,Value=… \
-         Key=x509Serial,Value=HEX, or file://FILE with JSON",
+         Key=x509Serial,Value=HEX, or file://PATH with JSON",
     ),
     switch(
         "use-latest-expiring-certificate",
