@@ -21,8 +21,14 @@ fn settings_are_written_without_a_question_and_read_again() {
     let file = sandbox.file("secret", &format!("{SECRET}\n"));
     let secret = format!("aws_secret_access_key=file://{}", file.display());
     let args = ["configure", "--profile", "p", "--set", "aws_access_key_id=AKID", "--set", &secret];
-    let more =
-        ["--set", "aws_session_token=env:THE_TOKEN", "--set", "region=eu-west-1", "--set", "s3.a=1"];
+    let more = [
+        "--set",
+        "aws_session_token=env:THE_TOKEN",
+        "--set",
+        "region=eu-west-1",
+        "--set",
+        "s3.a=1",
+    ];
     let finished = sandbox.run(&[&args[..], &more].concat()).good();
     assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("", ""));
     assert_eq!(

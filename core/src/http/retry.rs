@@ -400,7 +400,7 @@ mod tests {
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
             let lines = log.0.lock().unwrap().clone();
             assert_eq!(lines.len(), told, "{lines:?}");
-            let says = |line: &String| line.contains("nothing good from sts.test in 10 s");
+            let says = |line: &String| line.contains("nothing good from sts.test:80 in 10 s");
             assert!(lines.iter().all(says), "{lines:?}");
         }
     }

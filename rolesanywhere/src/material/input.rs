@@ -108,9 +108,9 @@ fn parts_of(uri: &str, names: &[&str]) -> String {
     uri.split([';', '?', '&']).filter(is_named).collect::<Vec<_>>().join(";")
 }
 
-/// What a PKCS#11 URI says of the object, without its scheme and PIN.
+/// What a PKCS#11 URI says of the object, without a PIN.
 pub(crate) fn without_pin(uri: &str) -> String {
-    parts_of(token_uri(uri).unwrap_or(uri), &OBJECT)
+    format!("pkcs11:{}", parts_of(token_uri(uri).unwrap_or(uri), &OBJECT))
 }
 
 /// Names an input without showing a secret.
@@ -163,7 +163,7 @@ mod tests {
             ("pkcs11:object=a;pin-value=1234;model=m", "object=a;model=m"),
             ("PKCS11:object=a;PIN-VALUE=1234;pin%2dvalue=1234", "object=a"),
         ] {
-            assert_eq!(without_pin(uri), kept);
+            assert_eq!(without_pin(uri), format!("pkcs11:{kept}"));
         }
     }
 

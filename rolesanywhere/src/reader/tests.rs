@@ -534,7 +534,7 @@ fn the_cache_sees_no_pin() {
     };
     let machine = Machine::new();
     let text = IdentityReader::new(machine.context.clone(), source).cache_identity();
-    assert_eq!(text.unwrap(), "pkcs11:object=a?module-path=/m.so None");
+    assert_eq!(text.unwrap(), "pkcs11:object=a;module-path=/m.so None");
 }
 
 #[test]
