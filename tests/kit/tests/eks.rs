@@ -1,5 +1,7 @@
 //! EKS and the API servers of its clusters: what they refuse, and why.
 
+#![allow(clippy::unwrap_used, reason = "the helpers are tests too")]
+
 mod support;
 
 use base64::Engine;
@@ -39,11 +41,12 @@ fn token(url: &str) -> String {
 #[test]
 fn a_token_lets_in_whom_the_cluster_knows() {
     let kit = kit();
-    let of = |keys| token(&format!("{}{}", kit.url(), presign(&kit, keys, "prod").0));
-    let answer = namespaces(&kit, &of(&alice()));
+    let of =
+        |keys: support::Keys| token(&format!("{}{}", kit.url(), presign(&kit, &keys, "prod").0));
+    let answer = namespaces(&kit, &of(alice()));
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.body.contains("kube-system"), "{answer:?}");
-    assert!(reason(&kit, &of(&bob())).contains("user/bob has no access"));
+    assert!(reason(&kit, &of(bob())).contains("user/bob has no access"));
     let other = presign(&kit, &alice(), "local").0;
     let refused = reason(&kit, &token(&format!("{}{other}", kit.url())));
     assert!(refused.contains("SignatureDoesNotMatch"), "{refused}");
