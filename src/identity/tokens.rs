@@ -125,3 +125,111 @@ fn sts(url: &str, region: &str) -> QueryEndpoint {
         signing_name: "sts".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rolecall_core::{Context, Env, ErrorKind};
+    use rolecall_sts::identity::inspect;
+
+    use super::*;
+    use crate::SessionOptions;
+
+    fn source(variables: &[(&str, &str)], options: TokenOptions) -> Result<TokenSource> {
+        let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+        let env = Env::from_pairs(keys.iter().chain(variables).copied());
+        let context = Some(Context { env, ..Context::fake() });
+        TokenSource::new(&Session::new(SessionOptions { context, ..Default::default() })?, options)
+    }
+
+    /// Host and region of a token made on a machine with these variables.
+    fn made_for(variables: &[(&str, &str)], options: TokenOptions) -> (String, String) {
+        let token = source(variables, options).unwrap().token_blocking().unwrap();
+        let found = inspect(token.text.expose()).unwrap();
+        (found.host, found.region)
+    }
+
+    fn of(dialect: Dialect) -> TokenOptions {
+        TokenOptions { dialect, ..TokenOptions::default() }
+    }
+
+    fn rolecall() -> Dialect {
+        let lifetime = Dialect::LIFETIME;
+        Dialect::Rolecall { audience: "login.example.com".to_owned(), challenge: None, lifetime }
+    }
+
+    fn infisical() -> Dialect {
+        Dialect::Infisical { identity_id: "id-1".to_owned() }
+    }
+
+    #[test]
+    fn each_dialect_goes_where_its_verifier_looks() {
+        let akeyless = || of(Dialect::Akeyless);
+        let in_region = |region: &str| TokenOptions { region: Some(region.into()), ..akeyless() };
+        let at = |url: &str| TokenOptions { sts_url: Some(url.into()), ..akeyless() };
+        let region = |name| vec![("AWS_REGION", name)];
+        let vpce = "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com";
+        let global = ("sts.amazonaws.com", "us-east-1");
+        for (variables, options, (host, signed_for)) in [
+            (vec![], akeyless(), global),
+            (region("eu-west-1"), akeyless(), global),
+            (region("cn-north-1"), akeyless(), ("sts.cn-north-1.amazonaws.com.cn", "cn-north-1")),
+            (
+                region("eu-west-1"),
+                in_region("us-west-2"),
+                ("sts.us-west-2.amazonaws.com", "us-west-2"),
+            ),
+            (
+                region("eu-west-1"),
+                in_region("eu-west-1"),
+                ("sts.eu-west-1.amazonaws.com", "eu-west-1"),
+            ),
+            (region("eu-west-1"), of(infisical()), ("sts.eu-west-1.amazonaws.com", "eu-west-1")),
+            (region("eu-west-1"), of(rolecall()), ("sts.eu-west-1.amazonaws.com", "eu-west-1")),
+            (vec![], of(rolecall()), global),
+            (region("eu-west-1"), at(vpce), (&vpce[8..], "eu-west-1")),
+            // A host of AWS's own takes signatures of its own region alone.
+            (
+                region("us-east-1"),
+                at("https://sts.eu-west-1.amazonaws.com"),
+                ("sts.eu-west-1.amazonaws.com", "eu-west-1"),
+            ),
+            (
+                vec![
+                    ("AWS_REGION", "eu-west-1"),
+                    ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:4566"),
+                ],
+                akeyless(),
+                ("127.0.0.1:4566", "eu-west-1"),
+            ),
+        ] {
+            let made = made_for(&variables, options.clone());
+            assert_eq!((made.0.as_str(), made.1.as_str()), (host, signed_for), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn a_region_that_is_needed_or_makes_no_sense_is_told() {
+        for options in [
+            of(infisical()),
+            TokenOptions { region: Some("evil.tld?".to_owned()), ..TokenOptions::default() },
+            TokenOptions { sts_url: Some("https://h/path".to_owned()), ..TokenOptions::default() },
+        ] {
+            let error =
+                source(&[], options).and_then(|source| source.token_blocking()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{error}");
+        }
+    }
+
+    #[test]
+    fn tokens_follow_the_clock() {
+        let source = source(&[], TokenOptions::default()).unwrap();
+        let first = source.token_blocking().unwrap();
+        let clock = &source.session.context().clock;
+        clock.advance(Duration::from_secs(1));
+        let second = source.token_blocking().unwrap();
+        assert_ne!(first.text, second.text);
+        assert_eq!(second.signed_at.duration_since(first.signed_at).unwrap().as_secs(), 1);
+    }
+}

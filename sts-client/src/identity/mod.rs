@@ -30,6 +30,8 @@ pub use verify::{
 
 /// The one body that any of this is about.
 pub(crate) const BODY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
+/// [`BODY`] in base64.
+const BODY_BASE64: &str = "QWN0aW9uPUdldENhbGxlcklkZW50aXR5JlZlcnNpb249MjAxMS0wNi0xNQ==";
 /// SHA-256 of [`BODY`].
 const BODY_HASH: &str = "ab821ae955788b0e33ebd34c208442ccfc2d406e2edc5e7a39bd6458fbb4f843";
 /// SHA-256 of nothing.

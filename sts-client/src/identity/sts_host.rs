@@ -1,33 +1,32 @@
-use rolecall_core::endpoint::{Partition, Region, partition_with};
+use rolecall_core::endpoint::{Partition, Region, by_id, partition_with};
 
 /// A host at which AWS itself runs STS.
-pub(super) struct StsHost {
+pub(super) struct StsHost<'h> {
     /// The region its signatures must name.
-    pub(super) region: String,
+    pub(super) region: &'h str,
     pub(super) partition: &'static Partition,
 }
 
-impl StsHost {
+impl<'h> StsHost<'h> {
     /// Which host of STS `host` is, in the one spelling that is taken: the global one, or
     /// `sts.REGION` and `sts-fips.REGION` below the suffixes of the region's own partition.
-    pub(super) fn known(host: &str) -> Option<Self> {
+    pub(super) fn known(host: &'h str) -> Option<Self> {
         if host == "sts.amazonaws.com" {
-            let region = Region::parse("us-east-1", "STS").ok()?;
-            return Some(Self { partition: partition_with(&region)?, region: "us-east-1".into() });
+            return Some(Self { partition: by_id("aws")?, region: "us-east-1" });
         }
         let rest = host.strip_prefix("sts.").or_else(|| host.strip_prefix("sts-fips."))?;
         let (name, suffix) = rest.split_once('.')?;
         let region = Region::parse(name, "STS").ok()?;
         let partition = partition_with(&region)?;
         let own = [partition.dns_suffix, partition.dual_stack_dns_suffix];
-        own.contains(&suffix).then(|| Self { region: name.to_owned(), partition })
+        own.contains(&suffix).then_some(Self { region: name, partition })
     }
 }
 
 /// The region that signatures for the STS at `url` must name, if it is one of AWS's own hosts.
 pub fn signing_region(url: &str) -> Option<String> {
     let (_, host) = super::token::bare_host(url).ok()?;
-    StsHost::known(&host).map(|known| known.region)
+    StsHost::known(&host).map(|known| known.region.to_owned())
 }
 
 #[cfg(test)]
@@ -45,7 +44,7 @@ mod tests {
             ("sts.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "aws-eusc"),
         ] {
             let known = StsHost::known(host).unwrap();
-            assert_eq!((known.region.as_str(), known.partition.id), (region, partition));
+            assert_eq!((known.region, known.partition.id), (region, partition));
         }
     }
 

@@ -7,11 +7,9 @@ use rolecall_core::Secret;
 use zeroize::Zeroizing;
 
 use super::super::amz_date::AmzDate;
-use super::super::{BODY, EKS_PREFIX, FORM, ROLECALL_PREFIX};
+use super::super::{BODY, BODY_BASE64, EKS_PREFIX, FORM, ROLECALL_PREFIX};
 use super::{Dialect, TokenSigner};
 
-/// Base64 of [`BODY`].
-const BODY_BASE64: &str = "QWN0aW9uPUdldENhbGxlcklkZW50aXR5JlZlcnNpb249MjAxMS0wNi0xNQ==";
 const _: () = assert!(BODY.len() == 43);
 
 /// Separators of Python's `json.dumps`, or none at all as Go's.

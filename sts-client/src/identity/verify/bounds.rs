@@ -288,20 +288,15 @@ impl Compiled {
         identity: &CallerIdentity,
         mut note: impl FnMut(Check, bool),
     ) -> Result<Option<String>, Refusal> {
-        let bound = |check: Check, code, what: &str, fits: bool| {
-            if fits {
-                return Ok(());
-            }
-            Err(Refusal::new(check, code, format!("{what} is not among those that are bound")))
-        };
         let account = &identity.account;
-        let what = format!("the account {account}");
-        bound(Check::Account, "account-not-bound", &what, self.accounts.contains(account))?;
+        bound(self.accounts.contains(account), Check::Account, "account-not-bound", || {
+            format!("the account {account}")
+        })?;
         note(Check::Account, true);
         if let Some((literals, patterns)) = &self.arns {
-            let fits = literals.contains(&identity.principal_arn())
+            let fits = (!literals.is_empty() && literals.contains(&identity.principal_arn()))
                 || patterns.iter().any(|pattern| pattern.matches(identity));
-            bound(Check::Arn, "arn-not-bound", &format!("the ARN {}", identity.arn), fits)?;
+            bound(fits, Check::Arn, "arn-not-bound", || format!("the ARN {}", identity.arn))?;
         }
         note(Check::Arn, self.arns.is_some());
         let (role, user) = match &identity.principal {
@@ -311,38 +306,30 @@ impl Compiled {
             Principal::User { name, id, .. } => (None, Some((name, id))),
             _ => (None, None),
         };
+        let (role_name, role_id) = (role.map(|role| role.0), role.map(|role| role.1));
+        let (user_name, user_id) = (user.map(|user| user.0), user.map(|user| user.1));
         for (check, code, what, set, value) in [
-            (
-                Check::RoleName,
-                "role-name-not-bound",
-                "role's name",
-                &self.role_names,
-                role.map(|r| r.0),
-            ),
-            (Check::RoleId, "role-id-not-bound", "role's id", &self.role_ids, role.map(|r| r.1)),
-            (
-                Check::UserName,
-                "user-name-not-bound",
-                "user's name",
-                &self.user_names,
-                user.map(|u| u.0),
-            ),
-            (Check::UserId, "user-id-not-bound", "user's id", &self.user_ids, user.map(|u| u.1)),
+            (Check::RoleName, "role-name-not-bound", "role's name", &self.role_names, role_name),
+            (Check::RoleId, "role-id-not-bound", "role's id", &self.role_ids, role_id),
+            (Check::UserName, "user-name-not-bound", "user's name", &self.user_names, user_name),
+            (Check::UserId, "user-id-not-bound", "user's id", &self.user_ids, user_id),
         ] {
             if !set.is_empty() {
-                let what = match value {
+                let fits = value.is_some_and(|value| set.contains(value));
+                bound(fits, check, code, || match value {
                     Some(value) => format!("the {what} {value}"),
                     None => format!("a {} has no {what}, which", identity.principal.kind()),
-                };
-                bound(check, code, &what, value.is_some_and(|value| set.contains(value)))?;
+                })?;
             }
             note(check, !set.is_empty());
         }
         if !self.session_names.is_empty() {
-            let session = role.map(|role| role.2.as_str()).unwrap_or_default();
-            let fits = self.session_names.iter().any(|pattern| pattern.matches(session));
-            let what = "the session's name, which the caller chose,";
-            bound(Check::SessionName, "session-name-not-bound", what, fits && role.is_some())?;
+            let fits = role.is_some_and(|role| {
+                self.session_names.iter().any(|pattern| pattern.matches(role.2))
+            });
+            bound(fits, Check::SessionName, "session-name-not-bound", || {
+                "the session's name, which the caller chose,".to_owned()
+            })?;
         }
         note(Check::SessionName, !self.session_names.is_empty());
         let Some(claim) = self.sub_claim else {
@@ -356,6 +343,20 @@ impl Compiled {
         note(Check::SubClaim, true);
         Ok(Some(value))
     }
+}
+
+/// Refuses what does not fit; only then is it told in words.
+fn bound(
+    fits: bool,
+    check: Check,
+    code: &'static str,
+    what: impl FnOnce() -> String,
+) -> Result<(), Refusal> {
+    if fits {
+        return Ok(());
+    }
+    let message = format!("{} is not among those that are bound", what());
+    Err(Refusal::new(check, code, message))
 }
 
 /// Whether `text` can be the name of a role or user at all.

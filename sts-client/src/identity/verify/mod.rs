@@ -33,6 +33,7 @@ pub use replay::{MemoryReplayGuard, ReplayGuard, ReplayKey};
 
 use self::sts::Call;
 use super::refusal::{Check, Refusal};
+use super::sts_host::StsHost;
 use super::token::TokenFormat;
 
 /// How far a token's date may lie in the future.
@@ -162,9 +163,10 @@ impl Verifier {
         let trail = &mut decision.trail;
         policy.check_format(presented)?;
         trail.pass(Check::FormatAllowed);
-        let url = policy.endpoint(presented)?;
+        let known = StsHost::known(&presented.host);
+        let url = policy.endpoint(presented, known.as_ref())?;
         trail.pass(Check::Endpoint);
-        policy.check_partition(presented)?;
+        policy.check_partition(presented, known.as_ref())?;
         trail.pass(Check::Partition);
         policy.check_binding(presented)?;
         let is_bound = presented.binding.is_some() || presented.format == TokenFormat::Eks;

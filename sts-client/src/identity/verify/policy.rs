@@ -116,9 +116,13 @@ impl Policy {
 
     /// The URL of the STS to ask: the configured one, or AWS's own by the token's host. Never one
     /// that the token could steer.
-    pub(super) fn endpoint(&self, presented: &Presented) -> Result<String, Refusal> {
+    /// `known` is the token's host, if it is one of AWS's.
+    pub(super) fn endpoint(
+        &self,
+        presented: &Presented,
+        known: Option<&StsHost<'_>>,
+    ) -> Result<String, Refusal> {
         let refuse = |code, message: &str| Err(Refusal::new(Check::Endpoint, code, message));
-        let known = StsHost::known(&presented.host);
         let scheme = match &self.endpoint {
             Some(endpoint) => {
                 let scheme = presented.scheme.unwrap_or(endpoint.scheme);
@@ -143,8 +147,12 @@ impl Policy {
         Ok(format!("{scheme}://{}/", presented.host))
     }
 
-    pub(super) fn check_partition(&self, presented: &Presented) -> Result<(), Refusal> {
-        let partition = match StsHost::known(&presented.host) {
+    pub(super) fn check_partition(
+        &self,
+        presented: &Presented,
+        known: Option<&StsHost<'_>>,
+    ) -> Result<(), Refusal> {
+        let partition = match known {
             Some(known) => Some(known.partition.id),
             None => Region::parse(&presented.region, "the token").ok().map(|r| partition_of(&r).id),
         };

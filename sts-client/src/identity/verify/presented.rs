@@ -14,7 +14,7 @@ use crate::identity::amz_date::AmzDate;
 use crate::identity::json::{self, Headers, Text};
 use crate::identity::refusal::{Check, Refusal};
 use crate::identity::token::TokenFormat;
-use crate::identity::{BODY, EKS_PREFIX, ROLECALL_PREFIX};
+use crate::identity::{BODY, BODY_BASE64, EKS_PREFIX, ROLECALL_PREFIX};
 
 /// Longer than a token with any session token that AWS has given.
 pub(super) const LONGEST: usize = 16 * 1024;
@@ -51,15 +51,10 @@ impl Presented {
     pub(in crate::identity) fn parse(text: &str) -> Result<Self, Unreadable> {
         let unreadable = |format| move |refusal| Unreadable { refusal, format };
         if text.len() > LONGEST {
-            let refusal = Refusal::new(
-                Check::Size,
-                "too-long",
-                format!(
-                    "the token is {} bytes long, and none is longer than {LONGEST}",
-                    text.len()
-                ),
-            );
-            return Err(unreadable(None)(refusal));
+            let length = text.len();
+            let message =
+                format!("the token is {length} bytes long, and none is longer than {LONGEST}");
+            return refuse(Check::Size, "too-long", message).map_err(unreadable(None));
         }
         if let Some(rest) = text.strip_prefix(EKS_PREFIX) {
             return eks(text.len(), rest).map_err(unreadable(Some(TokenFormat::Eks)));
@@ -101,15 +96,11 @@ impl Presented {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Akeyless<'a> {
-    #[serde(borrow)]
     sts_request_method: Text<'a>,
-    #[serde(borrow)]
     sts_request_url: Text<'a>,
-    #[serde(borrow)]
     sts_request_body: Text<'a>,
-    #[serde(borrow)]
     sts_request_headers: Text<'a>,
 }
 
@@ -127,17 +118,13 @@ fn akeyless(text: &str) -> Result<Presented, Refusal> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Vault<'a> {
-    #[serde(borrow, default)]
+    #[serde(default)]
     role: Option<Text<'a>>,
-    #[serde(borrow)]
     iam_http_request_method: Text<'a>,
-    #[serde(borrow)]
     iam_request_url: Text<'a>,
-    #[serde(borrow)]
     iam_request_body: Text<'a>,
-    #[serde(borrow)]
     iam_request_headers: Text<'a>,
 }
 
@@ -156,15 +143,11 @@ fn vault(text: &str) -> Result<Presented, Refusal> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct Infisical<'a> {
-    #[serde(borrow)]
     identity_id: Text<'a>,
-    #[serde(borrow)]
     iam_http_request_method: Text<'a>,
-    #[serde(borrow)]
     iam_request_body: Text<'a>,
-    #[serde(borrow)]
     iam_request_headers: Text<'a>,
 }
 
@@ -193,8 +176,7 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn read(&self) -> Result<Presented, Refusal> {
         if self.method != "POST" {
-            let message = "the method is not POST";
-            return Err(Refusal::new(Check::Method, "method-not-post", message));
+            return refuse(Check::Method, "method-not-post", "the method is not POST");
         }
         let address = match self.url {
             Some(url) => {
@@ -203,10 +185,11 @@ impl Parts<'_> {
             }
             None => None,
         };
-        let body = unbase64(&STANDARD, self.body, Check::Body)?;
-        if body.as_slice() != BODY.as_bytes() {
+        if self.body != BODY_BASE64 {
+            // Not base64 at all is another reason than another body.
+            unbase64(&STANDARD, self.body, Check::Body)?;
             let message = format!("the body is not exactly {BODY}");
-            return Err(Refusal::new(Check::Body, "body-not-exact", message));
+            return refuse(Check::Body, "body-not-exact", message);
         }
         let headers = unbase64(&STANDARD, self.headers, Check::Headers)?;
         let headers: Headers<'_> = json::read(&headers, Check::Headers)?;
@@ -217,13 +200,11 @@ impl Parts<'_> {
             (Some(address), None) => address.host.clone(),
             (Some(address), Some(host)) if address.host == host => address.host.clone(),
             (Some(_), Some(_)) => {
-                let message = "the header Host is not the URL's";
-                return Err(Refusal::new(Check::Headers, "host-differs", message));
+                return refuse(Check::Headers, "host-differs", "the header Host is not the URL's");
             }
             (None, Some(host)) => Address::check_host(host)?.to_owned(),
             (None, None) => {
-                let message = "the header Host is missing";
-                return Err(Refusal::new(Check::Headers, "host-missing", message));
+                return refuse(Check::Headers, "host-missing", "the header Host is missing");
             }
         };
         let credential = authorization.credential(&date)?;
@@ -249,29 +230,24 @@ impl Parts<'_> {
 fn eks(whole: usize, rest: &str) -> Result<Presented, Refusal> {
     if whole > LONGEST_EKS {
         let message = format!("an EKS token is at most {LONGEST_EKS} bytes long");
-        return Err(Refusal::new(Check::Size, "too-long", message));
+        return refuse(Check::Size, "too-long", message);
     }
     let url = unbase64(&URL_SAFE_NO_PAD, rest, Check::Format)?;
     query::read(&url)
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Rolecall<'a> {
-    #[serde(borrow)]
     host: Text<'a>,
-    #[serde(borrow)]
     credential: Text<'a>,
-    #[serde(borrow)]
     date: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(default)]
     session_token: Option<Text<'a>>,
-    #[serde(borrow)]
     audience: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(default)]
     challenge: Option<Text<'a>>,
     lifetime: u32,
-    #[serde(borrow)]
     signature: Text<'a>,
 }
 
@@ -309,25 +285,25 @@ pub(super) struct Credential {
 
 impl Credential {
     pub(super) fn parse(text: &str, date: &AmzDate) -> Result<Self, Refusal> {
-        let refuse = |code, message: &str| Refusal::new(Check::Authorization, code, message);
+        let refuse = |code, message| refuse(Check::Authorization, code, message);
         let mut parts = text.split('/');
         let mut next = || parts.next().unwrap_or_default();
         let [key, day, region, service, end] = [next(), next(), next(), next(), next()];
         if parts.next().is_some() || end != "aws4_request" {
-            return Err(refuse("scope-malformed", "the credential scope has not five parts"));
+            return refuse("scope-malformed", "the credential scope has not five parts");
         }
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         if key.is_empty() || key.len() > 128 || !key.bytes().all(word) {
-            return Err(refuse("access-key-malformed", "the access key id is not one of AWS's"));
+            return refuse("access-key-malformed", "the access key id is not one of AWS's");
         }
         if service != "sts" {
-            return Err(refuse("scope-service", "the signature is not for the service sts"));
+            return refuse("scope-service", "the signature is not for the service sts");
         }
         if day != date.day() {
-            return Err(refuse("scope-date", "the credential scope's date is not X-Amz-Date's"));
+            return refuse("scope-date", "the credential scope's date is not X-Amz-Date's");
         }
         if Region::parse(region, "the credential scope").is_err() {
-            return Err(refuse("scope-region", "the credential scope's region is not a region"));
+            return refuse("scope-region", "the credential scope's region is not a region");
         }
         Ok(Self { access_key_id: key.to_owned(), region: region.to_owned() })
     }
@@ -345,9 +321,13 @@ pub(super) fn signature(text: &str) -> Result<Zeroizing<[u8; 32]>, Refusal> {
     let mut bytes = Zeroizing::new([0; 32]);
     if !text.bytes().all(lower) || hex::decode_to_slice(text, &mut *bytes).is_err() {
         let message = "the signature is not 64 lower-case hexadecimal digits";
-        return Err(Refusal::new(Check::Authorization, "signature-malformed", message));
+        return refuse(Check::Authorization, "signature-malformed", message);
     }
     Ok(bytes)
+}
+
+fn refuse<T>(check: Check, code: &'static str, message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::new(check, code, message))
 }
 
 fn unbase64(engine: &impl Engine, text: &str, check: Check) -> Result<Zeroizing<Vec<u8>>, Refusal> {
