@@ -116,7 +116,7 @@ impl AuthStore for SqliteStore {
                        WHERE (name = ?1 OR access_id = ?1) AND is_in_use";
             let mut statement = connection.prepare_cached(sql).map_err(failed)?;
             let row = statement
-                .query_row([name], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)));
+                .query_row([&name], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)));
             let row = row.optional().map_err(failed)?;
             row.map(|(version, at, text)| auth::stored(version, at, &text)).transpose()
         })

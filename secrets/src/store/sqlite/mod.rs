@@ -88,14 +88,14 @@ impl SqliteStore {
 
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.submit(Access::Read, work).await
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection, SystemTime) -> Result<T> + Send + 'static,
+        work: impl Fn(&Connection, SystemTime) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let clock = self.shared.files.context.clock.clone();
         self.submit(Access::Write, move |connection| work(connection, clock.now())).await
@@ -104,7 +104,7 @@ impl SqliteStore {
     async fn submit<T: Send + 'static>(
         &self,
         access: Access,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let shared = self.shared.clone();
         let done = self.queue.submit(access, work, move |batch| shared.run(batch)).await;
@@ -189,21 +189,48 @@ impl Shared {
         let turn = self.files.turn()?;
         run(connection, "BEGIN IMMEDIATE")?;
         drop(turn);
-        for job in jobs {
-            run(connection, "SAVEPOINT job")?;
-            if let Err(error) = job.run(connection) {
-                // A full or failing disk ends the whole transaction.
-                if connection.is_autocommit() {
-                    return Err(error);
-                }
-                run(connection, "ROLLBACK TO job")?;
-            }
-            run(connection, "RELEASE job")?;
+        if !run_together(connection, jobs)? {
+            run(connection, "ROLLBACK")?;
+            run(connection, "BEGIN IMMEDIATE")?;
+            run_apart(connection, jobs)?;
         }
         let standing = tables::standing(connection)?;
         run(connection, "COMMIT")?;
         Ok(standing)
     }
+}
+
+/// Does all of it; `false` if one failed after it had written something: then all must be undone.
+/// Jobs look before they write, so that hardly happens, and the others need no savepoints.
+fn run_together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool> {
+    for job in jobs {
+        let before = connection.total_changes();
+        if let Err(error) = job.run(connection) {
+            // A full or failing disk ends the whole transaction.
+            if connection.is_autocommit() {
+                return Err(error);
+            }
+            if connection.total_changes() != before {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Does all of it, each for itself: what one that fails has written is undone.
+fn run_apart(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    for job in jobs {
+        run(connection, "SAVEPOINT job")?;
+        if let Err(error) = job.run(connection) {
+            if connection.is_autocommit() {
+                return Err(error);
+            }
+            run(connection, "ROLLBACK TO job")?;
+        }
+        run(connection, "RELEASE job")?;
+    }
+    Ok(())
 }
 
 fn read_all(connection: &Connection, mut jobs: Vec<Box<dyn Job>>) {
@@ -459,6 +486,47 @@ mod tests {
         store.create_secret(&definition(name.clone()), &record).await.unwrap();
         for number in 0..=written {
             assert_eq!(store.verify(&format!("secret-{number}")).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_half_way_is_undone_and_takes_nobody_with_it() {
+        let (_folder, store) = store().await;
+        let record = Record::new("me", "define", Outcome::Done, "");
+        // All of it gathers while the first holds the file.
+        let (begun, wait) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+        let (begun, wait) = (Arc::new(begun), Arc::new(wait));
+        let gate = (begun.clone(), wait.clone());
+        let holder = store.clone();
+        let first = tokio::spawn(async move {
+            let hold = holder.read(move |_| {
+                gate.0.wait();
+                gate.1.wait();
+                Ok(())
+            });
+            hold.await
+        });
+        tokio::task::spawn_blocking(move || begun.wait()).await.unwrap();
+        let half = store.write(|connection, _| -> Result<()> {
+            connection.execute("UPDATE store SET epoch = 77", []).map_err(failed)?;
+            Err(CredentialsError::new(ErrorKind::Denied, PROVIDER, "on purpose"))
+        });
+        let (one, two) = (definition("one".to_owned()), definition("two".to_owned()));
+        let before = store.create_secret(&one, &record);
+        let after = store.create_secret(&two, &record);
+        let again = store.create_secret(&one, &record);
+        let open = tokio::task::spawn_blocking(move || wait.wait());
+        let (before, half, after, again, _) =
+            tokio::join!(biased; before, half, after, again, open);
+        first.await.unwrap().unwrap();
+        assert_eq!(half.unwrap_err().kind(), ErrorKind::Denied);
+        assert!(before.is_ok() && after.is_ok());
+        let conflict = super::super::Conflict::of(&again.unwrap_err());
+        assert_eq!(conflict, Some(super::super::Conflict::SecretExists));
+        assert_eq!(store.info().await.unwrap().epoch, 1);
+        for name in ["one", "two"] {
+            assert_eq!(store.trail(name).await.unwrap().len(), 1);
+            assert_eq!(store.verify(name).await.unwrap(), None);
         }
     }
 

@@ -25,7 +25,8 @@ pub(super) enum Access {
 pub(super) trait Job: Send {
     fn access(&self) -> Access;
 
-    /// Does it, within a transaction. What a failed one did is not to be kept.
+    /// Does it, within a transaction; again if that transaction was undone. What a failed one did is
+    /// not to be kept.
     ///
     /// # Errors
     /// What the caller will be told.
@@ -37,7 +38,7 @@ pub(super) trait Job: Send {
 
 struct Task<T, F> {
     access: Access,
-    work: Option<F>,
+    work: F,
     outcome: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
 }
@@ -45,15 +46,14 @@ struct Task<T, F> {
 impl<T, F> Job for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Result<T> + Send,
+    F: Fn(&Connection) -> Result<T> + Send,
 {
     fn access(&self) -> Access {
         self.access
     }
 
     fn run(&mut self, connection: &Connection) -> Result<()> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        let outcome = work(connection);
+        let outcome = (self.work)(connection);
         let done = outcome.as_ref().map(drop).map_err(Clone::clone);
         self.outcome = Some(outcome);
         done
@@ -93,11 +93,11 @@ impl Queue {
     pub(super) async fn submit<T: Send + 'static>(
         self: &Arc<Self>,
         access: Access,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T> + Send + 'static,
         run: impl Fn(Vec<Box<dyn Job>>) + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        let job = Task { access, work: Some(work), outcome: None, answer };
+        let job = Task { access, work, outcome: None, answer };
         let leads = {
             let mut waiting = self.waiting();
             waiting.jobs.push(Box::new(job));
