@@ -19,7 +19,7 @@ PEERS := $(TARGET)/peers
 
 # `make -j test` too runs one thing after the other: cargo uses every core anyway.
 .NOTPARALLEL:
-.PHONY: help run test peers test-rust test-peers bench fuzz install lint doc
+.PHONY: help run test peers test-rust test-peers test-python doc-python bench fuzz install lint doc
 
 help: ## list the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -28,7 +28,7 @@ help: ## list the targets
 run: ## see it work against an AWS on loopback: three minutes, no AWS account
 	@examples/quickstart.sh
 
-test: peers lint doc test-rust test-peers ## everything that CI runs; installs what it needs
+test: peers lint doc test-rust test-peers test-python ## everything that CI runs; installs what it needs
 
 peers: ## install AWS CLI, moto, boto3, fish and pytest for the tests
 	@tests/peers/install.sh $(PEERS)
@@ -47,6 +47,17 @@ test-peers: peers ## the tests with AWS CLI, moto, boto3 and shells
 # With --tests the features are those of `cargo test`, so nothing is built twice.
 	$(CARGO) build --locked --workspace --bins --tests
 	CARGO_TARGET_DIR=$(TARGET) $(PEERS)/bin/python -B -m pytest tests/peers $(PYTEST)
+
+test-python: peers ## the wheel, installed by itself, and its tests
+	$(CARGO) build --locked --workspace --bins --tests
+	CARGO_TARGET_DIR=$(TARGET) python/tests/install.sh $(PEERS) $(TARGET)/python
+	CARGO_TARGET_DIR=$(TARGET) PYTHONPATH=$$($(PEERS)/bin/python -c \
+	    'import sysconfig; print(sysconfig.get_path("purelib"))') \
+	    $(TARGET)/python/bin/python -B -m pytest python/tests $(PYTEST)
+
+doc-python: test-python ## the reference for Python, in target/python/doc
+	PYTHONPATH=$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+	    $(TARGET)/python/bin/python -B -m pdoc rolecall rolecall.boto3 --output-directory $(TARGET)/python/doc
 
 bench: ## speed, compared with AWS CLI and others in the same run
 	@benches/run.sh

@@ -18,3 +18,8 @@ python3 benches/eks.py
 python3 benches/sources.py
 python3 benches/roles_anywhere.py
 python3 benches/serve.py
+rm -rf target/bench/python
+MATURIN=target/peers/bin/maturin python/build.sh release target/bench/python/wheels
+python3 -m venv --without-pip target/bench/python
+target/peers/bin/python -m pip --python target/bench/python/bin/python install --quiet --no-deps --no-index target/bench/python/wheels/*.whl
+python3 benches/python.py target/bench/python/bin/python target/peers/bin/python

@@ -67,6 +67,15 @@ impl TokenSource {
         self.sign(self.session.credentials_blocking()?)
     }
 
+    /// A token that is signed now with credentials that are in memory and not due for renewal; `None`
+    /// if there are none.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` as [`Self::token`].
+    pub fn token_from_memory(&self) -> Option<Result<Token>> {
+        self.session.credentials_in_memory().map(|credentials| self.sign(credentials))
+    }
+
     fn sign(&self, credentials: Credentials) -> Result<Token> {
         let signer = {
             let mut kept = self.signer.lock().unwrap_or_else(PoisonError::into_inner);

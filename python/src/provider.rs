@@ -1,0 +1,155 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use rolecall::{CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider};
+
+use crate::credentials::Credentials;
+use crate::errors::{from_python, to_python};
+use crate::per_process::PerProcess;
+use crate::record::methods;
+use crate::session::Session;
+
+/// Whatever gives credentials: a session, a chain, or something in Python.
+#[derive(Clone)]
+pub(crate) enum Provider {
+    Session(Arc<Py<Session>>),
+    Chain(Arc<Py<Chain>>),
+    Python(Arc<PythonProvider>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Provider {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(session) = value.cast::<Session>() {
+            return Ok(Self::Session(Arc::new(session.to_owned().unbind())));
+        }
+        if let Ok(chain) = value.cast::<Chain>() {
+            return Ok(Self::Chain(Arc::new(chain.to_owned().unbind())));
+        }
+        let method = value.getattr_opt("credentials")?.filter(|method| method.is_callable());
+        let call = match method {
+            Some(method) => method,
+            None if value.is_callable() => value.to_owned(),
+            None => {
+                let message = "a provider is a function or has a method `credentials`";
+                return Err(PyTypeError::new_err(message));
+            }
+        };
+        let name = value.getattr_opt("__name__")?.and_then(|name| name.extract().ok());
+        let name = match name {
+            Some(name) => name,
+            None => value.get_type().name()?.to_string(),
+        };
+        Ok(Self::Python(Arc::new(PythonProvider { name, call: Arc::new(call.unbind()) })))
+    }
+}
+
+impl Provider {
+    /// The provider in this process.
+    pub(crate) fn resolve(&self) -> Result<SharedProvider> {
+        match self {
+            Self::Session(session) => Ok(session.get().native()?.provider()),
+            Self::Chain(chain) => chain.get().native(),
+            Self::Python(provider) => Ok(provider.clone()),
+        }
+    }
+}
+
+/// A function that gives credentials; one that gives an awaitable runs in an event loop of its own.
+#[derive(Clone)]
+pub(crate) struct PythonProvider {
+    name: String,
+    call: Arc<Py<PyAny>>,
+}
+
+impl fmt::Debug for PythonProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PythonProvider").field(&self.name).finish()
+    }
+}
+
+impl PythonProvider {
+    fn call(&self, py: Python<'_>) -> PyResult<Result<rolecall::Credentials>> {
+        let mut answer = self.call.bind(py).call0()?;
+        if answer.hasattr("__await__")? {
+            answer = py.import("asyncio")?.call_method1("run", (answer,))?;
+        }
+        match answer.cast::<Credentials>() {
+            Ok(credentials) => Ok(Ok(credentials.get().0.clone())),
+            Err(_) => {
+                let class = answer.get_type().name()?;
+                let message = format!("it gave no rolecall.Credentials, but {class}");
+                Ok(Err(CredentialsError::new(ErrorKind::Malformed, self.name.clone(), message)))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ProvideCredentials for PythonProvider {
+    async fn provide_credentials(&self) -> Result<rolecall::Credentials> {
+        let provider = self.clone();
+        // A thread of its own: it may block, and the interpreter may be busy.
+        let answer = tokio::task::spawn_blocking(move || {
+            Python::try_attach(|py| {
+                let answer = provider.call(py);
+                answer.unwrap_or_else(|raised| Err(from_python(py, &provider.name, raised)))
+            })
+        });
+        match answer.await {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => {
+                let message = "it was not asked, since the interpreter is ending";
+                Err(CredentialsError::new(ErrorKind::Internal, self.name.clone(), message))
+            }
+        }
+    }
+}
+
+/// Asks one provider after the other until one is configured. Only `NotConfiguredError` lets it go
+/// on: a provider that is configured and fails is an answer.
+#[pyclass(frozen, module = "rolecall")]
+pub(crate) struct Chain {
+    links: Vec<(String, Provider)>,
+    made: PerProcess<SharedProvider>,
+}
+
+impl Chain {
+    fn native(&self) -> Result<SharedProvider> {
+        self.made.or_make(|| {
+            let links = self.links.iter();
+            let links = links.map(|(name, provider)| Ok((name.clone(), provider.resolve()?)));
+            Ok(Arc::new(rolecall::Chain::new(links.collect::<Result<_>>()?)) as SharedProvider)
+        })
+    }
+}
+
+methods! {
+    Chain {
+        /// `links` are providers with names for messages, in order: sessions, chains, functions
+        /// without arguments that give `Credentials`, or objects with such a method `credentials`.
+        /// Functions may also be coroutines. They raise `NotConfiguredError` to be passed over.
+        #[new]
+        fn new(links: Vec<(String, Provider)>) -> Self {
+            Self { links, made: PerProcess::new(None) }
+        }
+
+        fn __repr__(&self) -> String {
+            let names: Vec<_> = self.links.iter().map(|(name, _)| name.as_str()).collect();
+            format!("Chain({})", names.join(", "))
+        }
+    }
+
+    /// The first link's credentials that are there. Nothing is kept: a `Session` of the chain does.
+    ///
+    /// Raises the error of the first provider that is configured and fails; `NotConfiguredError` if
+    /// none is.
+    fn credentials / credentials_async [] (py, &self) -> Credentials {
+        let provider = self.native().map_err(|error| to_python(py, error))?;
+        async move { Ok(provider.provide_credentials().await?.into()) }
+    }
+}
