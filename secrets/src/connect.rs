@@ -72,10 +72,13 @@ impl Account {
     /// Takes notice of what came of a call: if its credentials were refused, the connection is made
     /// anew for the next.
     pub(crate) fn noting<T>(&self, result: Result<T>) -> Result<T> {
-        if result.as_ref().is_err_and(is_about_credentials) {
+        result.inspect_err(|error| self.note(error))
+    }
+
+    pub(crate) fn note(&self, error: &CredentialsError) {
+        if is_about_credentials(error) {
             self.is_refused.store(true, Ordering::Relaxed);
         }
-        result
     }
 }
 

@@ -20,7 +20,7 @@ impl Leases {
         let correction = clock.skew_millis();
         let secret = self.definition_of(lease).await?;
         let account = self.account_of(lease, &secret).await?;
-        account.sts.get_caller_identity().await?;
+        account.noting(account.sts.get_caller_identity().await)?;
         let Some(reading) = account.dates.last() else {
             let message = "AWS's answer has no Date to compare this machine's clock with";
             return Ok(Some(CredentialsError::new(ErrorKind::Malformed, "lease clock", message)));

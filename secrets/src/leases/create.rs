@@ -93,7 +93,10 @@ impl Leases {
         let made = self.make(&lease, secret, &account, request, ttl, &deadline).await;
         let credentials = match made {
             Ok(credentials) => credentials,
-            Err(unmade) => return Err(self.clear_up(&lease, &account, &deadline, unmade).await),
+            Err(unmade) => {
+                account.note(&unmade.error);
+                return Err(self.clear_up(&lease, &account, &deadline, unmade).await);
+            }
         };
         let lease = match self.grant(&lease, &credentials, request.keep).await {
             Ok(lease) => lease,

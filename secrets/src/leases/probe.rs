@@ -61,7 +61,7 @@ impl Leases {
         let lease = self.store.begin(&plan, &self.claimant, &asked).await?;
         let mut denied = Denied::default();
         let outcome = self.try_steps(&lease, spec, &account, &mut denied).await;
-        let change = match (&outcome, denied.actions.is_empty()) {
+        let change = match (&outcome, denied.is_gone) {
             (Ok(()), true) => Change::Refuse("it was only a check".to_owned()),
             _ => Change::Revoke,
         };
@@ -94,6 +94,7 @@ impl Leases {
         denied.note(if tagging { "TagUser" } else { "CreateUser" }, made)?;
         if !is_made {
             // Of a user that is not there IAM refuses what is allowed for its path.
+            denied.is_gone = true;
             denied.untried = steps(spec).filter(|step| !denied.actions.contains(step)).collect();
             return Ok(());
         }
@@ -135,7 +136,10 @@ impl Leases {
                 denied.untried.insert("DeleteUser");
                 Ok(())
             }
-            result => denied.note("DeleteUser", result),
+            result => {
+                denied.is_gone = result.is_ok();
+                denied.note("DeleteUser", result)
+            }
         }
     }
 
@@ -183,6 +187,8 @@ fn steps(spec: &IamUser) -> impl Iterator<Item = &'static str> {
 struct Denied {
     actions: BTreeSet<&'static str>,
     untried: BTreeSet<&'static str>,
+    /// Nothing of what was tried is left.
+    is_gone: bool,
 }
 
 impl Denied {

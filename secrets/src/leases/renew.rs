@@ -83,7 +83,8 @@ impl Leases {
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
         // AWS first: a lease must not promise what its user cannot keep.
-        self.user(&account, &store_id, lease, &self.deadline()).prolong(end).await?;
+        let user = self.user(&account, &store_id, lease, &self.deadline());
+        account.noting(user.prolong(end).await)?;
         let record = self.record("renew", Outcome::Done, format!("by {} s", by.as_secs()));
         self.store.advance(lease.id, lease.fence, &Change::Renew(end), &record).await
     }

@@ -219,6 +219,7 @@ impl UserMaker<'_> {
     async fn key(&self) -> Result<AccessKey> {
         let name = self.name.as_str();
         let mut attempt = 0;
+        let mut is_seen = false;
         loop {
             self.step()?;
             let error = match self.iam.create_access_key(name).await {
@@ -227,7 +228,14 @@ impl UserMaker<'_> {
             };
             attempt += 1;
             let is_certain = certainty(&error) == Certainty::Refused;
-            if attempt >= TRIES || (is_certain && !self.is_not_seen(&error).await) {
+            if is_certain && attempt < TRIES && !self.is_not_seen(&error).await {
+                // It may have been seen only since.
+                if is_seen || !has_code(&error, "AccessDenied") {
+                    return Err(error);
+                }
+                is_seen = true;
+            }
+            if attempt >= TRIES {
                 return Err(error);
             }
             self.context.clock.sleep(wait(attempt)).await;
@@ -238,6 +246,7 @@ impl UserMaker<'_> {
     /// Carries out a step that may be repeated, again while IAM does not yet show the new user.
     async fn soon<F: Future<Output = Result<()>>>(&self, step: impl Fn() -> F) -> Result<()> {
         let mut attempt = 0;
+        let mut is_seen = false;
         loop {
             self.step()?;
             match step().await {
@@ -245,6 +254,8 @@ impl UserMaker<'_> {
                     self.context.clock.sleep(wait(attempt)).await;
                     attempt += 1;
                 }
+                // It may have been seen only since.
+                Err(error) if has_code(&error, "AccessDenied") && !is_seen => is_seen = true,
                 result => return result,
             }
         }

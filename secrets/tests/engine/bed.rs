@@ -112,10 +112,10 @@ pub(crate) fn connect(
 }
 
 /// A role of the kit, as its administrator assumes it.
-pub(crate) async fn role(bed: &Bed, role_arn: &str) -> SharedProvider {
+pub(crate) async fn role(bed: &Bed, name: &str) -> SharedProvider {
     let sts = StsClient::new(bed.context(), endpoint(&bed.kit.url(), "sts"), Some(admin()));
     let input = AssumeRole {
-        role_arn: role_arn.to_owned(),
+        role_arn: format!("arn:aws:iam::{}:role/{name}", names::ACCOUNT),
         role_session_name: "tess".to_owned(),
         ..AssumeRole::default()
     };

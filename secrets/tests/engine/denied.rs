@@ -6,7 +6,7 @@ use rolecall_secrets::{LeaseState, Leases};
 use crate::bed::{Bed, MINUTE, connect, define, look, options, request, role, take, worker};
 
 async fn limited(bed: &Bed) -> Leases {
-    let connect = connect(&bed.kit.url(), role(bed, names::LEASES).await, None);
+    let connect = connect(&bed.kit.url(), role(bed, "Leases").await, None);
     let leases = Leases::new(bed.context(), bed.store("limited").await, connect, options());
     define(&leases).await;
     leases

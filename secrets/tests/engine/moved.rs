@@ -85,7 +85,7 @@ async fn a_connection_is_made_anew_once_it_is_refused_and_after_a_while() {
     take(&leases, MINUTE * 60).await;
     assert_eq!(made(), 2);
     // The key is replaced.
-    let next = role(&bed, names::LEASES).await;
+    let next = role(&bed, "Leases").await;
     bed.kit.change_world(|world| {
         for user in &mut world.users {
             user.access_keys.retain(|key| key.id != names::ADMIN_KEY);
@@ -136,7 +136,7 @@ async fn a_user_that_was_renamed_or_moved_is_found_by_its_key() {
 #[tokio::test]
 async fn a_user_that_was_moved_out_of_reach_is_not_gone() {
     let bed = Bed::new();
-    let connect = connect(&bed.kit.url(), role(&bed, names::LEASES).await, None);
+    let connect = connect(&bed.kit.url(), role(&bed, "Leases").await, None);
     let leases = Leases::new(bed.context(), bed.store("limited").await, connect, options());
     define(&leases).await;
     let lease = take(&leases, MINUTE * 10).await;

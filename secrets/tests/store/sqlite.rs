@@ -85,20 +85,22 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_place_where_others_can_write_is_refused() {
     let bed = SqliteBed::new().await;
-    set_mode(&bed.path, 0o602);
-    assert!(refused(&bed.context, &bed.path).await.1.contains("by everybody"));
+    for mode in [0o602, 0o620] {
+        set_mode(&bed.path, mode);
+        assert!(refused(&bed.context, &bed.path).await.1.contains("by others"), "{mode:o}");
+    }
     set_mode(&bed.path, 0o600);
     set_mode(bed.path.parent().unwrap(), 0o1777);
-    assert!(refused(&bed.context, &bed.path).await.1.contains("by everybody"));
+    assert!(refused(&bed.context, &bed.path).await.1.contains("by others"));
     let link = bed.folder.path().join("link");
     symlink(&bed.path, &link).unwrap();
-    assert!(refused(&bed.context, &link).await.1.contains("by everybody"), "behind a link");
+    assert!(refused(&bed.context, &link).await.1.contains("by others"), "behind a link");
     set_mode(bed.path.parent().unwrap(), 0o700);
     SqliteStore::open(bed.context.clone(), &link).await.unwrap();
     let shared = bed.folder.path().join("shared");
     std::fs::create_dir(&shared).unwrap();
     set_mode(&shared, 0o777);
-    assert!(refused(&bed.context, &shared.join("new.db")).await.1.contains("by everybody"));
+    assert!(refused(&bed.context, &shared.join("new.db")).await.1.contains("by others"));
     assert!(!shared.join("new.db").exists());
 }
 
