@@ -1,8 +1,8 @@
 //! Cloud identity: tokens that prove who a workload is in AWS, and the verifier of such tokens.
 //!
-//! A [`TokenSource`] makes tokens with the credentials of a [`Session`]: in the dialects of Akeyless,
-//! Vault, Infisical and EKS, and in rolecall's own. [`verifier`] makes the [`Verifier`] that a server
-//! checks them with, against a [`Policy`]. [`inspect`] shows what is in a token.
+//! A [`TokenSource`] makes tokens with the credentials of a [`crate::Session`]: in the dialects of
+//! Akeyless, Vault, Infisical and EKS, and in rolecall's own. [`verifier`] makes the [`Verifier`]
+//! that a server checks them with, against a [`Policy`]. [`inspect`] shows what is in a token.
 //!
 //! ```no_run
 //! use rolecall::identity::{self, Bounds, Policy, TokenFormat, TokenOptions, TokenSource};
@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! A JWT of `sts:GetWebIdentityToken` comes from [`Session::sts`], and
+//! A JWT of `sts:GetWebIdentityToken` comes from [`crate::Session::sts`], and
 //! [`verify_web_identity_token`] checks it offline.
 //!
 //! With the feature `leases`, a store keeps auth methods: `Leases::auth` gives them, `log_in` does

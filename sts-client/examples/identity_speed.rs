@@ -2,15 +2,18 @@
 //! `cargo run --release -p rolecall-sts --example identity_speed`.
 
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use rolecall_core::http::{HttpClient, HttpError, Request, Response};
-use rolecall_core::{Context, Credentials};
+use rolecall_core::http::{HttpClient, HttpError, Request, Response, WebClient, WebSettings};
+use rolecall_core::{Context, Credentials, Fs};
 use rolecall_sts::QueryEndpoint;
 use rolecall_sts::identity::{
-    Binding, Bounds, Dialect, MemoryReplayGuard, Mode, Policy, TokenFormat, TokenSigner, Verifier,
+    Binding, Bounds, Dialect, MemoryReplayGuard, Mode, Policy, Token, TokenFormat, TokenSigner,
+    Verifier,
 };
 
 const ROUNDS: u32 = 200_000;
@@ -58,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bounds = Bounds { account_ids: vec!["123456789012".to_owned()], ..Bounds::default() };
     let policy = Policy::new(&bounds, &TokenFormat::ALL, binding)?;
     let arns = (0..10_000).map(|n| format!("arn:aws:iam::123456789012:role/R{n}*")).collect();
-    let many = Bounds { arns, ..bounds };
+    let many = Bounds { arns, ..bounds.clone() };
     let many = Policy::new(&many, &[TokenFormat::Akeyless], Binding::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let guard = Arc::new(MemoryReplayGuard::default());
@@ -81,7 +84,59 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             rate("akeyless: 10,000 wildcards", 2_000, || check(text, &many, false));
         }
     }
+    against_loopback(&bounds)?;
     Ok(())
+}
+
+/// Each token is another, so that STS is asked each time: a server that says yes at once.
+fn against_loopback(bounds: &Bounds) -> Result<(), Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    std::thread::spawn(move || listener.incoming().for_each(|stream| answer(stream.ok())));
+    let http = Arc::new(WebClient::new(WebSettings::default(), Fs::real()));
+    let context = Context { http, ..Context::fake() };
+    let now = context.clock.now();
+    let endpoint = QueryEndpoint {
+        url: url.clone(),
+        signing_region: "us-east-1".to_owned(),
+        signing_name: "sts".to_owned(),
+    };
+    let bounds = Bounds { sts_url: Some(url), ..bounds.clone() };
+    let policy = Policy::new(&bounds, &[TokenFormat::Akeyless], Binding::default())?;
+    let guard = Arc::new(MemoryReplayGuard::default());
+    let verifier = Verifier::new(context, Mode::SingleUse, guard);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut took = Vec::new();
+    for number in 0..5_000 {
+        let credentials = Credentials::new(format!("AKIA{number:016}"), "secret", "example");
+        let token = Token::create(Dialect::Akeyless, &credentials, &endpoint, now)?;
+        let start = Instant::now();
+        let decision = runtime.block_on(verifier.verify(token.text.expose(), &policy));
+        took.push(start.elapsed());
+        assert!(decision.accepted().is_ok(), "{decision:?}");
+    }
+    took.sort_unstable();
+    let at = |percent: usize| took[took.len() * percent / 100];
+    println!("against STS on loopback: p50 {:.0?}, p99 {:.0?}", at(50), at(99));
+    Ok(())
+}
+
+fn answer(stream: Option<TcpStream>) {
+    let Some(mut stream) = stream else { return };
+    let _ = stream.set_nodelay(true);
+    let length = ANSWER.len();
+    let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{ANSWER}");
+    let mut seen = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        seen.extend_from_slice(&buffer[..read]);
+        if seen.ends_with(b"Action=GetCallerIdentity&Version=2011-06-15") {
+            seen.clear();
+            if stream.write_all(text.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
 }
 
 fn rate(what: &str, rounds: u32, mut once: impl FnMut()) {

@@ -24,6 +24,7 @@ struct Issuer {
 impl Issuer {
     async fn start() -> Self {
         let kit = Kit::start(World::default());
+        kit.freeze(kit.now());
         let mut request = Request::default();
         *request.method_mut() = Method::GET;
         let url = format!("{}/_kit/oidc/.well-known/jwks.json", kit.url());
