@@ -154,6 +154,7 @@ async fn define(store: &dyn Store) {
         region: None,
         default_ttl: HOUR,
         max_ttl: HOUR * 24,
+        access: Vec::new(),
     };
     store.create_secret(&secret, &record("define")).await.unwrap();
 }
