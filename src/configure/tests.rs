@@ -180,7 +180,7 @@ fn a_setting_that_the_credentials_file_hides_is_pointed_out() {
 #[test]
 fn questions_and_files_are_aws_clis() {
     let mut machine = Machine::new("", "");
-    let (asked, done) = machine.ask("p", &["AKIDWXYZ", "hunter2WXYZ", "r", "json"]);
+    let (asked, done) = machine.ask("p", &["AKIDWXYZ", "hunter2WXYZ", "eu-west-1", "json"]);
     assert_eq!(done.unwrap(), []);
     assert_eq!(
         asked,
@@ -192,14 +192,14 @@ fn questions_and_files_are_aws_clis() {
         ]
     );
     let keys = "[p]\naws_access_key_id = AKIDWXYZ\naws_secret_access_key = hunter2WXYZ\n";
-    let config = "[profile p]\nregion = r\noutput = json\n";
+    let config = "[profile p]\nregion = eu-west-1\noutput = json\n";
     assert_eq!(machine.files(), [config, keys]);
 
-    let (asked, done) = machine.ask("p", &["", "", "r", ""]);
+    let (asked, done) = machine.ask("p", &["", "", "eu-west-1", ""]);
     assert_eq!(done.unwrap(), []);
     assert_eq!(asked[0], "AWS Access Key ID [****************WXYZ]: ");
     assert_eq!(asked[1], "AWS Secret Access Key [****************WXYZ]: ");
-    assert_eq!(asked[2..], ["Default region name [r]: ", "Default output format [json]: "]);
+    assert_eq!(asked[2..], ["Default region name [eu-west-1]: ", "Default output format [json]: "]);
     assert_eq!(machine.files(), [config, keys]);
 }
 
