@@ -108,6 +108,7 @@ def install(
     It must come before the session's first client. Raises `InvalidConfigurationError` if the session
     has credentials already.
     """
+    # boto3 has no public name for the session of botocore that it wraps.
     inner = getattr(session, "_session", session)
     resolver = CredentialResolver([_Source(provider)])
     inner.register_component("credential_provider", resolver)

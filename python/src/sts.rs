@@ -196,7 +196,7 @@ pub(crate) struct Client {
 /// Whose signature the calls have.
 enum Signer {
     Session(Py<Session>),
-    Nobody(Box<SessionOptions>, PerProcess<StsClient>),
+    Nobody(Box<(SessionOptions, PerProcess<StsClient>)>),
 }
 
 impl Client {
@@ -209,7 +209,10 @@ impl Client {
     fn native(&self, py: Python<'_>) -> PyResult<StsClient> {
         let client: Result<_> = match &self.signer {
             Signer::Session(session) => session.get().native().and_then(|session| session.sts()),
-            Signer::Nobody(options, made) => made.or_make(|| anonymous_sts((**options).clone())),
+            Signer::Nobody(nobody) => {
+                let (options, made) = &**nobody;
+                made.or_make(|| anonymous_sts(options.clone()))
+            }
         };
         client.map_err(|error| to_python(py, error))
     }
@@ -227,7 +230,8 @@ methods! {
             endpoint_url: Option<String>,
         ) -> PyResult<Self> {
             let options = SessionOptions { region, endpoint_url, ..SessionOptions::default() };
-            let client = Self { signer: Signer::Nobody(Box::new(options), PerProcess::new(None)) };
+            let nobody = Box::new((options, PerProcess::new(None)));
+            let client = Self { signer: Signer::Nobody(nobody) };
             client.native(py)?;
             Ok(client)
         }
@@ -235,7 +239,7 @@ methods! {
         fn __repr__(&self) -> &'static str {
             match self.signer {
                 Signer::Session(_) => "Client(...)",
-                Signer::Nobody(..) => "Client.anonymous(...)",
+                Signer::Nobody(_) => "Client.anonymous(...)",
             }
         }
     }

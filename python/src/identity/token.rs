@@ -56,7 +56,8 @@ impl From<facade::Token> for Token {
     }
 }
 
-/// Makes tokens with a session's credentials, whichever they are at the time. Making many is cheap.
+/// Makes tokens with a session's credentials, whichever they are at the time. Making many is cheap;
+/// those that are made in the same second are the same.
 ///
 /// - `session`: whose credentials sign; the default chain's without it.
 /// - `format`: the dialect: `akeyless`, `vault`, `infisical`, `eks` or `rolecall`.
