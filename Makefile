@@ -9,6 +9,9 @@ CARGO ?= cargo
 # Where `make install` puts the program: $(DESTDIR)$(PREFIX)/bin
 PREFIX ?= /usr/local
 DESTDIR ?=
+# And the library: $(DESTDIR)$(LIBDIR), with its header in $(DESTDIR)$(INCLUDEDIR)
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 # How long `make fuzz` runs each target.
 SECONDS ?= 60
 # More arguments for pytest, e.g. PYTEST='-k cache'
@@ -16,10 +19,15 @@ PYTEST ?=
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PEERS := $(TARGET)/peers
+# Where what is installed was built.
+BUILT ?= $(TARGET)/release
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+# As ffi/build.rs names the library: before 1.0 each minor version is another one.
+SO_VERSION := $(shell echo $(VERSION) | sed 's/^\(0\.[0-9]*\|[1-9][0-9]*\).*/\1/')
 
 # `make -j test` too runs one thing after the other: cargo uses every core anyway.
 .NOTPARALLEL:
-.PHONY: help run test peers test-rust test-peers test-python doc-python bench fuzz install lint doc
+.PHONY: help run test peers test-rust test-peers test-python doc-python test-c bench fuzz header install install-c-files lint doc
 
 help: ## list the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -28,7 +36,7 @@ help: ## list the targets
 run: ## see it work against an AWS on loopback: three minutes, no AWS account
 	@examples/quickstart.sh
 
-test: peers lint doc test-rust test-peers test-python ## everything that CI runs; installs what it needs
+test: peers lint doc test-rust test-peers test-python test-c ## everything that CI runs; installs what it needs
 
 peers: ## install AWS CLI, moto, boto3, fish and pytest for the tests
 	@tests/peers/install.sh $(PEERS)
@@ -59,6 +67,14 @@ doc-python: test-python ## the reference for Python, in target/python/doc
 	PYTHONPATH=$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
 	    $(TARGET)/python/bin/python -B -m pdoc rolecall rolecall.boto3 --output-directory $(TARGET)/python/doc
 
+test-c: peers ## the tests of librolecall, in C, C++ and Python
+# Again the features of `cargo test`, here with the libraries.
+	$(CARGO) build --locked --workspace --lib --bins --tests
+	CARGO_TARGET_DIR=$(TARGET) $(PEERS)/bin/python -B -m pytest ffi/tests $(PYTEST)
+
+header: ## write ffi/include/rolecall.h anew
+	WRITE_HEADER=1 $(CARGO) test --locked --package rolecall-ffi --test header
+
 bench: ## speed, compared with AWS CLI and others in the same run
 	@benches/run.sh
 
@@ -70,6 +86,18 @@ fuzz: ## feed random input to the parsers; SECONDS=60 for each target
 	done
 
 install: ## build for release, and install into PREFIX (/usr/local), below DESTDIR
-	$(CARGO) build --locked --release --package rolecall-cli
+	$(CARGO) build --locked --release --package rolecall-cli --package rolecall-ffi
 	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 '$(TARGET)/release/rolecall' '$(DESTDIR)$(PREFIX)/bin/rolecall'
+	install -m 755 '$(BUILT)/rolecall' '$(DESTDIR)$(PREFIX)/bin/rolecall'
+	@$(MAKE) install-c-files
+
+install-c-files:
+	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
+	install -m 644 ffi/include/rolecall.h '$(DESTDIR)$(INCLUDEDIR)/rolecall.h'
+	install -m 644 '$(BUILT)/librolecall.a' '$(DESTDIR)$(LIBDIR)/librolecall.a'
+	install -m 755 '$(BUILT)/librolecall.so' '$(DESTDIR)$(LIBDIR)/librolecall.so.$(VERSION)'
+	ln -sf 'librolecall.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/librolecall.so.$(SO_VERSION)'
+	ln -sf 'librolecall.so.$(SO_VERSION)' '$(DESTDIR)$(LIBDIR)/librolecall.so'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' ffi/rolecall.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/rolecall.pc'
+	chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/rolecall.pc'

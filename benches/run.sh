@@ -7,9 +7,13 @@ make --no-print-directory peers
 for tool in hey hyperfine time wrk; do
     type -P "$tool" > /dev/null || apt-get install --yes --quiet "$tool" > /dev/null
 done
-cargo build --release -p rolecall-cli -p rolecall-kit
+cargo build --release -p rolecall-cli -p rolecall-ffi -p rolecall-kit
 mkdir -p target/bench
 rustc -O benches/empty.rs -o target/bench/empty
+gcc -O2 -Iffi/include benches/memory.c -o target/bench/memory target/release/librolecall.a \
+    -lgcc_s -lutil -lrt -lpthread -lm -ldl
+target/bench/memory
+stat --format='%n: %s bytes' target/release/librolecall.so target/release/librolecall.a
 cargo bench -p rolecall --bench memory -- --quiet
 cargo bench -p rolecall-secrets --bench leases
 cargo bench -p rolecall-rolesanywhere --bench signing -- --quiet

@@ -44,7 +44,7 @@ mod setup;
 mod sso;
 pub mod update;
 
-pub use blocking::block_on;
+pub use blocking::{Blocking, Waiting, block_on, forked};
 pub use cached::{cached_credentials, clear_cached_credentials};
 pub use doctor::{Diagnosis, diagnose};
 pub use explain::Explanation;

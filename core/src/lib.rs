@@ -11,6 +11,7 @@ mod credentials;
 pub mod endpoint;
 mod error;
 pub mod http;
+pub mod json;
 mod printable;
 pub mod profile;
 mod program;

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rolecall_core::{Secret, SecretInput};
 
 use crate::CertificateSelector;
@@ -61,11 +63,33 @@ impl IdentitySource {
             },
         }
     }
+
+    /// Key or certificates that are at hand: PEM, DER or PKCS#12.
+    pub fn at_hand(bytes: &[u8]) -> SecretInput {
+        let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
+        SecretInput::Literal(match text {
+            Some(pem) => Secret::from(pem),
+            None => {
+                let room = base64::encoded_len(bytes.len(), true).unwrap_or_default();
+                let mut text = String::with_capacity(room);
+                BASE64.encode_string(bytes, &mut text);
+                Secret::from(text)
+            }
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_at_hand_is_text_in_either_form() {
+        let pem = "-----BEGIN CERTIFICATE-----";
+        assert_eq!(IdentitySource::at_hand(pem.as_bytes()), SecretInput::Literal(pem.into()));
+        let der = IdentitySource::at_hand(&[0x30, 0x82, 0xff]);
+        assert_eq!(der, SecretInput::Literal("MIL/".into()));
+    }
 
     #[test]
     fn a_flag_names_a_file_unless_it_says_otherwise() {

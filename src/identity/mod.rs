@@ -32,6 +32,7 @@
 //! token, check and session in one go, and definitions of dynamic secrets can ask for sessions.
 
 mod edit;
+mod input;
 #[cfg(all(unix, feature = "leases"))]
 mod login;
 mod tokens;
@@ -52,6 +53,9 @@ pub use rolecall_sts::identity::{
 pub use self::edit::BoundsEdit;
 #[cfg(all(unix, feature = "leases"))]
 pub use self::edit::MethodEdit;
+#[cfg(all(unix, feature = "leases"))]
+pub use self::input::read_method;
+pub use self::input::{Checking, new_challenge, read_checking, read_token_options};
 #[cfg(all(unix, feature = "leases"))]
 pub use self::login::{LoginOptions, log_in, method_to_json, save_access_id, session_to_json};
 pub use self::tokens::{TokenOptions, TokenSource};

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run rolecall against, unless they are there:
-# AWS CLI v2, fish, Node.js, PostgreSQL, SoftHSM, OpenSC's pkcs11-tool, kubectl and faketime as Debian
-# packages; moto, AWS CLI v1, boto3, iam-rolesanywhere-session and pytest in a Python environment, and
-# the AWS SDK for JavaScript in its folder `node`.
+# AWS CLI v2, fish, Node.js, PostgreSQL, SoftHSM, OpenSC's pkcs11-tool, kubectl, faketime, Valgrind,
+# pkg-config and g++ as Debian packages; moto, AWS CLI v1, boto3, iam-rolesanywhere-session and pytest in
+# a Python environment, and the AWS SDK for JavaScript in its folder `node`.
 #
 # usage: tests/peers/install.sh FOLDER      the environment's folder
 set -euo pipefail
@@ -22,6 +22,9 @@ command -v pkcs11-tool >/dev/null || missing+=(opensc)
 # Google's package has the same program.
 command -v kubectl >/dev/null || missing+=(kubernetes-client)
 test -x /usr/bin/faketime || missing+=(faketime)
+command -v valgrind >/dev/null || missing+=(valgrind)
+command -v pkg-config >/dev/null || missing+=(pkg-config)
+command -v g++ >/dev/null || missing+=(g++)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
@@ -30,6 +33,7 @@ if ((${#missing[@]})); then
         say "the tests need AWS CLI v2 as /usr/bin/aws, fish as /usr/bin/fish, Node.js as /usr/bin/node,"
         say "npm, Python's venv, PostgreSQL's server below /usr/lib/postgresql, SoftHSM 2, OpenSC's pkcs11-tool,"
         say "kubectl, and faketime as /usr/bin/faketime;"
+        say "Valgrind, pkg-config and g++;"
         say "this is not a Debian system, so install them by hand. Missing: ${missing[*]}"
         exit 1
     fi

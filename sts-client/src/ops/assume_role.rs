@@ -10,13 +10,15 @@ use crate::form::Params;
 const ACTION: &str = "AssumeRole";
 
 /// What AssumeRole takes. `role_arn` and `role_session_name` are required.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct AssumeRole {
     /// The role: 20 to 2048 characters.
     pub role_arn: String,
     /// The session's name, which CloudTrail shows: 2 to 64 of `[\w+=,.@-]`.
     pub role_session_name: String,
     /// Managed policies that narrow the session: at most 10.
+    #[serde(deserialize_with = "common::arns")]
     pub policy_arns: Vec<String>,
     /// A policy in JSON that narrows the session: with the ARNs at most 2048 characters.
     pub policy: Option<String>,

@@ -10,15 +10,18 @@ use crate::form::Params;
 const ACTION: &str = "AssumeRoleWithSAML";
 
 /// What AssumeRoleWithSAML takes; [`Self::new`] takes what is required.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct AssumeRoleWithSaml {
     /// The role: 20 to 2048 characters.
     pub role_arn: String,
     /// The SAML provider in IAM: 20 to 2048 characters.
     pub principal_arn: String,
     /// The identity provider's response in base64: 4 to 100000 characters.
+    #[serde(rename = "SAMLAssertion")]
     pub saml_assertion: Secret,
     /// Managed policies that narrow the session: at most 10.
+    #[serde(default, deserialize_with = "common::arns")]
     pub policy_arns: Vec<String>,
     /// A policy in JSON that narrows the session: with the ARNs at most 2048 characters.
     pub policy: Option<String>,

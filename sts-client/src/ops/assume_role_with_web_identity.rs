@@ -10,7 +10,8 @@ use crate::form::Params;
 const ACTION: &str = "AssumeRoleWithWebIdentity";
 
 /// What AssumeRoleWithWebIdentity takes; [`Self::new`] takes what is required.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct AssumeRoleWithWebIdentity {
     /// The role: 20 to 2048 characters.
     pub role_arn: String,
@@ -22,6 +23,7 @@ pub struct AssumeRoleWithWebIdentity {
     /// characters.
     pub provider_id: Option<String>,
     /// Managed policies that narrow the session: at most 10.
+    #[serde(default, deserialize_with = "common::arns")]
     pub policy_arns: Vec<String>,
     /// A policy in JSON that narrows the session: with the ARNs at most 2048 characters.
     pub policy: Option<String>,

@@ -10,12 +10,14 @@ use crate::form::Params;
 const ACTION: &str = "AssumeRoot";
 
 /// What AssumeRoot takes; the first two are required.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct AssumeRoot {
     /// The member account, its id or its root user's ARN: 12 to 2048 characters.
     pub target_principal: String,
     /// The task that the session may do, `arn:aws:iam::aws:policy/root-task/…`: 20 to 2048
     /// characters.
+    #[serde(deserialize_with = "common::arn")]
     pub task_policy_arn: String,
     /// 0 to 900 seconds; AWS's default is 900.
     pub duration_seconds: Option<u32>,
@@ -110,7 +112,7 @@ mod tests {
     async fn limits_are_checked() {
         for (input, field) in [
             (AssumeRoot { target_principal: "1".to_owned(), ..input() }, "TargetPrincipal"),
-            (AssumeRoot { task_policy_arn: "arn".to_owned(), ..input() }, "TaskPolicyArn"),
+            (AssumeRoot { task_policy_arn: "common::arn".to_owned(), ..input() }, "TaskPolicyArn"),
             (AssumeRoot { duration_seconds: Some(901), ..input() }, "DurationSeconds"),
         ] {
             let (sts, http) = testing::client([]);

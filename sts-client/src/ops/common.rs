@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use rolecall_core::{Credentials, ErrorKind, Result, Secret, timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::client;
@@ -11,7 +11,8 @@ use crate::form::Params;
 use crate::xml;
 
 /// A session tag.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Tag {
     /// 1 to 128 characters.
     pub key: String,
@@ -20,7 +21,8 @@ pub struct Tag {
 }
 
 /// A context assertion of a trusted token issuer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct ProvidedContext {
     /// The context provider: `arn:aws:iam::aws:contextProvider/IdentityCenter`.
     pub provider_arn: String,
@@ -62,6 +64,24 @@ pub(super) fn account_of(arn: &str) -> Option<&str> {
 pub(super) fn add_policies(params: &mut Params, policy: Option<&String>, arns: &[String]) {
     params.add_list("PolicyArns", "arn", arns);
     params.add_if("Policy", policy);
+}
+
+/// A managed policy as AWS's JSON has it: `{"arn": "arn:…"}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyDescriptor {
+    arn: String,
+}
+
+/// Reads the ARN of a managed policy.
+pub(super) fn arn<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(PolicyDescriptor::deserialize(from)?.arn)
+}
+
+/// Reads the ARNs of managed policies.
+pub(super) fn arns<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let policies = Vec::<PolicyDescriptor>::deserialize(from)?;
+    Ok(policies.into_iter().map(|policy| policy.arn).collect())
 }
 
 /// Adds session tags.

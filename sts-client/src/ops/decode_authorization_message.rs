@@ -10,7 +10,8 @@ use crate::form::Params;
 const ACTION: &str = "DecodeAuthorizationMessage";
 
 /// What DecodeAuthorizationMessage takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct DecodeAuthorizationMessage {
     /// The message as a service gave it: 1 to 10240 characters.
     pub encoded_message: String,

@@ -10,7 +10,8 @@ use crate::form::Params;
 const ACTION: &str = "GetAccessKeyInfo";
 
 /// What GetAccessKeyInfo takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct GetAccessKeyInfo {
     /// The access key id: 16 to 128 of `\w`.
     pub access_key_id: String,

@@ -10,7 +10,8 @@ use crate::form::Params;
 const ACTION: &str = "GetDelegatedAccessToken";
 
 /// What GetDelegatedAccessToken takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct GetDelegatedAccessToken {
     /// The token that a customer's approval of a delegation request gave; must not be empty.
     pub trade_in_token: Secret,

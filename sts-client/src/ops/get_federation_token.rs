@@ -10,13 +10,15 @@ use crate::form::Params;
 const ACTION: &str = "GetFederationToken";
 
 /// What GetFederationToken takes; `name` is required. Without a policy the session may do nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct GetFederationToken {
     /// The federated user's name: 2 to 32 of `[\w+=,.@-]`.
     pub name: String,
     /// A policy in JSON: with the ARNs at most 2048 characters.
     pub policy: Option<String>,
     /// Managed policies: at most 10.
+    #[serde(deserialize_with = "common::arns")]
     pub policy_arns: Vec<String>,
     /// 900 to 129600 seconds; 3600 at most for the root user. AWS's default is 43200.
     pub duration_seconds: Option<u32>,

@@ -10,7 +10,8 @@ use crate::form::Params;
 const ACTION: &str = "GetSessionToken";
 
 /// What GetSessionToken takes; nothing is required.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct GetSessionToken {
     /// 900 to 129600 seconds; 3600 at most for the root user. AWS's default is 43200.
     pub duration_seconds: Option<u32>,

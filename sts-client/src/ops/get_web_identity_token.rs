@@ -12,7 +12,8 @@ use crate::{StsClient, client, xml};
 const ACTION: &str = "GetWebIdentityToken";
 
 /// What GetWebIdentityToken takes; the first two are required.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct GetWebIdentityToken {
     /// Whom the token is for: 1 to 10, each of 1 to 1000 characters.
     pub audience: Vec<String>,

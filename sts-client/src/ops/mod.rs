@@ -6,6 +6,7 @@ mod assume_role;
 mod assume_role_with_saml;
 mod assume_role_with_web_identity;
 mod assume_root;
+mod by_name;
 mod common;
 mod decode_authorization_message;
 mod get_access_key_info;
@@ -22,6 +23,7 @@ pub use assume_role_with_web_identity::{
     AssumeRoleWithWebIdentity, AssumeRoleWithWebIdentityOutput,
 };
 pub use assume_root::{AssumeRoot, AssumeRootOutput};
+pub use by_name::Answer as StsAnswer;
 pub(crate) use common::is_visible;
 pub use common::{AssumedRoleUser, ProvidedContext, Tag};
 pub use decode_authorization_message::{

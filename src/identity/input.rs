@@ -1,0 +1,278 @@
+//! What is asked of tokens and their verifier, read from JSON: for runtimes that know no types of
+//! Rust.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, json};
+use serde::Deserialize;
+
+use super::{
+    Binding, Bounds, Challenges, Dialect, Mode, Policy, SubClaim, TokenFormat, TokenOptions,
+    VerifierOptions,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenInput {
+    format: Option<String>,
+    role: Option<String>,
+    server_id: Option<String>,
+    identity_id: Option<String>,
+    cluster_name: Option<String>,
+    audience: Option<String>,
+    challenge: Option<String>,
+    lifetime_seconds: Option<u32>,
+    region: Option<String>,
+    sts_url: Option<String>,
+}
+
+/// Reads what a token is for: `{"format": "vault", "role", "server_id"}`, `{"format": "infisical",
+/// "identity_id"}`, `{"format": "eks", "cluster_name"}`, `{"format": "rolecall", "audience",
+/// "challenge", "lifetime_seconds": 60}` or `{"format": "akeyless"}`, which is the default; with any
+/// of them `region` and `sts_url`.
+///
+/// # Errors
+/// `InvalidConfiguration` if it is none, lacks what its format needs, or has what is for another.
+pub fn read_token_options(text: &str) -> Result<TokenOptions> {
+    let input: TokenInput = json::read(TOKEN, text)?;
+    let format = match input.format.as_deref() {
+        None => TokenFormat::Akeyless,
+        Some(name) => format(name)?,
+    };
+    for (field, of, is_given) in [
+        ("role", TokenFormat::Vault, input.role.is_some()),
+        ("server_id", TokenFormat::Vault, input.server_id.is_some()),
+        ("identity_id", TokenFormat::Infisical, input.identity_id.is_some()),
+        ("cluster_name", TokenFormat::Eks, input.cluster_name.is_some()),
+        ("audience", TokenFormat::Rolecall, input.audience.is_some()),
+        ("challenge", TokenFormat::Rolecall, input.challenge.is_some()),
+        ("lifetime_seconds", TokenFormat::Rolecall, input.lifetime_seconds.is_some()),
+    ] {
+        if is_given && of != format {
+            return Err(wrong(format!("{field} is for tokens of {of}, and this is of {format}")));
+        }
+    }
+    let needed = |field: &str, value: Option<String>| {
+        value.ok_or_else(|| wrong(format!("tokens of {format} need {field}")))
+    };
+    let lifetime = input.lifetime_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let dialect = match format {
+        TokenFormat::Akeyless => Dialect::Akeyless,
+        TokenFormat::Vault => Dialect::Vault { role: input.role, server_id: input.server_id },
+        TokenFormat::Infisical => {
+            Dialect::Infisical { identity_id: needed("identity_id", input.identity_id)? }
+        }
+        TokenFormat::Eks => Dialect::Eks { cluster: needed("cluster_name", input.cluster_name)? },
+        _ => Dialect::Rolecall {
+            audience: needed("audience", input.audience)?,
+            challenge: input.challenge,
+            lifetime: lifetime.unwrap_or(Dialect::LIFETIME),
+        },
+    };
+    Ok(TokenOptions { dialect, region: input.region, sts_url: input.sts_url })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifierInput {
+    partition: Option<String>,
+    account_ids: Vec<String>,
+    #[serde(default)]
+    arns: Vec<String>,
+    #[serde(default)]
+    role_names: Vec<String>,
+    #[serde(default)]
+    role_ids: Vec<String>,
+    #[serde(default)]
+    user_names: Vec<String>,
+    #[serde(default)]
+    user_ids: Vec<String>,
+    #[serde(default)]
+    session_names: Vec<String>,
+    unique_identifier: Option<String>,
+    sts_url: Option<String>,
+    formats: Option<Vec<String>>,
+    server_id: Option<String>,
+    cluster_name: Option<String>,
+    audience: Option<String>,
+    #[serde(default)]
+    challenges: bool,
+    #[serde(default)]
+    cached: bool,
+    max_age_seconds: Option<u64>,
+    time_limit_seconds: Option<u64>,
+}
+
+/// How tokens are checked, and against what.
+#[derive(Debug)]
+pub struct Checking {
+    /// How.
+    pub options: VerifierOptions,
+    /// Against what.
+    pub policy: Policy,
+    /// What makes the challenges that tokens must answer, and for whom, if they must.
+    pub challenges: Option<(Arc<Challenges>, String)>,
+}
+
+/// Reads whom to let in and how it is checked: the fields of [`Bounds`], of which `account_ids` are
+/// required; `formats` (those that can be checked otherwise), `server_id`, `cluster_name`,
+/// `audience`; with `"challenges": true` tokens for the audience must answer a challenge; `cached`
+/// takes a token as often as wanted while it is fresh; `max_age_seconds`, `time_limit_seconds`.
+///
+/// # Errors
+/// `InvalidConfiguration` if it is none; as [`Policy::new`] and [`Challenges::random`].
+pub fn read_checking(text: &str) -> Result<Checking> {
+    let input: VerifierInput = json::read("verifier", text)?;
+    let claim = input.unique_identifier.as_deref().map(SubClaim::parse).transpose()?;
+    let default = Bounds::default();
+    let bounds = Bounds {
+        partition: input.partition.unwrap_or(default.partition),
+        account_ids: input.account_ids,
+        arns: input.arns,
+        role_names: input.role_names,
+        role_ids: input.role_ids,
+        user_names: input.user_names,
+        user_ids: input.user_ids,
+        session_names: input.session_names,
+        unique_identifier: claim,
+        sts_url: input.sts_url,
+    };
+    let challenges = match (input.challenges, &input.audience) {
+        (false, _) => None,
+        (true, Some(audience)) => Some((Arc::new(Challenges::random()?), audience.clone())),
+        (true, None) => {
+            return Err(wrong("challenges are for an audience, and none is named".to_owned()));
+        }
+    };
+    let binding = Binding {
+        server_id: input.server_id,
+        cluster: input.cluster_name,
+        audience: input.audience,
+        challenges: challenges.as_ref().map(|(challenges, _)| challenges.clone()),
+    };
+    let formats = match &input.formats {
+        None => binding.formats(),
+        Some(names) => names.iter().map(|name| format(name)).collect::<Result<_>>()?,
+    };
+    let options = VerifierOptions {
+        mode: if input.cached { Mode::Cached } else { Mode::SingleUse },
+        max_age: input.max_age_seconds.map(Duration::from_secs),
+        time_limit: input.time_limit_seconds.map(Duration::from_secs),
+        ..VerifierOptions::default()
+    };
+    Ok(Checking { options, policy: Policy::new(&bounds, &formats, binding)?, challenges })
+}
+
+/// A new challenge of [`Checking::challenges`].
+///
+/// # Errors
+/// `InvalidConfiguration` if tokens need not answer one; as [`Challenges::issue`].
+pub fn new_challenge(challenges: Option<&(Arc<Challenges>, String)>) -> Result<String> {
+    let (challenges, audience) = challenges.ok_or_else(|| {
+        wrong("tokens need not answer a challenge here".to_owned())
+            .with_help("make the verifier with \"challenges\": true")
+    })?;
+    challenges.issue(audience, Context::real().clock.now())
+}
+
+/// Reads an auth method: the fields of [`super::method_to_json`], of which `name` and `bounds` are
+/// required. A new one gets an access id.
+///
+/// # Errors
+/// `InvalidConfiguration` if it is none.
+#[cfg(all(unix, feature = "leases"))]
+pub fn read_method(text: &str) -> Result<super::AuthMethod> {
+    let mut given: serde_json::Map<String, serde_json::Value> = json::read(METHOD, text)?;
+    for of_the_store in ["access_type", "version", "changed_at"] {
+        given.remove(of_the_store);
+    }
+    let name = given.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let new = serde_json::to_value(super::AuthMethod::new(&Context::real(), name));
+    if let Ok(serde_json::Value::Object(fields)) = new {
+        for (field, value) in fields {
+            given.entry(field).or_insert(value);
+        }
+    }
+    json::read(METHOD, &serde_json::Value::Object(given).to_string())
+}
+
+#[cfg(all(unix, feature = "leases"))]
+const METHOD: &str = "auth method";
+
+const TOKEN: &str = "identity token";
+
+fn format(name: &str) -> Result<TokenFormat> {
+    TokenFormat::by_name(name).ok_or_else(|| {
+        let names = TokenFormat::ALL.map(TokenFormat::name).join(", ");
+        wrong(format!("there is no format {name:?}, but {names}"))
+    })
+}
+
+fn wrong(message: String) -> CredentialsError {
+    CredentialsError::new(ErrorKind::InvalidConfiguration, TOKEN, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_read_with_what_it_needs() {
+        for (text, format) in [
+            ("{}", TokenFormat::Akeyless),
+            (r#"{"format": "vault", "server_id": "s", "region": "eu-west-1"}"#, TokenFormat::Vault),
+            (r#"{"format": "infisical", "identity_id": "i"}"#, TokenFormat::Infisical),
+            (r#"{"format": "eks", "cluster_name": "c"}"#, TokenFormat::Eks),
+            (r#"{"format": "rolecall", "audience": "a"}"#, TokenFormat::Rolecall),
+        ] {
+            let options = read_token_options(text).unwrap();
+            assert_eq!(options.dialect.format(), format);
+        }
+        for (text, part) in [
+            (r#"{"format": "jwt"}"#, "no format"),
+            (r#"{"format": "eks"}"#, "need cluster_name"),
+            (r#"{"format": "eks", "cluster_name": "c", "audience": "a"}"#, "audience is for"),
+            (r#"{"form": "eks"}"#, "unknown field"),
+        ] {
+            let error = read_token_options(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+            assert!(error.message().contains(part), "{error}");
+        }
+    }
+
+    #[cfg(feature = "leases")]
+    #[test]
+    fn a_new_method_gets_an_access_id_and_lets_nobody_in_unless_it_says_whom() {
+        let bounds = r#"{"account_ids": ["123456789012"]}"#;
+        let method = read_method(&format!(r#"{{"name": "ci", "bounds": {bounds}}}"#)).unwrap();
+        assert!(method.access_id.starts_with("p-"), "{}", method.access_id);
+        method.policy().unwrap();
+        assert!(read_method(r#"{"name": "ci"}"#).unwrap().policy().is_err());
+        assert!(read_method(r#"{"name": "ci", "bound": {}}"#).is_err());
+    }
+
+    #[test]
+    fn a_verifier_lets_nobody_in_by_default() {
+        let read = |text: &str| read_checking(text);
+        let checking = read(
+            r#"{"account_ids": ["123456789012"], "audience": "a", "challenges": true,
+            "unique_identifier": "role_name", "max_age_seconds": 60}"#,
+        );
+        let checking = checking.unwrap();
+        assert_eq!(checking.options.mode, Mode::SingleUse);
+        assert_eq!(checking.options.max_age, Some(Duration::from_secs(60)));
+        assert_eq!(checking.challenges.unwrap().1, "a");
+        for text in [
+            "{}",
+            r#"{"account_ids": []}"#,
+            r#"{"account_ids": ["123456789012"], "challenges": true}"#,
+            r#"{"account_ids": ["123456789012"], "formats": []}"#,
+            r#"{"account_ids": ["123456789012"], "formats": ["eks"]}"#,
+            r#"{"account_ids": ["123456789012"], "unique_identifier": "arn"}"#,
+            r#"{"account_ids": ["123456789012"], "role_name": ["R"]}"#,
+        ] {
+            assert_eq!(read(text).unwrap_err().kind(), ErrorKind::InvalidConfiguration, "{text}");
+        }
+    }
+}
