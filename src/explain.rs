@@ -47,7 +47,8 @@ pub struct Explanation {
 }
 
 /// Where Roles Anywhere is asked, and by whom.
-#[derive(Debug, Default)]
+#[cfg_attr(not(feature = "roles-anywhere"), allow(dead_code))]
+#[derive(Debug)]
 pub(crate) struct Certified {
     /// Its URL and region.
     pub(crate) endpoint: Option<(String, String)>,
@@ -56,6 +57,7 @@ pub(crate) struct Certified {
 }
 
 /// Whom a certificate is for.
+#[cfg_attr(not(feature = "roles-anywhere"), allow(dead_code))]
 #[derive(Debug)]
 pub(crate) struct Holder {
     pub(crate) subject: String,

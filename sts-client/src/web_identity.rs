@@ -146,7 +146,7 @@ mod tests {
         }
 
         fn provider(&self, http: Arc<dyn HttpClient>) -> WebIdentityProvider {
-            let context = Context { fs: self.fs(), http: http, ..Context::fake() };
+            let context = Context { fs: self.fs(), http, ..Context::fake() };
             let identity = WebIdentity {
                 role_arn: "arn:aws:iam::123456789012:role/R".to_owned(),
                 token_file: PATH.into(),
