@@ -108,7 +108,7 @@ fn against_loopback(bounds: &Bounds) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut took = Vec::new();
     for number in 0..5_000 {
-        let credentials = Credentials::new(format!("AKIA{number:016}"), "secret", "example");
+        let credentials = Credentials::new("AKIDEXAMPLE", format!("secret-{number}"), "example");
         let token = Token::create(Dialect::Akeyless, &credentials, &endpoint, now)?;
         let start = Instant::now();
         let decision = runtime.block_on(verifier.verify(token.text.expose(), &policy));

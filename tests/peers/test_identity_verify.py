@@ -7,6 +7,8 @@ import types
 import akeyless_cloud_id.cloud_id
 import pytest
 
+from programs import ROLECALL
+
 ATTEMPTS = 5
 
 
@@ -56,7 +58,6 @@ def test_ours_have_the_bytes_of_theirs(kit_home):
 
 
 @pytest.mark.parametrize("profile, account, arn", [
-    ("user", "123456789012", "arn:aws:iam::123456789012:user/alice"),
     ("hop", "222222222222", "arn:aws:sts::222222222222:assumed-role/Hop/"),
     ("final", "444444444444", "arn:aws:sts::444444444444:assumed-role/Final/"),
 ])
@@ -73,3 +74,16 @@ def test_verified_through_moto(moto_home, moto, profile, account, arn, flags):
     forged = moto_home.rolecall("identity", "token", "--profile", "wrong", *flags)
     refused = verify(moto_home, forged, moto.url, "123456789012", *flags, expect=5)
     assert "sts-denied" in refused
+
+
+def test_an_id_that_aws_gives_to_no_user_is_refused(moto_home, moto):
+    token = moto_home.rolecall("identity", "token", "--profile", "user", "--format", "akeyless")
+    path = moto_home.write("token", token)
+    done = moto_home.run_anyhow(
+        ROLECALL, "identity", "verify", f"file://{path}", "--json", "--sts-url", moto.url,
+        "--bound-aws-account-id", "123456789012")
+    decision = json.loads(done.stdout)
+    checks = {check["check"]: check["outcome"] for check in decision["checks"]}
+    # moto vouches for the signature, and its users' ids do not begin with AIDA.
+    assert checks["sts"] == "passed" and checks["account"] == "not-reached"
+    assert decision["refusal"]["code"] == "user-id-differs"

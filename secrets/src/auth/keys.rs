@@ -114,7 +114,7 @@ impl SigningKey {
                 let seed = new_seed()?;
                 let mut text = Zeroizing::new(vec![0; SEED * 2]);
                 // Twice as long as what it stands for.
-                let _ = hex::encode_to_slice(&*seed, &mut text);
+                let _ = hex::encode_to_slice(seed.as_slice(), &mut text);
                 let folder = path.parent().map_or(Ok(()), |folder| fs.create_folder(folder));
                 let written = folder.and_then(|()| fs.write(&path, &text));
                 written.map_err(|error| failed("written", error))?;
