@@ -59,6 +59,7 @@ async fn define(leases: &Leases, profile: String) -> Result<()> {
             ..IamUser::default()
         }),
         region: None,
+        access: Vec::new(),
         default_ttl: Duration::from_secs(3600),
         max_ttl: Duration::from_secs(86_400),
     };
