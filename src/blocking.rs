@@ -39,6 +39,8 @@ pub fn forked() {
     FORKS.fetch_add(1, Ordering::SeqCst);
 }
 
+type Make<T> = dyn Fn(&Waiting) -> Result<T> + Send + Sync;
+
 /// Something with a runtime to wait in, for any number of threads that block. It keeps connections
 /// from one wait to the next. No thread is started before there is something to wait for.
 ///
@@ -52,7 +54,7 @@ pub fn forked() {
 /// # Ok::<(), rolecall::CredentialsError>(())
 /// ```
 pub struct Blocking<T> {
-    make: Box<dyn Fn(&Waiting) -> Result<T> + Send + Sync>,
+    make: Box<Make<T>>,
     live: ArcSwap<Live<T>>,
 }
 

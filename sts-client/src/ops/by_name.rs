@@ -91,7 +91,7 @@ mod tests {
         let answer = sts.call_by_name("AssumeRole", &input).await.unwrap();
         assert_eq!(answer.credentials.unwrap().access_key_id(), "ASIANEWKEYEXAMPLE000");
         assert_eq!(answer.json["AssumedRoleUser"]["AssumedRoleId"], "AROAEXAMPLE:me");
-        let sent = http.bodies().remove(0);
+        let sent = http.take_bodies().remove(0);
         for part in ["PolicyArns.member.1.arn=arn", "Tags.member.1.Value=v", "TokenCode=123456"] {
             assert!(sent.contains(part), "{part}: {sent}");
         }
