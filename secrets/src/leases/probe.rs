@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rolecall_core::Result;
+use rolecall_core::{Result, timestamp};
 use serde_json::{Value, json};
 
 use super::{Identity, LeaseRequest, Leases};
@@ -11,7 +11,7 @@ use crate::connect::Account;
 use crate::definition::{IamUser, SecretKind};
 use crate::iam::{Attachment, Iam, has_code};
 use crate::lease::Lease;
-use crate::make::TAG_EXPIRES;
+use crate::make::{Deadline, TAG_EXPIRES};
 use crate::policy;
 
 /// What trying a definition has shown.
@@ -59,11 +59,12 @@ impl Leases {
         let plan = self.plan(&request, secret, stored.version, &account, now).await?;
         let asked = self.record("check", Outcome::Begun, "");
         let lease = self.store.begin(&plan, &self.claimant, &asked).await?;
+        let deadline = self.deadline();
         let mut denied = Denied::default();
-        let outcome = self.try_steps(&lease, spec, &account, &mut denied).await;
-        let change = match (&outcome, denied.is_gone) {
-            (Ok(()), true) => Change::Refuse("it was only a check".to_owned()),
-            _ => Change::Revoke,
+        let outcome = self.try_steps(&lease, spec, &account, &deadline, &mut denied).await;
+        let change = match denied.is_gone {
+            true => Change::Refuse("it was only a check".to_owned()),
+            false => Change::Revoke,
         };
         let record = self.record("check", Outcome::Done, denied.text());
         self.store.advance(lease.id, lease.fence, &change, &record).await?;
@@ -81,25 +82,33 @@ impl Leases {
         lease: &Lease,
         spec: &IamUser,
         account: &Account,
+        deadline: &Deadline,
         denied: &mut Denied,
     ) -> Result<()> {
-        let (iam, name) = (&account.iam, lease.principal.name.as_str());
+        let (iam, name) = (&account.iam.within(deadline.clone()), lease.principal.name.as_str());
         denied.note("ListUsers", iam.users(&lease.principal.path, None).await.map(|_| ()))?;
         let store_id = self.store.info().await?.id;
-        let user = self.user(account, &store_id, lease, &self.deadline());
-        let made = user.create(spec).await.map_err(|unmade| unmade.error);
+        let user = self.user(account, &store_id, lease, deadline);
+        let made = match user.create(spec).await {
+            Ok(()) => Ok(()),
+            // Whatever was refused is no word on whether it was made.
+            Err(unmade) if unmade.may_be_left => return Err(unmade.error),
+            Err(unmade) => {
+                denied.is_gone = true;
+                Err(unmade.error)
+            }
+        };
         // Tags at its creation need a permission of their own, and IAM's refusal names which.
         let tagging = made.as_ref().is_err_and(|error| error.message().contains("iam:TagUser"));
         let is_made = made.is_ok();
         denied.note(if tagging { "TagUser" } else { "CreateUser" }, made)?;
         if !is_made {
             // Of a user that is not there IAM refuses what is allowed for its path.
-            denied.is_gone = true;
             denied.untried = steps(spec).filter(|step| !denied.actions.contains(step)).collect();
             return Ok(());
         }
-        let tags = [(TAG_EXPIRES.to_owned(), String::new())].into();
-        self.wait_until_seen(iam, name, &tags).await;
+        let tags = [(TAG_EXPIRES.to_owned(), timestamp::format(lease.expires_at))].into();
+        let is_seen = self.wait_until_seen(iam, name, &tags).await;
         denied.note("TagUser", iam.tag_user(name, &tags).await)?;
         denied.note("GetUser", iam.user(name).await.map(|_| ()))?;
         for group in &spec.groups {
@@ -119,17 +128,26 @@ impl Leases {
         let removed = iam.remove(name, Attachment::InlinePolicy, policy::INLINE).await;
         denied.note("DeleteUserPolicy", removed)?;
         let key = match iam.create_access_key(name).await {
-            Ok(key) => key.access_key_id,
+            Ok(key) => Some(key.access_key_id),
             Err(error) => {
                 denied.note("CreateAccessKey", Err(error))?;
-                // One that nobody has: it is gone, if it may be removed.
-                "AKIAIOSFODNN7EXAMPLE".to_owned()
+                None
             }
         };
-        denied.note("DeleteAccessKey", iam.remove(name, Attachment::AccessKey, &key).await)?;
         for (kind, action) in LISTS {
             denied.note(action, iam.attachments(name, kind).await.map(|_| ()))?;
         }
+        match &key {
+            Some(key) => {
+                denied.note("GetAccessKeyLastUsed", iam.key_owner(key).await.map(|_| ()))?;
+            }
+            None => {
+                denied.untried.insert("GetAccessKeyLastUsed");
+            }
+        }
+        // One that nobody has: it is gone, if it may be removed.
+        let key = key.as_deref().unwrap_or("AKIAIOSFODNN7EXAMPLE");
+        denied.note("DeleteAccessKey", iam.remove(name, Attachment::AccessKey, key).await)?;
         match iam.delete_user(name).await {
             // Something could not be taken from it.
             Err(error) if has_code(&error, "DeleteConflict") && !denied.actions.is_empty() => {
@@ -137,21 +155,29 @@ impl Leases {
                 Ok(())
             }
             result => {
-                denied.is_gone = result.is_ok();
+                // That there is none is no news of a user that was never seen.
+                denied.is_gone = is_seen && result.is_ok();
                 denied.note("DeleteUser", result)
             }
         }
     }
 
-    /// A policy limited to a path refuses everything about a user that IAM does not show yet.
-    async fn wait_until_seen(&self, iam: &Iam, name: &str, tags: &BTreeMap<String, String>) {
+    /// A policy limited to a path refuses everything about a user that IAM does not show yet. Whether
+    /// it shows the user now.
+    async fn wait_until_seen(
+        &self,
+        iam: &Iam,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> bool {
         for attempt in 0..6 {
             let is_seen = matches!(iam.user(name).await, Ok(Some(_)));
             if is_seen || iam.tag_user(name, tags).await.is_ok() {
-                return;
+                return true;
             }
             self.context.clock.sleep(Duration::from_millis(250 << attempt)).await;
         }
+        false
     }
 }
 
@@ -161,6 +187,9 @@ const LISTS: [(Attachment, &str); 4] = [
     (Attachment::ManagedPolicy, "ListAttachedUserPolicies"),
     (Attachment::Group, "ListGroupsForUser"),
 ];
+
+/// What no path limits: IAM knows none for lists of users, and keys may have been moved out of it.
+const ON_ALL: [&str; 2] = ["GetAccessKeyLastUsed", "ListUsers"];
 
 /// What is tried on the user.
 fn steps(spec: &IamUser) -> impl Iterator<Item = &'static str> {
@@ -174,6 +203,7 @@ fn steps(spec: &IamUser) -> impl Iterator<Item = &'static str> {
         "DeleteUserPolicy",
         "CreateAccessKey",
         "DeleteAccessKey",
+        "GetAccessKeyLastUsed",
         "DeleteUser",
     ];
     let lists = LISTS.into_iter().map(|(_, action)| action);
@@ -213,12 +243,10 @@ impl Denied {
 fn missing_policy(account: &Account, spec: &IamUser, lease: &Lease, denied: &Denied) -> Value {
     let of = |resource: String| format!("arn:{}:iam::{}:{resource}", account.partition, account.id);
     let path = &lease.principal.path;
-    let lists_users = denied.actions.contains("ListUsers");
-    let (on_groups, on_users): (Vec<&str>, Vec<&str>) = denied
-        .actions
-        .iter()
-        .copied()
-        .filter(|action| *action != "ListUsers")
+    let (on_all, others): (Vec<&str>, Vec<&str>) =
+        denied.actions.iter().copied().partition(|action| ON_ALL.contains(action));
+    let (on_groups, on_users): (Vec<&str>, Vec<&str>) = others
+        .into_iter()
         .partition(|action| action.contains("Group") && !action.contains("Groups"));
     let actions = |names: Vec<&str>| -> Vec<String> {
         names.into_iter().map(|name| format!("iam:{name}")).collect()
@@ -241,9 +269,8 @@ fn missing_policy(account: &Account, spec: &IamUser, lease: &Lease, denied: &Den
             "Resource": groups,
         }));
     }
-    if lists_users {
-        // IAM knows no path for it.
-        statements.push(json!({ "Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*" }));
+    if !on_all.is_empty() {
+        statements.push(json!({ "Effect": "Allow", "Action": actions(on_all), "Resource": "*" }));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }

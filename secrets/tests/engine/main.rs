@@ -12,6 +12,7 @@ mod drain;
 mod killed;
 mod late;
 mod moved;
+mod probe;
 mod renew;
 mod stores;
 mod told;
