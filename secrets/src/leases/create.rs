@@ -74,7 +74,16 @@ impl Leases {
     pub async fn create(&self, request: &LeaseRequest) -> Result<Issued> {
         let stored = self.definition(&request.secret).await?;
         let secret = &stored.secret;
-        let request = &self.admitted(request, secret).await?;
+        let request = &match self.admitted(request, secret).await {
+            Ok(request) => request,
+            Err(error) => {
+                let refused = self.record("create", Outcome::Refused, error.to_string());
+                if let Err(error) = self.store.note(&secret.name, &refused).await {
+                    tracing::warn!(secret = secret.name, %error, "a refusal is not in the log");
+                }
+                return Err(error);
+            }
+        };
         let ttl = ttl(secret, request.ttl)?;
         if request.keep && self.options.sealing_key.is_none() {
             return Err(wrong("there is no key to keep the secret under")
@@ -87,7 +96,11 @@ impl Leases {
             max_expires_at: now + secret.max_ttl,
             ..self.plan(request, secret, stored.version, &account, now).await?
         };
-        let asked = self.record("create", Outcome::Begun, ttl_text(ttl));
+        let asked = match &request.identity.arn {
+            Some(arn) => format!("{} for {arn}", ttl_text(ttl)),
+            None => ttl_text(ttl),
+        };
+        let asked = self.record("create", Outcome::Begun, asked);
         let lease = self.store.begin(&new, &self.claimant, &asked).await?;
         let deadline = self.deadline();
         let made = self.make(&lease, secret, &account, request, ttl, &deadline).await;
@@ -277,9 +290,9 @@ impl Leases {
         let clock = &self.context.clock;
         let mut sts: StsClient = account.sts.clone();
         sts.query.credentials = Some(std::sync::Arc::new(credentials.clone()));
-        let end = clock.now() + USABLE_WITHIN;
+        let end = clock.elapsed() + USABLE_WITHIN;
         let mut successes = 0;
-        while successes < SUCCESSES && clock.now() < end {
+        while successes < SUCCESSES && clock.elapsed() < end {
             let works = sts.get_caller_identity().await.is_ok();
             successes = if works { successes + 1 } else { 0 };
             if successes < SUCCESSES {

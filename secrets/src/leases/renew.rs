@@ -6,6 +6,7 @@ use super::{Leases, earlier};
 use crate::audit::Outcome;
 use crate::change::Change;
 use crate::lease::{Lease, LeaseId, LeaseState};
+use crate::make::Deadline;
 use crate::store::Conflict;
 
 impl Leases {
@@ -32,7 +33,8 @@ impl Leases {
 
     async fn renew_by(&self, id: LeaseId, by: Option<Duration>, may_cut: bool) -> Result<Lease> {
         let lease = self.claimed(id).await?;
-        let outcome = self.renew_claimed(&lease, by, may_cut).await;
+        let deadline = self.deadline();
+        let outcome = self.renew_claimed(&lease, &deadline, by, may_cut).await;
         if let Err(error) = &outcome {
             let record = self.record("renew", Outcome::Refused, error.to_string());
             // The lease stays as it was; the claim runs out by itself if this fails too.
@@ -44,6 +46,7 @@ impl Leases {
     async fn renew_claimed(
         &self,
         lease: &Lease,
+        deadline: &Deadline,
         by: Option<Duration>,
         may_cut: bool,
     ) -> Result<Lease> {
@@ -83,7 +86,7 @@ impl Leases {
         let account = self.account_of(lease, &secret).await?;
         let store_id = self.store.info().await?.id;
         // AWS first: a lease must not promise what its user cannot keep.
-        let user = self.user(&account, &store_id, lease, &self.deadline());
+        let user = self.user(&account, &store_id, lease, deadline);
         account.noting(user.prolong(end).await)?;
         let record = self.record("renew", Outcome::Done, format!("by {} s", by.as_secs()));
         self.store.advance(lease.id, lease.fence, &Change::Renew(end), &record).await

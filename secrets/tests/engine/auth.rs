@@ -7,7 +7,7 @@ use std::time::Duration;
 use rolecall_core::{ErrorKind, Result, Secret, SharedProvider};
 use rolecall_kit::names;
 use rolecall_secrets::{
-    Auth, AuthMethod, AuthOptions, AuthSession, LeaseRequest, Leases, Login, SealingKey,
+    Auth, AuthMethod, AuthOptions, AuthSession, LeaseRequest, Leases, Login, Outcome, SealingKey,
 };
 use rolecall_sts::identity::{Bounds, Dialect, SubClaim, Token, TokenFormat};
 
@@ -93,6 +93,13 @@ async fn a_lease_asks_for_a_session_and_is_for_whoever_was_verified() {
     let issued = lease(&leases, Some(&good)).await.unwrap();
     let arn = "arn:aws:sts::111111111111:assumed-role/Leases/tess";
     assert_eq!(issued.lease.identity, arn);
+    let trail = leases.trail(&issued.lease.id.to_string()).await.unwrap();
+    assert!(trail[0].detail.contains(arn), "{trail:?}");
+    let refused = leases.trail("app").await.unwrap();
+    let refused: Vec<_> =
+        refused.iter().filter(|entry| entry.outcome == Outcome::Refused).collect();
+    assert_eq!(refused.len(), 3);
+    assert!(refused[2].detail.contains("is not among those who may have it"), "{refused:?}");
     let name = &issued.lease.principal.name;
     assert!(name.starts_with("Leases-111111111111-"), "{name}");
     assert_eq!(good.claims.subject, "arn:aws:iam::111111111111:role/Leases");

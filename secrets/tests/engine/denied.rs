@@ -70,7 +70,7 @@ async fn a_lost_reply_leaves_nothing() {
             let state = leases.revoke(made.lease.id).await.unwrap().state;
             assert!(matches!(state, LeaseState::Revoked | LeaseState::Revoking), "{what}");
         }
-        for _ in 0..2 {
+        for _ in 0..3 {
             bed.pass(MINUTE * 10);
             worker(&leases).run_once().await.unwrap();
         }

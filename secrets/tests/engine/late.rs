@@ -1,14 +1,18 @@
 //! Calls that take long, or come late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use rolecall_core::Context;
-use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response};
+use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response, RetryPolicy};
+use rolecall_core::{Clock, Context, ErrorKind};
 use rolecall_kit::ByHand;
-use rolecall_secrets::{LeaseFilter, LeaseOptions, LeaseState, Leases};
+use rolecall_secrets::{Connect, LeaseFilter, LeaseOptions, LeaseState, Leases, Reached};
 
-use crate::bed::{Bed, MINUTE, admin, connect, define, look, options, request, take, worker};
+use crate::bed::{
+    Bed, MINUTE, admin, connect, define, endpoint, look, options, request, take, worker,
+};
 
 /// A network that keeps one call back, and says that it broke.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ async fn a_user_that_is_made_late_is_found_and_removed() {
     // Its signature still holds.
     assert_eq!(slow.deliver().await, 200);
     assert_eq!(bed.users().len(), 1);
-    bed.pass(MINUTE * 8);
+    bed.pass(MINUTE * 10);
     worker.run_once().await.unwrap();
     assert_eq!(all().await[0].state, LeaseState::Revoked);
     assert!(bed.users().is_empty());
@@ -105,4 +109,62 @@ async fn who_gets_no_turn_in_time_gives_up_before_others_may_take_over() {
     }
     assert_eq!(look(&slow, lease.id).await.state, LeaseState::Revoked);
     assert!(bed.users().is_empty());
+}
+
+#[tokio::test]
+async fn who_was_long_on_the_way_to_aws_renews_nothing_on_a_claim_that_is_over() {
+    let bed = Bed::new();
+    let lease = take(&bed.leases("one").await, MINUTE * 30).await;
+    let (clock, url) = (bed.clock.clone(), bed.kit.url());
+    let slow = Connect::new(move |_, _| {
+        clock.advance(MINUTE * 2);
+        Ok(Reached {
+            credentials: admin(),
+            iam: endpoint(&url, "iam"),
+            sts: endpoint(&url, "sts"),
+            retry: RetryPolicy::default(),
+            http: Context::real().http,
+        })
+    });
+    let leases = Leases::new(bed.context(), bed.store("one").await, slow, options());
+    let calls = bed.kit.operations("iam").len();
+    let error = leases.renew(lease.id, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert_eq!(bed.kit.operations("iam").len(), calls);
+}
+
+/// A network that works until the clock is set back at each call.
+#[derive(Debug)]
+struct Backwards {
+    inner: Arc<dyn HttpClient>,
+    clock: Clock,
+    is_broken: AtomicBool,
+}
+
+#[async_trait]
+impl HttpClient for Backwards {
+    async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            self.clock.set_back(MINUTE);
+            return Err(HttpError::new(HttpFailure::Tls, "on purpose"));
+        }
+        self.inner.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_waited_for_as_long_as_time_passes_whatever_the_clock_is_set_to() {
+    let bed = Bed::new();
+    let http = Arc::new(Backwards {
+        inner: Context::real().http,
+        clock: bed.clock.clone(),
+        is_broken: AtomicBool::new(false),
+    });
+    let connect = connect(&bed.kit.url(), admin(), Some(http.clone()));
+    let leases = Leases::new(bed.context(), bed.store("one").await, connect, options());
+    define(&leases).await;
+    let issued = leases.create(&request(MINUTE * 10)).await.unwrap();
+    http.is_broken.store(true, Ordering::SeqCst);
+    let waited = Clock::real().timeout(Duration::from_secs(20), leases.until_usable(&issued)).await;
+    assert!(!waited.expect("it waits for ever").unwrap());
 }
