@@ -12,8 +12,6 @@ use crate::store::Conflict;
 
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// Where IAM knows the key, and does not show its user.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// While the clock is wrong: once it is right, leases shall not wait for long.
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
@@ -182,12 +180,16 @@ impl Leases {
             return Ok(if removal == Removal::Foreign { removal } else { Removal::Gone });
         };
         user.name = name;
-        Ok(match user.remove().await? {
+        match user.remove().await? {
+            Removal::Gone => Ok(Removal::Gone),
+            // A key never changes its user, so whatever its tags say, it is ours.
+            Removal::Foreign => Err(user.untagged()),
             Removal::NotSeen { .. } => {
-                Removal::NotSeen { until: self.store.now().await? + LOOK_AGAIN }
+                let message = format!("IAM knows the key of user {}, and no such user", user.name);
+                Err(CredentialsError::new(ErrorKind::Unavailable, "IAM", message)
+                    .with_help("it may only not show it yet; it is tried again"))
             }
-            removal => removal,
-        })
+        }
     }
 
     /// Longer with each failure, up to an hour; never given up.

@@ -12,8 +12,8 @@ use crate::policy;
 /// How long IAM may need to show a user it has made.
 const QUIET: Duration = Duration::from_secs(120);
 /// How long a `CreateUser` whose answer never came may still be carried out: AWS takes signatures
-/// for 15 minutes, by a clock that may be five minutes from ours.
-const LATE: Duration = Duration::from_secs(20 * 60);
+/// for 15 minutes, by a clock that may be five minutes from ours; and IAM shows it only after [`QUIET`].
+const LATE: Duration = Duration::from_secs(22 * 60);
 /// How often a step is tried while IAM does not yet show the new user.
 const TRIES: u32 = 6;
 /// How often a user is swept while others attach things.
@@ -289,8 +289,9 @@ impl UserMaker<'_> {
         user.tag(TAG_NONCE) == Some(self.lease.principal.nonce.as_str())
     }
 
-    fn untagged(&self) -> CredentialsError {
-        let message = format!("user {} has lost the tag {TAG_NONCE}", self.name);
+    /// The error of a user that is ours and does not say so.
+    pub(crate) fn untagged(&self) -> CredentialsError {
+        let message = format!("user {} has lost its tag {TAG_NONCE}", self.name);
         CredentialsError::new(ErrorKind::Denied, "IAM", message).with_help(format!(
             "set it to {} again, or remove the user and forget the lease",
             self.lease.principal.nonce

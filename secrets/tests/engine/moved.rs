@@ -134,6 +134,31 @@ async fn a_user_that_was_renamed_or_moved_is_found_by_its_key() {
 }
 
 #[tokio::test]
+async fn a_user_whose_tag_was_changed_is_not_gone_while_its_key_lives() {
+    let bed = Bed::new();
+    let leases = bed.leases("one").await;
+    let lease = take(&leases, MINUTE * 10).await;
+    bed.pass(MINUTE * 3);
+    let tag = |value: &str| {
+        bed.kit.change_world(|world| {
+            let is_it = |user: &&mut rolecall_kit::User| user.name == lease.principal.name;
+            let user = world.users.iter_mut().find(is_it).unwrap();
+            user.iam.tags.insert("rolecall:nonce".to_owned(), value.to_owned());
+        });
+    };
+    tag("0123");
+    let after = leases.revoke(lease.id).await.unwrap();
+    assert_eq!(after.state, LeaseState::Revoking);
+    assert!(after.failure.unwrap().contains("rolecall:nonce"));
+    assert_eq!(bed.users().len(), 1);
+    tag(&lease.principal.nonce);
+    bed.pass(MINUTE);
+    worker(&leases).run_once().await.unwrap();
+    assert_eq!(look(&leases, lease.id).await.state, LeaseState::Revoked);
+    assert!(bed.users().is_empty());
+}
+
+#[tokio::test]
 async fn a_user_that_was_moved_out_of_reach_is_not_gone() {
     let bed = Bed::new();
     let connect = connect(&bed.kit.url(), role(&bed, "Leases").await, None);
