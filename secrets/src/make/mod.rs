@@ -21,26 +21,31 @@ pub(crate) struct Deadline {
     clock: Clock,
     /// By what has passed, as nobody can set that.
     passed: Duration,
-    /// By the hands too, where the store judges claims by them.
-    at: Option<SystemTime>,
+    /// By the hands too: where the store judges claims by them, and as time that a machine sleeps
+    /// through is seen only there.
+    at: SystemTime,
+    /// Whether AWS's answers move these hands: they do where they are the store's.
+    is_machines: bool,
 }
 
 impl Deadline {
     /// The deadline of a claim that was made now; `is_machines` if the store's clock is this
     /// machine's.
     pub(crate) fn of(clock: &Clock, hold: Duration, is_machines: bool) -> Self {
-        Self {
-            clock: clock.clone(),
-            passed: clock.elapsed() + hold / 2,
-            at: is_machines.then(|| clock.now() + hold / 2),
-        }
+        let (clock, passed) = (clock.clone(), clock.elapsed() + hold / 2);
+        let at = Self::hands(&clock, is_machines) + hold / 2;
+        Self { clock, passed, at, is_machines }
+    }
+
+    fn hands(clock: &Clock, is_machines: bool) -> SystemTime {
+        if is_machines { clock.now() } else { clock.local_now() }
     }
 
     /// How much time is left.
     pub(crate) fn left(&self) -> Duration {
         let left = self.passed.saturating_sub(self.clock.elapsed());
-        let by_hands = self.at.map(|at| at.duration_since(self.clock.now()).unwrap_or_default());
-        by_hands.map_or(left, |by_hands| left.min(by_hands))
+        let now = Self::hands(&self.clock, self.is_machines);
+        left.min(self.at.duration_since(now).unwrap_or_default())
     }
 
     /// # Errors
@@ -76,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_deadline_goes_by_what_passed_and_by_the_hands_where_claims_do() {
+    async fn a_deadline_goes_by_what_passed_and_by_the_hands() {
         let clock = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(100_000));
         let minute = Duration::from_secs(60);
         let (database, machine) =
@@ -85,9 +90,15 @@ mod tests {
         assert_eq!((database.left(), machine.left()), (minute / 2, minute / 2));
         clock.set_back(minute * 60);
         assert_eq!((database.left(), machine.left()), (minute / 2, minute / 2));
-        clock.set_ahead(minute * 120);
+        // What AWS corrects is no time that has passed, but the store's own clock is corrected too.
+        clock.correct(clock.local_now() + minute * 120);
         assert_eq!((database.left(), machine.left()), (minute / 2, Duration::ZERO));
         assert!(machine.check().is_err() && database.check().is_ok());
+        // So it is on a machine that has slept.
+        let asleep = Deadline::of(&clock, minute * 2, false);
+        clock.set_ahead(minute * 120);
+        assert!(asleep.check().is_err());
+        clock.set_back(minute * 120);
         let never = std::future::pending::<Result<()>>();
         clock.advance(minute / 2 - Duration::from_millis(5));
         let error = database.bound(never).await.unwrap_err();
