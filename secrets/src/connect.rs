@@ -163,10 +163,17 @@ impl Accounts {
         Ok(account)
     }
 
-    /// How many leases of an account can be worked on at once.
+    /// How many leases of an account can be worked on at once; as it begins, if it was not reached.
     pub(crate) fn room(&self, account_id: &str) -> usize {
         let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        budgets.get(account_id).map_or(usize::MAX, |budget| budget.room())
+        let known = budgets.get(account_id).map(|budget| budget.room());
+        known.unwrap_or_else(|| Budget::most_room(self.calls_per_second))
+    }
+
+    /// The same of every account that was reached.
+    pub(crate) fn rooms(&self) -> Vec<(String, usize)> {
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.iter().map(|(id, budget)| (id.clone(), budget.room())).collect()
     }
 
     fn budget(&self, account_id: &str) -> Arc<Budget> {

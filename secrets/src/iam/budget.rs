@@ -44,10 +44,12 @@ impl Budget {
 
     /// How many leases can be worked on at once so that each gets its calls in time.
     pub(crate) fn room(&self) -> usize {
-        let rate = self.state.lock().unwrap_or_else(PoisonError::into_inner).rate;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
-        let room = (rate * SECONDS / CALLS) as usize;
-        room.max(1)
+        room_at(self.state.lock().unwrap_or_else(PoisonError::into_inner).rate)
+    }
+
+    /// The same of an account that gets so many calls and was not throttled yet.
+    pub(crate) fn most_room(calls_per_second: u32) -> usize {
+        room_at(f64::from(calls_per_second.max(1)))
     }
 
     /// IAM has throttled a call.
@@ -73,6 +75,12 @@ impl Budget {
         state.tokens -= 1.0;
         Some(wait)
     }
+}
+
+fn room_at(rate: f64) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
+    let room = (rate * SECONDS / CALLS) as usize;
+    room.max(1)
 }
 
 #[cfg(test)]

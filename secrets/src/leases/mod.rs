@@ -86,6 +86,11 @@ impl Leases {
         self.accounts.room(account_id)
     }
 
+    /// The same of every account that was reached.
+    pub(crate) fn rooms(&self) -> Vec<(String, usize)> {
+        self.accounts.rooms()
+    }
+
     /// The auth methods that the store keeps beside the leases.
     ///
     /// # Errors

@@ -119,25 +119,34 @@ impl Worker {
     /// Begins with as many leases as are due and there is room for; how long to wait for the next.
     async fn take_up(&self, work: &mut Work) -> Result<Duration> {
         self.check_doubt().await?;
-        let room = self.concurrency.saturating_sub(work.tasks.len());
-        let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        let paused = work.pauses.now();
-        let mut except: Vec<String> = paused.iter().map(|(id, ..)| id.clone()).collect();
-        except.extend(work.full(&self.leases));
         let store = self.leases.store();
-        let due = match limit {
-            0 => Vec::new(),
-            _ => store.claim_due(self.leases.claimant(), limit, &except).await?,
+        let paused = work.pauses.now();
+        let mut is_idle = true;
+        let (is_full, except) = loop {
+            let mut except: Vec<String> = paused.iter().map(|(id, ..)| id.clone()).collect();
+            except.extend(work.full(&self.leases));
+            let room = self.concurrency.saturating_sub(work.tasks.len());
+            if room == 0 {
+                break (true, except);
+            }
+            // All that is claimed at once may be of one account.
+            let most = room.min(work.least_spare(&self.leases));
+            let limit = u32::try_from(most).unwrap_or(u32::MAX);
+            let due = store.claim_due(self.leases.claimant(), limit, &except).await?;
+            let is_all = due.len() < most;
+            is_idle &= due.is_empty();
+            for lease in due {
+                let (worker, pauses) = (self.clone(), work.pauses.clone());
+                let place = Place::take(&work.accounts, &lease);
+                work.tasks.spawn(async move {
+                    worker.work_on(lease, &pauses).await;
+                    drop(place);
+                });
+            }
+            if is_all {
+                break (false, except);
+            }
         };
-        let (is_full, is_idle) = (due.len() == room, due.is_empty());
-        for lease in due {
-            let (worker, pauses) = (self.clone(), work.pauses.clone());
-            let place = Place::take(&work.accounts, &lease);
-            work.tasks.spawn(async move {
-                worker.work_on(lease, &pauses).await;
-                drop(place);
-            });
-        }
         let now = store.now().await?;
         let waiting = store.next_due(&[]).await?;
         let overdue = waiting.and_then(|due| now.duration_since(due).ok()).unwrap_or_default();
@@ -220,6 +229,20 @@ impl Work {
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let full = accounts.iter().filter(|(id, count)| **count >= leases.room(id));
         full.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// How many more leases get their calls in time in whatever account they are, if it is not
+    /// full; at least 1.
+    fn least_spare(&self, leases: &Leases) -> usize {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = |(id, room): (String, usize)| {
+            room.checked_sub(accounts.get(&id).copied().unwrap_or_default())
+        };
+        let known = leases.rooms().into_iter().filter_map(spare).filter(|spare| *spare > 0);
+        // Those of which nothing is known yet may have begun too.
+        let unknown = leases.room("");
+        let begun = accounts.iter().map(|(id, count)| leases.room(id).saturating_sub(*count));
+        known.chain(begun.filter(|spare| *spare > 0)).fold(unknown, usize::min).max(1)
     }
 }
 

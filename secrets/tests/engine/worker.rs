@@ -6,9 +6,9 @@ use std::time::Duration;
 use rolecall_core::{Clock, Context, Secret};
 use rolecall_kit::{Fault, FaultRule, Postgres};
 use rolecall_secrets::{
-    Change, Claimant, Conflict, DynamicSecret, FederationToken, LeaseFilter, LeaseRequest,
-    LeaseState, Leases, Outcome, PostgresOptions, PostgresStore, Record, SecretKind, Worker,
-    WorkerOptions,
+    Change, Claimant, Conflict, DynamicSecret, FederationToken, LeaseFilter, LeaseOptions,
+    LeaseRequest, LeaseState, Leases, Outcome, PostgresOptions, PostgresStore, Record, SecretKind,
+    Worker, WorkerOptions,
 };
 
 use crate::bed::{
@@ -84,6 +84,36 @@ async fn trouble_of_the_account_rewrites_a_few_leases_and_not_all() {
         worker(&leases).run_once().await.unwrap();
         assert!(bed.users().is_empty(), "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn an_account_gets_no_more_leases_at_once_than_its_calls_are_enough_for() {
+    let bed = Bed::new();
+    let leases = bed.leases("one").await;
+    for _ in 0..20 {
+        take(&leases, MINUTE * 10).await;
+    }
+    bed.pass(MINUTE * 11);
+    let few = LeaseOptions { calls_per_second: Some(1), ..options() };
+    let connect = connect(&bed.kit.url(), admin(), None);
+    let leases = Leases::new(bed.context(), bed.store("one").await, connect, few);
+    bed.kit.inject(FaultRule::always("GetUser", Fault::Hold { gate: "held".to_owned() }));
+    let claimed = async {
+        loop {
+            let all = leases.leases(&LeaseFilter::default(), None, 99).await.unwrap();
+            let claimed = all.iter().filter(|lease| lease.fence > 1).count();
+            if claimed > 0 {
+                return claimed;
+            }
+        }
+    };
+    let worker = worker_of(&leases, 64);
+    tokio::select! {
+        done = worker.run_once() => panic!("{done:?}"),
+        claimed = claimed => assert_eq!(claimed, 3),
+    }
+    bed.kit.clear_faults();
+    bed.kit.open("held");
 }
 
 #[tokio::test]
