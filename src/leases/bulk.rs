@@ -102,9 +102,12 @@ pub async fn reap_all(leases: &Leases, secret: Option<&str>, options: &ReapOptio
         let most = options.most.saturating_sub(tried);
         let part = leases.reap(&secret, &ReapOptions { most, ..options.clone() }).await;
         for orphan in part.orphans {
-            // One that was removed may still be listed.
-            if !found.orphans.iter().any(|known| known.arn == orphan.arn) {
-                found.orphans.push(orphan);
+            match found.orphans.iter_mut().find(|known| known.arn == orphan.arn) {
+                None => found.orphans.push(orphan),
+                // What one connection may not remove, an older one may. One that was removed may
+                // still be listed.
+                Some(known) if orphan.fate == Fate::Removed => *known = orphan,
+                Some(_) => {}
             }
         }
         match part.failure {

@@ -158,10 +158,8 @@ impl Shared {
     /// transaction.
     fn run(&self, batch: Vec<Box<dyn Job>>) {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if !connection.is_autocommit() {
-            // What a panic has left behind.
-            let _ = connection.execute_batch("ROLLBACK");
-        }
+        // A panic must not leave the file locked for others until the next batch.
+        let _undo = Undo(&connection);
         let (reads, writes): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|job| job.access() == Access::Read);
         if !reads.is_empty() {
@@ -191,12 +189,26 @@ impl Shared {
         drop(turn);
         if !run_together(connection, jobs)? {
             run(connection, "ROLLBACK")?;
+            let turn = self.files.turn()?;
             run(connection, "BEGIN IMMEDIATE")?;
+            drop(turn);
             run_apart(connection, jobs)?;
         }
         let standing = tables::standing(connection)?;
         run(connection, "COMMIT")?;
         Ok(standing)
+    }
+}
+
+/// Undoes a transaction that is still open at its end.
+struct Undo<'a>(&'a Connection);
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // It can only fail if there is nothing to undo.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
     }
 }
 
