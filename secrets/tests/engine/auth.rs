@@ -312,6 +312,44 @@ async fn a_session_follows_its_method_as_that_is_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn renewing_and_revealing_ask_for_a_session_too() {
+    let bed = Bed::new();
+    let sealing_key = Some(SealingKey::from_hex(&"a".repeat(64).into()).unwrap());
+    let connect = crate::bed::connect(&bed.kit.url(), admin(), None);
+    let options = rolecall_secrets::LeaseOptions { sealing_key, ..crate::bed::options() };
+    let leases = Leases::new(bed.context(), bed.store("a").await, connect, options);
+    crate::bed::define(&leases).await;
+    let auth = leases.auth().unwrap();
+    let method = AuthMethod { jwt_ttl: MINUTE * 5, ..method(&bed, "m") };
+    auth.create(&method).await.unwrap();
+    let request = LeaseRequest { keep: true, ..crate::bed::request(MINUTE * 10) };
+    let id = leases.create(&request).await.unwrap().lease.id;
+    leases.reveal(id, None).await.unwrap();
+
+    // Asked for since.
+    let mut definition = secret();
+    definition.access = vec![format!("{},user_name=admin", method.access_id).parse().unwrap()];
+    leases.redefine(&definition, 1).await.unwrap();
+    denied(leases.reveal(id, None).await, "those who have logged in");
+    denied(leases.renew(id, Some(MINUTE), None).await, "those who have logged in");
+    denied(leases.renew_up_to(id, MINUTE, None).await, "those who have logged in");
+    let other = session(&bed, &auth, "m", &role(&bed, "Leases").await).await.token;
+    denied(leases.reveal(id, Some(&other)).await, "is not among those");
+    denied(leases.renew(id, Some(MINUTE), Some(&other)).await, "is not among those");
+    let good = session(&bed, &auth, "m", &admin()).await.token;
+    leases.reveal(id, Some(&good)).await.unwrap();
+    let before = leases.lease(id).await.unwrap().expires_at;
+    let renewed = leases.renew(id, Some(MINUTE), Some(&good)).await.unwrap();
+    assert_eq!(renewed.expires_at, before + MINUTE);
+    bed.pass(MINUTE * 5);
+    denied(leases.renew_up_to(id, MINUTE, Some(&good)).await, "has ended");
+    let trail = leases.trail(&id.to_string()).await.unwrap();
+    let told = trail.iter().filter(|line| line.action == "reveal").map(|line| line.outcome.name());
+    assert_eq!(told.collect::<Vec<_>>(), ["done", "refused", "refused", "done"]);
+    assert!(trail.iter().any(|line| line.detail.contains(":user/admin")), "{trail:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn methods_that_make_no_sense_are_refused() {
     let bed = Bed::new();
     let auth = bed.leases("a").await.auth().unwrap();
