@@ -145,6 +145,13 @@ impl<'t> Document<'t> {
         Ok(())
     }
 
+    /// The current context, if it names one.
+    pub(super) fn current_context(&self) -> Option<&str> {
+        let current = self.root.as_ref().and_then(|root| root.get("current-context"));
+        let current = current.filter(|current| !current.is_null()).and_then(Node::text);
+        current.filter(|current| !current.is_empty())
+    }
+
     /// Whether it has a cluster of this name.
     pub(super) fn has_cluster(&self, name: &str) -> bool {
         self.named(CLUSTERS.0, name).next().is_some()
