@@ -372,14 +372,19 @@ impl<'a> Resolver<'a> {
 
     /// What AWS CLI's cache key leaves out: who asks (the source and the roles before), and whom.
     fn fingerprint(&self, before: &[RoleHop]) -> String {
-        let mut text = format!("{}\n{}", self.authority, self.plan.source_identity());
-        for hop in before {
-            let name = hop.role_session_name.as_deref().unwrap_or_default();
-            let external_id = hop.external_id.as_deref().unwrap_or_default();
-            text += &format!("\n{}\n{name}\n{external_id}", hop.role_arn);
-        }
-        digest_of(&text)
+        fingerprint(&self.authority, self.plan, before)
     }
+}
+
+/// Who asks `whom`: the source of a plan and some of its roles, as a name.
+pub(crate) fn fingerprint(whom: &str, plan: &Plan, roles: &[RoleHop]) -> String {
+    let mut text = format!("{whom}\n{}", plan.source_identity());
+    for hop in roles {
+        let name = hop.role_session_name.as_deref().unwrap_or_default();
+        let external_id = hop.external_id.as_deref().unwrap_or_default();
+        text += &format!("\n{}\n{name}\n{external_id}", hop.role_arn);
+    }
+    digest_of(&text)
 }
 
 /// Where a source or role is configured: in a profile, or where the origin alone says.

@@ -164,8 +164,13 @@ fn update_kubeconfig_writes_a_file_and_says_which() {
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    let json = sandbox.run(&[&update[..], &["--json"]].concat()).json();
+    let none = ["--json", "--alias", "", "--user-alias", ""];
+    let json = sandbox.run(&[&update[..], &none].concat()).json();
     assert_eq!((&json["context"], &json["updated"]), (&ARN.into(), &true.into()));
+    let first = sandbox.file("first", "current-context: dev\n");
+    let both = format!("{}:{}", first.display(), path.display());
+    let told = sandbox.set("KUBECONFIG", both).run(&update).good();
+    assert!(told.stderr.contains("kubectl takes the current context of"), "{}", told.stderr);
 }
 
 #[test]

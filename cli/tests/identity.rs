@@ -311,6 +311,16 @@ fn a_lease_that_asks_for_a_session_is_refused_without_one() {
         if code == 0 {
             let lease = made.json();
             assert_eq!(lease["lease"]["identity"], "arn:aws:iam::111111111111:user/alice");
+            let renew = ["lease", "renew", lease["lease"]["id"].as_str().unwrap(), "--ttl", "1m"];
+            assert_eq!(sandbox.run(&renew).code(), 5, "without a session");
+            let with = [&renew[..], &["--session", "-"]].concat();
+            sandbox.run_with_input(&with, &session).good();
+            let keys = sandbox.run(&["identity", "jwks"]).json();
+            let kid = keys["keys"][0]["kid"].as_str().unwrap();
+            let left = sandbox.run(&["identity", "jwks", "--remove", kid]).json();
+            assert_eq!(left["keys"], serde_json::json!([]));
+            let ended = sandbox.run_with_input(&with, &session);
+            assert!(ended.code() == 5 && ended.stderr.contains("not of this store"), "{ended:?}");
         }
     }
 }

@@ -51,9 +51,9 @@ pub struct UpdateKubeconfig {
     pub assume_role_arn: Option<String>,
     /// The proxy in front of the cluster.
     pub proxy_url: Option<String>,
-    /// The context's name; `None` is the user's.
+    /// The context's name; the user's if it is `None` or empty.
     pub alias: Option<String>,
-    /// The user's name; `None` is the cluster's ARN.
+    /// The user's name; the cluster's ARN if it is `None` or empty.
     pub user_alias: Option<String>,
     /// The program for tokens.
     pub command: ExecCommand,
@@ -68,6 +68,7 @@ pub struct KubeconfigUpdate {
     path: PathBuf,
     is_update: bool,
     warnings: Vec<CredentialsError>,
+    overruled_by: Option<PathBuf>,
 }
 
 impl fmt::Debug for KubeconfigUpdate {
@@ -114,12 +115,13 @@ impl UpdateKubeconfig {
             .or_else(|| session.context().env.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]));
         let entries = self.entries(&cluster, profile.as_deref())?;
         let files = Kubeconfigs::of(session.context(), self.kubeconfig.as_deref())?;
-        let chosen = files.choose(&entries.cluster_name)?;
+        let chosen = files.choose(&entries.cluster_name, &entries.context_name)?;
         Ok(KubeconfigUpdate {
             entries,
             path: chosen.path,
             is_update: chosen.has_cluster,
             warnings: chosen.warnings,
+            overruled_by: chosen.overruled_by,
             session,
         })
     }
@@ -160,13 +162,15 @@ impl UpdateKubeconfig {
                 Value::map([("name", Value::text("AWS_PROFILE")), ("value", Value::text(profile))]);
             exec.set("env", Value::List(vec![variable]));
         }
-        let user_name = self.user_alias.as_ref().unwrap_or(&cluster.arn);
+        // Empty ones are none, as for AWS CLI.
+        let given = |alias: &Option<String>| alias.clone().filter(|alias| !alias.is_empty());
+        let user_name = given(&self.user_alias).unwrap_or_else(|| cluster.arn.clone());
         Ok(Entries {
             cluster_name: cluster.arn.clone(),
             cluster: described,
-            user_name: user_name.clone(),
+            context_name: given(&self.alias).unwrap_or_else(|| user_name.clone()),
+            user_name,
             user: Value::map([("exec", exec)]),
-            context_name: self.alias.as_ref().unwrap_or(user_name).clone(),
         })
     }
 }
@@ -190,6 +194,12 @@ impl KubeconfigUpdate {
     /// The files of `KUBECONFIG` that were passed over, as they cannot be understood.
     pub fn warnings(&self) -> &[CredentialsError] {
         &self.warnings
+    }
+
+    /// The file before it in `KUBECONFIG` whose `current-context` is another, and which kubectl
+    /// believes.
+    pub fn overruled_by(&self) -> Option<&Path> {
+        self.overruled_by.as_deref()
     }
 
     /// The entries as YAML: of the context, the user and the cluster.

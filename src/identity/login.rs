@@ -1,9 +1,9 @@
 //! Logging in by an auth method with a session's credentials: token, check and session in one go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rolecall_core::profile::{ProfileSet, aws_folder};
+use rolecall_core::profile::{Plan, ProfileSet, Source, aws_folder};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 use rolecall_secrets::{Auth, AuthMethod, AuthSession, StoredMethod};
 use rolecall_sts::identity::{Check, Dialect, TokenFormat};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{TokenOptions, TokenSource};
 use crate::Session;
 use crate::configure::{Assignment, Settings};
-use crate::resolve::digest_of;
+use crate::resolve::fingerprint;
 
 /// Where a profile names the auth method that it logs in by.
 const ACCESS_ID: &str = "rolecall_access_id";
@@ -67,8 +67,9 @@ pub async fn save_access_id(
 }
 
 /// Logs in: makes a token with the credentials of `session`, has `auth` check it, and keeps the
-/// session in `~/.aws/rolecall/sessions`, for its owner alone, as long as it holds. `profile` is
-/// where the access id is looked up.
+/// session in `~/.aws/rolecall/sessions`, for its owner alone, as long as it holds. It is not kept
+/// where the same plan may be somebody else later: with a provider of one's own, a program, SAML, the
+/// metadata service or a container. `profile` is where the access id is looked up.
 ///
 /// # Errors
 /// `NotConfigured` without an access id; `Denied` if the method does not let this identity in, with
@@ -89,14 +90,15 @@ pub async fn log_in(
         true => None,
         false => place(session, &auth.issuer().await?, &method.access_id),
     };
-    if let Some(found) = kept(auth, context, place.as_ref()).await {
+    let place = place.as_deref();
+    if let Some(found) = kept(auth, context, place).await {
         return Ok(found);
     }
-    let begun = begin(auth, session, &method).await?;
+    let begun = begin(auth, session, &method, place).await?;
     if let Some(place) = place {
         let folder = place.parent().map_or(Ok(()), |folder| context.fs.create_folder(folder));
         let bytes = begun.token.expose().as_bytes();
-        if let Err(error) = folder.and_then(|()| context.fs.write(&place, bytes)) {
+        if let Err(error) = folder.and_then(|()| context.fs.write(place, bytes)) {
             tracing::warn!("the session is not kept: {}: {error}", place.display());
         }
     }
@@ -123,7 +125,13 @@ pub fn method_to_json(stored: &StoredMethod) -> Value {
     json
 }
 
-async fn begin(auth: &Auth, session: &Session, method: &AuthMethod) -> Result<AuthSession> {
+async fn begin(
+    auth: &Auth,
+    session: &Session,
+    method: &AuthMethod,
+    place: Option<&Path>,
+) -> Result<AuthSession> {
+    let context = session.context();
     let options = TokenOptions {
         dialect: dialect(method)?,
         region: None,
@@ -142,9 +150,14 @@ async fn begin(auth: &Auth, session: &Session, method: &AuthMethod) -> Result<Au
         let is_replay =
             refused.as_ref().is_some_and(|r| matches!(r.check, Check::Replay | Check::Spend));
         if is_replay && attempt < ATTEMPTS {
+            // All of them would meet again in the next second.
+            let pause = NEXT_SECOND + context.random.up_to(NEXT_SECOND * attempt);
             attempt += 1;
-            session.context().clock.sleep(NEXT_SECOND).await;
-            continue;
+            context.clock.sleep(pause).await;
+            match kept(auth, context, place).await {
+                Some(found) => return Ok(found),
+                None => continue,
+            }
         }
         let error = refused.map(CredentialsError::from).unwrap_or_else(|| {
             CredentialsError::new(ErrorKind::Internal, "identity", "no session was begun")
@@ -160,11 +173,16 @@ fn dialect(method: &AuthMethod) -> Result<Dialect> {
         let lifetime = Dialect::LIFETIME;
         return Ok(Dialect::Rolecall { audience, challenge: None, lifetime });
     }
-    if has(TokenFormat::Vault) {
-        return Ok(Dialect::Vault { role: None, server_id: method.server_id.clone() });
+    let vault = Dialect::Vault { role: None, server_id: method.server_id.clone() };
+    if has(TokenFormat::Vault) && method.server_id.is_some() {
+        return Ok(vault);
     }
     if let Some(cluster) = method.cluster.clone().filter(|_| has(TokenFormat::Eks)) {
         return Ok(Dialect::Eks { cluster });
+    }
+    // These are bound to no server.
+    if has(TokenFormat::Vault) {
+        return Ok(vault);
     }
     if has(TokenFormat::Akeyless) {
         return Ok(Dialect::Akeyless);
@@ -188,21 +206,50 @@ fn saved_access_id(context: &Context, profile: Option<&str>) -> Result<String> {
     })
 }
 
-/// Where a session is kept: by store, method and whoever asks.
+/// Where a session is kept: by store, method and whoever asks; `None` if that cannot be told.
 fn place(session: &Session, issuer: &str, access_id: &str) -> Option<PathBuf> {
     let plan = session.plan();
-    let mut text = format!("{issuer}\n{access_id}\n{}", plan.source_identity());
-    for hop in &plan.hops {
-        text += &format!("\n{}", hop.role_arn);
+    if !is_told_apart(plan) {
+        return None;
     }
     let folder = aws_folder(&session.context().env)?.join("rolecall/sessions");
-    Some(folder.join(format!("{}.jwt", digest_of(&text))))
+    let name = fingerprint(&format!("{issuer}\n{access_id}"), plan, &plan.hops);
+    Some(folder.join(format!("{name}.jwt")))
 }
 
-async fn kept(auth: &Auth, context: &Context, place: Option<&PathBuf>) -> Option<AuthSession> {
-    let bytes = context.fs.read(place?, LIMIT).ok()?;
-    let token = std::str::from_utf8(&bytes).ok()?.trim();
-    let claims = auth.session(token).await.ok()?;
+/// Whether a plan is the same identity whenever it is run. The source's name alone does not say so:
+/// a program, a service of the machine or a provider may answer as somebody else next time.
+fn is_told_apart(plan: &Plan) -> bool {
+    !matches!(
+        plan.source,
+        Source::Given
+            | Source::Imds
+            | Source::Container
+            | Source::Process { .. }
+            | Source::Saml { .. }
+            | Source::RolesAnywhere { identity: None, .. }
+    )
+}
+
+async fn kept(auth: &Auth, context: &Context, place: Option<&Path>) -> Option<AuthSession> {
+    let place = place?;
+    let bytes = context.fs.read(place, LIMIT).ok()?;
+    let token = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    let claims = match auth.session(token).await {
+        Ok(claims) => claims,
+        Err(error) => {
+            if error.kind() == ErrorKind::Denied
+                && let Err(error) = context.fs.remove(place)
+            {
+                tracing::warn!("{} is not removed: {error}", place.display());
+            }
+            return None;
+        }
+    };
     let is_long = claims.expires_at > context.clock.now() + MARGIN;
     is_long.then(|| AuthSession { token: token.into(), claims })
 }
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Signal, Signals};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, Signal, Signals};
 use rolecall_secrets::{Issued, Lease, LeaseRequest, LeaseState, Leases};
 use rustix::process::Signal as Number;
 
@@ -30,7 +30,8 @@ pub enum LeaseNews<'a> {
 ///
 /// A user's lease is renewed whenever two thirds of its time have passed, to the length it was taken
 /// for, and taken back when the command has ended, or could not be started. Sessions end by
-/// themselves. `session` is what the store was opened with: it may say the region. Signals are passed on, save those of the terminal, which the command gets itself.
+/// themselves. Where the definition asks for a session of an auth method, the request's is shown at
+/// each renewal too: once that has ended, the lease is renewed no more. `session` is what the store was opened with: it may say the region. Signals are passed on, save those of the terminal, which the command gets itself.
 ///
 /// # Errors
 /// Whatever there is to say about the lease, then without the command having run;
@@ -55,7 +56,13 @@ pub async fn run_command(
     let region = connect::region(context, session, &secret);
     // The wait comes after: whoever breaks it off has a lease that can be taken back.
     let issued = leases.create(&LeaseRequest { wait: false, ..request.clone() }).await?;
-    let mut run = Run { leases, lease: issued.lease.clone(), renewal: None, next: None };
+    let mut run = Run {
+        leases,
+        session: request.session.as_ref(),
+        lease: issued.lease.clone(),
+        renewal: None,
+        next: None,
+    };
     let ended = run.command(&issued, command, region.as_deref(), &mut signals, &mut report).await;
     run.finish_renewal().await;
     revoke(leases, &run.lease, &mut signals, &mut report).await;
@@ -64,6 +71,8 @@ pub async fn run_command(
 
 struct Run<'a> {
     leases: &'a Leases,
+    /// The one that the lease was taken with, if any.
+    session: Option<&'a Secret>,
     lease: Lease,
     /// The one under way. It is never dropped: the lease would stay claimed.
     renewal: Option<Renewal<'a>>,
@@ -146,8 +155,8 @@ impl<'a> Run<'a> {
     /// be: the definition's maximum may have been lowered.
     fn renew(&mut self, length: Duration) {
         let most = length.saturating_sub(self.left());
-        let (leases, id) = (self.leases, self.lease.id);
-        self.renewal = Some(Box::pin(async move { leases.renew_up_to(id, most).await }));
+        let (leases, session, id) = (self.leases, self.session, self.lease.id);
+        self.renewal = Some(Box::pin(async move { leases.renew_up_to(id, most, session).await }));
     }
 
     fn renewed(&mut self, outcome: Result<Lease>, report: &mut impl FnMut(LeaseNews<'_>)) {

@@ -58,7 +58,7 @@ async fn nothing_is_renewed_after_its_end_and_a_worker_takes_it_back() {
     assert_eq!(worker.run_once().await.unwrap(), 0, "early");
     clock.advance(Duration::from_secs(1));
     let calls = kit.operations("iam");
-    let error = leases.renew(lease.id, None).await.unwrap_err();
+    let error = leases.renew(lease.id, None, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
     assert!(error.message().contains("is over"), "{error}");
     assert_eq!(kit.operations("iam"), calls);

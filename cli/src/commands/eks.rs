@@ -154,6 +154,12 @@ fn update_kubeconfig(global: &Global, args: &UpdateKubeconfigArgs) -> Result<Exi
     for passed_over in update.warnings() {
         warn(&format!("warning: passed over: {passed_over}"));
     }
+    if let Some(path) = update.overruled_by() {
+        warn(&format!(
+            "warning: kubectl takes the current context of {}, which comes first in KUBECONFIG",
+            path.display()
+        ));
+    }
     if args.dry_run {
         return print(&update.text()?);
     }

@@ -11,8 +11,8 @@ use rolecall::leases::{
 };
 use rolecall::serve::stop_signal;
 use rolecall::{
-    Context, Credentials, CredentialsError, ErrorKind, SecretInput, block_on, export, printable,
-    timestamp,
+    Context, Credentials, CredentialsError, ErrorKind, Secret, SecretInput, block_on, export,
+    printable, timestamp,
 };
 use serde_json::{Value, json};
 
@@ -55,6 +55,10 @@ enum Operation {
         /// By how much: 90s, 15m, 1h, 7d; the definition's default otherwise
         #[arg(long, value_name = "TIME", value_parser = parse_duration)]
         ttl: Option<Duration>,
+        /// A session of `identity auth`, where the dynamic secret asks for one: file://PATH, - or
+        /// env:NAME
+        #[arg(long, value_name = "SOURCE")]
+        session: Option<SecretInput>,
     },
     /// Take leases back now
     Revoke(RevokeArgs),
@@ -158,6 +162,9 @@ struct ShowArgs {
     /// Print its credentials, which must have been kept
     #[arg(long, requires = "seal_key")]
     reveal: bool,
+    /// A session of `identity auth`, where the dynamic secret asks for one: file://PATH, - or env:NAME
+    #[arg(long, value_name = "SOURCE", requires = "reveal")]
+    session: Option<SecretInput>,
     /// The key that they were sealed under: file://PATH, - or env:NAME
     #[arg(long, value_name = "SOURCE")]
     seal_key: Option<SecretInput>,
@@ -247,7 +254,10 @@ pub(crate) fn run(global: &Global, command: &LeaseCommand) -> Result<ExitCode, F
             Operation::Create(args) => create(global, &leases, args).await,
             Operation::List(args) => list(global, &leases, args).await,
             Operation::Show(args) => show(global, &leases, args).await,
-            Operation::Renew { id, ttl } => one(global, &leases.renew(*id, *ttl).await?, "renewed"),
+            Operation::Renew { id, ttl, session } => {
+                let session = read_session(session.as_ref(), leases.context())?;
+                one(global, &leases.renew(*id, *ttl, session.as_ref()).await?, "renewed")
+            }
             Operation::Revoke(args) => revoke(global, &leases, args).await,
             Operation::Forget { id, .. } => {
                 let lease = leases.forget(*id).await?;
@@ -265,17 +275,21 @@ pub(crate) fn run(global: &Global, command: &LeaseCommand) -> Result<ExitCode, F
     })?
 }
 
+fn read_session(input: Option<&SecretInput>, context: &Context) -> Result<Option<Secret>, Failure> {
+    if matches!(input, Some(SecretInput::Literal(_))) {
+        warn_of_exposed("--session");
+    }
+    Ok(input.map(|input| input.read(context)).transpose()?)
+}
+
 impl RequestArgs {
     fn request(&self, global: &Global, context: &Context) -> Result<LeaseRequest, Failure> {
-        if matches!(self.session, Some(SecretInput::Literal(_))) {
-            warn_of_exposed("--session");
-        }
         let name = self.identity.clone().unwrap_or_else(|| leases::user_name(context));
         Ok(LeaseRequest {
             secret: self.secret.clone(),
             ttl: self.ttl,
             identity: Identity { name, ..Identity::default() },
-            session: self.session.as_ref().map(|input| input.read(context)).transpose()?,
+            session: read_session(self.session.as_ref(), context)?,
             note: self.note.clone(),
             mfa_code: global.mfa_code.as_ref().map(|input| input.read(context)).transpose()?,
             ..LeaseRequest::default()
@@ -382,7 +396,8 @@ async fn show(global: &Global, leases: &Leases, args: &ShowArgs) -> Result<ExitC
     let lease = leases.lease(args.id).await?;
     let value = leases::lease_to_json(&lease);
     if args.reveal {
-        let credentials = leases.reveal(args.id).await?;
+        let session = read_session(args.session.as_ref(), leases.context())?;
+        let credentials = leases.reveal(args.id, session.as_ref()).await?;
         return print_credentials(global, value, &credentials, args.format);
     }
     if global.json {

@@ -222,7 +222,8 @@ methods! {
         async move { Ok(Json(auth.session(token.expose()).await?.to_json())) }
     }
 
-    /// The public key of the sessions, a JSON Web Key Set: others verify them by it.
+    /// The public keys of the sessions, a JSON Web Key Set: others verify them by it. None before the
+    /// first login.
     fn jwks / jwks_async [] (py, &self) -> Json {
         let auth = self.native(py)?;
         async move { Ok(Json(auth.jwks().await?)) }

@@ -8,7 +8,7 @@ use super::opening::Opening;
 use crate::credentials::{Credentials, no_pickle};
 use crate::record::{Shown, methods};
 use crate::runtime::promise;
-use crate::values::{Json, Length};
+use crate::values::{Json, Length, Text};
 
 /// A lease. It says how it was when it was asked for; `renew`, `revoke` and `refresh` give it as it
 /// is then.
@@ -177,13 +177,20 @@ methods! {
         }
     }
 
-    /// Prolongs it: by `by`, or by what it was made for.
+    /// Prolongs it: by `by`, or by what it was made for. `session` is of an auth method, where the
+    /// definition asks for one.
     ///
     /// Raises `InvalidConfigurationError` beyond the definition's maximum, if it has ended, or if it
     /// is a session, which AWS cannot prolong.
-    fn renew / renew_async [by=None] (py, &self, by: Option<Length>) -> Self {
+    fn renew / renew_async [by=None, *, session=None] (
+        py,
+        &self,
+        by: Option<Length>,
+        session: Option<Text>
+    ) -> Self {
         let (leases, lease) = self.parts(py)?;
-        async move { Ok(lease.now(leases.renew(lease.lease.id, by.map(|by| by.0)).await?)) }
+        let (by, session) = (by.map(|by| by.0), session.map(|session| session.0));
+        async move { Ok(lease.now(leases.renew(lease.lease.id, by, session.as_ref()).await?)) }
     }
 
     /// Takes it back now. If the first try fails the lease is `revoking`, `failure` says why, and
@@ -210,12 +217,18 @@ methods! {
         async move { Ok(lease.now(leases.lease(lease.lease.id).await?)) }
     }
 
-    /// Its credentials, if they were kept.
+    /// Its credentials, if they were kept. `session` is of an auth method, where the definition asks
+    /// for one.
     ///
     /// Raises `InvalidConfigurationError` if they were not, or the store was opened without a key,
     /// and `DeniedError` for another key.
-    fn reveal / reveal_async [] (py, &self) -> Credentials {
+    fn reveal / reveal_async [*, session=None] (
+        py,
+        &self,
+        session: Option<Text>
+    ) -> Credentials {
         let (leases, lease) = self.parts(py)?;
-        async move { Ok(leases.reveal(lease.lease.id).await?.into()) }
+        let session = session.map(|session| session.0);
+        async move { Ok(leases.reveal(lease.lease.id, session.as_ref()).await?.into()) }
     }
 }

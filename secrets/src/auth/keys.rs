@@ -1,7 +1,8 @@
 //! The keys that sign sessions: Ed25519 (RFC 8037). What signs lies sealed in the store, or in a
 //! file of this machine that is its owner's alone; what verifies lies in the store.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -88,21 +89,21 @@ impl SigningKey {
     async fn of_file(context: &Context, store: &dyn AuthStore, store_id: &str) -> Result<Self> {
         let path = path(context, store_id)?;
         let fs = &context.fs;
-        let failed = |what: &str, error: std::io::Error| {
-            error_of(format!("the signing key {} cannot be {what}: {error}", path.display()))
-                .with_source(error)
-        };
-        let facts = fs.facts(&path).map_err(|error| failed("read", error))?;
+        let known = store.signing_keys().await?;
+        let facts = fs.facts(&path).map_err(|error| failed(&path, "read", error))?;
         let key = match facts {
             Some(facts) => {
                 if facts.mode & 0o077 != 0 || facts.foreign_owner.is_some() {
                     let message =
                         format!("the signing key {} is not this user's alone", path.display());
                     return Err(error_of(message).with_help(
-                        "delete it, so that a new one is made, and see who could read it",
+                        "see who could read it; if anybody could, drop it for all (`rolecall identity \
+                         jwks` names it, --remove KID drops it) and delete it, so that a new one is \
+                         made",
                     ));
                 }
-                let text = fs.read(&path, FILE_LIMIT).map_err(|error| failed("read", error))?;
+                let text =
+                    fs.read(&path, FILE_LIMIT).map_err(|error| failed(&path, "read", error))?;
                 let mut seed = Zeroizing::new([0; SEED]);
                 hex::decode_to_slice(text.trim_ascii(), &mut *seed).map_err(|_| {
                     error_of(format!("{} holds no signing key", path.display()))
@@ -110,19 +111,36 @@ impl SigningKey {
                 })?;
                 Self::of(&*seed)?
             }
-            None => {
-                let seed = new_seed()?;
-                let mut text = Zeroizing::new(vec![0; SEED * 2]);
-                // Twice as long as what it stands for.
-                let _ = hex::encode_to_slice(seed.as_slice(), &mut text);
-                let folder = path.parent().map_or(Ok(()), |folder| fs.create_folder(folder));
-                let written = folder.and_then(|()| fs.write(&path, &text));
-                written.map_err(|error| failed("written", error))?;
-                Self::of(&*seed)?
+            None if known.iter().any(|key| key.sealed.is_some()) => {
+                let message = "the signing key of this store is sealed".to_owned();
+                return Err(error_of(message).with_help("give --seal-key"));
             }
+            None => Self::in_new_file(context, &path)?,
         };
-        store.keep_signing_key(&key.stored(None)).await?;
+        if Self::is_kept(store, &key).await? {
+            return Ok(key);
+        }
+        // It was dropped: nobody trusts what it signs.
+        let key = Self::in_new_file(context, &path)?;
+        Self::is_kept(store, &key).await?;
         Ok(key)
+    }
+
+    /// Keeps what verifies, if it is not there; gives whether it is trusted then.
+    async fn is_kept(store: &dyn AuthStore, key: &Self) -> Result<bool> {
+        store.keep_signing_key(&key.stored(None)).await?;
+        Ok(store.signing_keys().await?.iter().any(|kept| kept.id == key.id))
+    }
+
+    fn in_new_file(context: &Context, path: &Path) -> Result<Self> {
+        let seed = new_seed()?;
+        let mut text = Zeroizing::new(vec![0; SEED * 2]);
+        // Twice as long as what it stands for.
+        let _ = hex::encode_to_slice(seed.as_slice(), &mut text);
+        let folder = path.parent().map_or(Ok(()), |folder| context.fs.create_folder(folder));
+        let written = folder.and_then(|()| context.fs.write(path, &text));
+        written.map_err(|error| failed(path, "written", error))?;
+        Self::of(&*seed)
     }
 
     fn of(seed: &[u8]) -> Result<Self> {
@@ -159,6 +177,11 @@ fn path(context: &Context, store_id: &str) -> Result<PathBuf> {
             .with_help("give --seal-key")
     })?;
     Ok(folder.join("rolecall/keys").join(format!("{store_id}.key")))
+}
+
+fn failed(path: &Path, what: &str, error: io::Error) -> CredentialsError {
+    error_of(format!("the signing key {} cannot be {what}: {error}", path.display()))
+        .with_source(error)
 }
 
 fn error_of(message: String) -> CredentialsError {

@@ -109,11 +109,15 @@ impl AuthMethod {
             .map_err(|error| error.with_place(format!("auth method {}", self.name)))
     }
 
+    /// When its time is over, if ever.
+    pub(super) fn end(&self) -> Option<SystemTime> {
+        let since = self.access_expires.map(Duration::from_secs)?;
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    }
+
     /// Refuses it if its time is over at `now`.
     pub(super) fn check_time(&self, now: SystemTime) -> Result<()> {
-        let end = self.access_expires.map(Duration::from_secs);
-        let end = end.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
-        if end.is_none_or(|end| now < end) {
+        if self.end().is_none_or(|end| now < end) {
             return Ok(());
         }
         let message = format!("the auth method {} has ended", self.name);

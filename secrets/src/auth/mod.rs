@@ -28,7 +28,7 @@ pub use session::{AuthSession, SessionClaims};
 use self::keys::SigningKey;
 use crate::audit::{Outcome, Record};
 use crate::seal::SealingKey;
-use crate::store::{AuthStore, Conflict, Store};
+use crate::store::{AuthStore, Conflict, STORE_SUBJECT, Store};
 
 /// How tokens are checked and sessions signed. The default takes each token once.
 #[derive(Clone, Debug, Default)]
@@ -160,7 +160,7 @@ impl Auth {
             access_id: method.access_id.clone(),
             identity: identity.clone(),
             issued_at,
-            expires_at: issued_at + method.jwt_ttl,
+            expires_at: end_of(method, issued_at),
             session_id: {
                 let random = &self.context.random;
                 format!("{:016x}{:016x}", random.bits(), random.bits())
@@ -191,14 +191,32 @@ impl Auth {
 
     /// The keys that sessions of this store are signed with, as a JSON Web Key Set: others can
     /// verify them by it. A session is of the issuer `urn:rolecall:store:ID` and for `rolecall`.
+    /// None before the first login.
     ///
     /// # Errors
     /// The store's.
     pub async fn jwks(&self) -> Result<Value> {
-        self.key(&self.store.info().await?.id).await?;
         let keys = of(&*self.store)?.signing_keys().await?;
         let keys: Vec<_> = keys.iter().map(StoredKey::to_jwk).collect();
         Ok(json!({ "keys": keys }))
+    }
+
+    /// Drops a signing key for ever, by its `kid` in [`Self::jwks`], and with it all sessions that
+    /// it has signed: for one that others may have. The log of the store tells of it. The next login
+    /// makes another key; an [`Auth`] that has the old one in memory must be made again.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if there is no such key; the store's.
+    pub async fn remove_key(&self, id: &str) -> Result<()> {
+        if !of(&*self.store)?.drop_signing_key(id).await? {
+            let id = rolecall_core::printable(id, 80);
+            let message = format!("there is no signing key {id}");
+            return Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "auth", message)
+                .with_help("`rolecall identity jwks` lists them, each with its kid"));
+        }
+        let actor = self.options.actor.clone();
+        let record = Record::new(actor, "drop-key", Outcome::Done, format!("signing key {id}"));
+        self.store.note(STORE_SUBJECT, &record).await
     }
 
     async fn key(&self, store_id: &str) -> Result<&SigningKey> {
@@ -235,7 +253,7 @@ pub(crate) async fn session_of(
     let auth = of(store)?;
     let now = context.clock.now();
     let store_id = store.info().await?.id;
-    let claims = session::verify(token, &auth.signing_keys().await?, &store_id, now)?;
+    let mut claims = session::verify(token, &auth.signing_keys().await?, &store_id, now)?;
     let stored = auth.method(&claims.access_id).await?;
     let stored = stored.filter(|stored| stored.method.access_id == claims.access_id);
     let Some(StoredMethod { method, .. }) = stored else {
@@ -244,8 +262,20 @@ pub(crate) async fn session_of(
             .with_help("log in by another method"));
     };
     method.check_time(now)?;
-    method.policy()?.admits(&claims.identity)?;
+    // As the method is now: its sessions may have become shorter.
+    claims.expires_at = claims.expires_at.min(end_of(&method, claims.issued_at));
+    if claims.expires_at <= now {
+        return Err(session::ended());
+    }
+    let subject = method.policy()?.admits(&claims.identity)?;
+    claims.subject = subject.unwrap_or_else(|| claims.identity.principal_arn());
     Ok(claims)
+}
+
+/// When a session of a method ends at the latest.
+fn end_of(method: &AuthMethod, issued_at: SystemTime) -> SystemTime {
+    let end = issued_at + method.jwt_ttl;
+    method.end().map_or(end, |last| last.min(end))
 }
 
 /// What keeps the methods of `store`.

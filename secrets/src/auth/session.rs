@@ -170,7 +170,7 @@ pub(super) fn verify(
         return Err(denied("the session is from the future").with_help("check both clocks"));
     }
     if payload.exp <= now {
-        return Err(denied("the session has ended").with_help("log in again"));
+        return Err(ended());
     }
     let at = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
     let identity = CallerIdentity::new(&payload.account_id, &payload.arn, &payload.user_id)?;
@@ -195,6 +195,10 @@ fn sub_claims(identity: &CallerIdentity) -> Map<String, Value> {
 
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+pub(super) fn ended() -> CredentialsError {
+    denied("the session has ended").with_help("log in again")
 }
 
 fn denied(message: &str) -> CredentialsError {

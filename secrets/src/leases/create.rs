@@ -203,12 +203,12 @@ impl Leases {
     }
 
     /// The credentials of a lease whose secret was kept; the lease's log tells that they were asked
-    /// for.
+    /// for. `session` is one of [`crate::Auth`], where the definition asks for one now.
     ///
     /// # Errors
     /// `InvalidConfiguration` if it was not kept, or no key is given; `Denied` for another key than
-    /// it was kept under.
-    pub async fn reveal(&self, id: LeaseId) -> Result<Credentials> {
+    /// it was kept under, and without a session that the definition asks for.
+    pub async fn reveal(&self, id: LeaseId, session: Option<&Secret>) -> Result<Credentials> {
         let lease = self.lease(id).await?;
         let (Some(sealed), Some(access_key_id)) = (&lease.sealed, &lease.access_key_id) else {
             return Err(wrong(&format!("the secret of lease {id} is not kept"))
@@ -216,14 +216,18 @@ impl Leases {
         };
         let key = self.options.sealing_key.as_ref();
         let key = key.ok_or_else(|| wrong("the secret is sealed").with_help("give --seal-key"))?;
-        let opened = key.open(id, sealed);
+        let opened = match self.admit_to(session, &lease).await {
+            Ok(claims) => key.open(id, sealed).map(|opened| (opened, claims)),
+            Err(error) => Err(error),
+        };
         let (outcome, detail) = match &opened {
-            Ok(_) => (Outcome::Done, String::new()),
+            Ok((_, Some(claims))) => (Outcome::Done, format!("to {}", claims.identity.arn)),
+            Ok((_, None)) => (Outcome::Done, String::new()),
             Err(error) => (Outcome::Refused, error.to_string()),
         };
         // Nobody sees it of whom the log does not tell.
         self.store.note(&id.to_string(), &self.record("reveal", outcome, detail)).await?;
-        let (secret, token) = opened?;
+        let ((secret, token), _) = opened?;
         Ok(Credentials::new(access_key_id.clone(), secret, format!("lease {id}"))
             .with_session_token(token)
             .with_account_id(Some(lease.principal.account_id))

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rolecall_core::{CredentialsError, ErrorKind, Result, Secret};
 
 use super::{Leases, earlier};
 use crate::audit::Outcome;
@@ -14,27 +14,47 @@ impl Leases {
     /// there may be.
     ///
     /// The limit is the lower of the maximum that held when the lease was made and the definition's
-    /// maximum now, both counted from when it was made.
+    /// maximum now, both counted from when it was made. `session` is one of [`crate::Auth`], where the
+    /// definition asks for one now.
     ///
     /// # Errors
-    /// `InvalidConfiguration` beyond that limit, if it has ended, or if it is a session, which AWS
+    /// `Denied` without a session that the definition asks for; `InvalidConfiguration` beyond that limit, if it has ended, or if it is a session, which AWS
     /// cannot prolong; nothing is changed then. Else AWS's or the store's.
-    pub async fn renew(&self, id: LeaseId, by: Option<Duration>) -> Result<Lease> {
-        self.renew_by(id, by, by.is_none()).await
+    pub async fn renew(
+        &self,
+        id: LeaseId,
+        by: Option<Duration>,
+        session: Option<&Secret>,
+    ) -> Result<Lease> {
+        self.renew_by(id, by, by.is_none(), session).await
     }
 
     /// [`Self::renew`] by `most`, or as much of it as there may be.
     ///
     /// # Errors
     /// As [`Self::renew`]; `InvalidConfiguration` once the limit is reached.
-    pub async fn renew_up_to(&self, id: LeaseId, most: Duration) -> Result<Lease> {
-        self.renew_by(id, Some(most), true).await
+    pub async fn renew_up_to(
+        &self,
+        id: LeaseId,
+        most: Duration,
+        session: Option<&Secret>,
+    ) -> Result<Lease> {
+        self.renew_by(id, Some(most), true, session).await
     }
 
-    async fn renew_by(&self, id: LeaseId, by: Option<Duration>, may_cut: bool) -> Result<Lease> {
+    async fn renew_by(
+        &self,
+        id: LeaseId,
+        by: Option<Duration>,
+        may_cut: bool,
+        session: Option<&Secret>,
+    ) -> Result<Lease> {
         let lease = self.claimed(id).await?;
         let deadline = self.deadline();
-        let outcome = self.renew_claimed(&lease, &deadline, by, may_cut).await;
+        let outcome = match self.admit_to(session, &lease).await {
+            Ok(_) => self.renew_claimed(&lease, &deadline, by, may_cut).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &outcome {
             let record = self.record("renew", Outcome::Refused, error.to_string());
             // The lease stays as it was; the claim runs out by itself if this fails too.

@@ -19,6 +19,7 @@ pub(super) const REMEMBERED_MILLIS: i64 = 16 * 60 * 1000;
 #[async_trait]
 pub trait AuthStore: ReplayGuard {
     /// Adds a method, as version 1; as the version after its last if there was one of that name.
+    /// Its access id must be new to the store.
     async fn create_method(&self, method: &AuthMethod, record: &Record) -> Result<()>;
 
     /// Writes the version after `version` of a method. Its access id stays.
@@ -34,11 +35,14 @@ pub trait AuthStore: ReplayGuard {
     /// Up to `limit` methods in use in the order of their names, those after `after`.
     async fn methods(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredMethod>>;
 
-    /// All keys that sessions have been signed with.
+    /// All keys that sessions have been signed with, but for those that were dropped.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>>;
 
-    /// Keeps a key, unless there is one of its id.
+    /// Keeps a key, unless there is or was one of its id.
     async fn keep_signing_key(&self, key: &StoredKey) -> Result<()>;
+
+    /// Drops a key for ever; gives whether there was one of that id.
+    async fn drop_signing_key(&self, id: &str) -> Result<bool>;
 }
 
 /// The subject of a method's log.

@@ -113,7 +113,7 @@ pub enum Conflict {
     FenceLost,
     /// The lease's state does not allow it.
     WrongState,
-    /// There is an auth method of that name.
+    /// There is an auth method of that name, or there is or was one of that access id.
     MethodExists,
     /// There is no such auth method.
     NoSuchMethod,
@@ -172,7 +172,9 @@ impl fmt::Display for Conflict {
             Self::LeaseExists => "there is a lease of that id",
             Self::FenceLost => "somebody else works on the lease now",
             Self::WrongState => "the lease's state does not allow it",
-            Self::MethodExists => "there is an auth method of that name",
+            Self::MethodExists => {
+                "there is an auth method of that name, or there was one of that access id"
+            }
             Self::NoSuchMethod => "there is no such auth method",
             Self::MethodChanged => "the auth method was changed meanwhile",
         })

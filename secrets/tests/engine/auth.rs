@@ -233,21 +233,56 @@ async fn keys_lie_in_a_file_of_ones_own_or_sealed_in_the_store() {
         let options = AuthOptions { sealing_key: key, ..AuthOptions::default() };
         Auth::new(bed.context(), store.clone(), options).unwrap()
     };
-    let keys = async |auth: &Auth| {
-        let jwks = auth.jwks().await.unwrap();
+    let keys = async || {
+        let jwks = open(None).jwks().await.unwrap();
         let keys = jwks["keys"].as_array().unwrap().clone();
         keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let of_file = keys(&open(None)).await;
-    assert_eq!((of_file.len(), keys(&open(None)).await), (1, of_file.clone()));
-    let sealed = keys(&open(Some("a"))).await;
-    assert_eq!((sealed.len(), keys(&open(Some("a"))).await), (2, sealed.clone()));
-    assert_eq!(keys(&open(Some("b"))).await.len(), 3, "another key opens nothing");
+    let begun = async |digit: Option<&str>| {
+        bed.pass(Duration::from_secs(1));
+        session(&bed, &open(digit), "m", &admin()).await.token
+    };
+    let refused = async |says: &str| {
+        bed.pass(Duration::from_secs(1));
+        let token = token(&bed, &admin()).await;
+        let error = open(None).authenticate("m", token.expose()).await.unwrap_err();
+        assert!(error.message().contains(says), "{error}");
+        error.help().unwrap().to_owned()
+    };
+    open(None).create(&method(&bed, "m")).await.unwrap();
+    assert!(keys().await.is_empty(), "a list makes nothing");
+    begun(Some("a")).await;
+    let sealed = keys().await;
+    begun(Some("a")).await;
+    assert_eq!((sealed.len(), keys().await), (1, sealed.clone()));
+    assert!(refused("is sealed").await.contains("--seal-key"));
+    begun(Some("b")).await;
+    assert_eq!(keys().await.len(), 2, "another key opens nothing");
 
     // Signed by one, known by all.
-    open(None).create(&method(&bed, "m")).await.unwrap();
-    let begun = session(&bed, &open(Some("a")), "m", &admin()).await;
-    open(None).session(begun.token.expose()).await.unwrap();
+    let token_of_a = begun(Some("a")).await;
+    open(None).session(token_of_a.expose()).await.unwrap();
+    for id in keys().await {
+        open(None).remove_key(&id).await.unwrap();
+    }
+    denied(open(None).session(token_of_a.expose()).await, "not of this store");
+    let error = open(None).remove_key(&sealed[0]).await.unwrap_err();
+    assert!(error.message().contains("no signing key"), "{error}");
+    let trail = store.trail("@store").await.unwrap();
+    assert_eq!(trail.iter().filter(|line| line.action == "drop-key").count(), 2);
+    assert_eq!(store.verify("@store").await.unwrap(), None);
+
+    let first = begun(None).await;
+    let of_file = keys().await;
+    let second = begun(None).await;
+    assert_eq!((of_file.len(), keys().await), (1, of_file.clone()));
+    open(None).remove_key(&of_file[0]).await.unwrap();
+    let third = begun(None).await;
+    assert!(keys().await.len() == 1 && keys().await != of_file, "another one was made");
+    for ended in [first, second] {
+        denied(open(None).session(ended.expose()).await, "not of this store");
+    }
+    open(None).session(third.expose()).await.unwrap();
 
     let id = store.info().await.unwrap().id;
     let home = bed.context().env.get("HOME").unwrap();
@@ -257,12 +292,68 @@ async fn keys_lie_in_a_file_of_ones_own_or_sealed_in_the_store() {
         std::fs::set_permissions(&path, permissions).unwrap();
     };
     mode(0o640);
-    let error = open(None).jwks().await.unwrap_err();
-    assert!(error.message().contains("not this user's alone"), "{error}");
+    assert!(refused("not this user's alone").await.contains("--remove KID"));
     mode(0o600);
     std::fs::write(&path, "x").unwrap();
-    let error = open(None).jwks().await.unwrap_err();
-    assert!(error.message().contains("holds no signing key"), "{error}");
+    refused("holds no signing key").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_follows_its_method_as_that_is_now() {
+    let bed = Bed::new();
+    let auth = bed.leases("a").await.auth().unwrap();
+    let end = crate::bed::START as u64 + 20 * 60;
+    let method = AuthMethod { access_expires: Some(end), ..method(&bed, "m") };
+    auth.create(&method).await.unwrap();
+    let begun = session(&bed, &auth, "m", &admin()).await;
+    assert_eq!(begun.claims.expires_at, bed.start() + MINUTE * 20, "the method ends before it");
+
+    let mut shorter = AuthMethod { jwt_ttl: MINUTE * 10, access_expires: None, ..method };
+    shorter.bounds.unique_identifier = Some(SubClaim::UserName);
+    auth.update(&shorter, 1).await.unwrap();
+    bed.pass(MINUTE * 10 - Duration::from_secs(1));
+    let found = auth.session(begun.token.expose()).await.unwrap();
+    assert_eq!((found.subject.as_str(), found.expires_at), ("admin", bed.start() + MINUTE * 10));
+    bed.pass(Duration::from_secs(1));
+    denied(auth.session(begun.token.expose()).await, "has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewing_and_revealing_ask_for_a_session_too() {
+    let bed = Bed::new();
+    let sealing_key = Some(SealingKey::from_hex(&"a".repeat(64).into()).unwrap());
+    let connect = crate::bed::connect(&bed.kit.url(), admin(), None);
+    let options = rolecall_secrets::LeaseOptions { sealing_key, ..crate::bed::options() };
+    let leases = Leases::new(bed.context(), bed.store("a").await, connect, options);
+    crate::bed::define(&leases).await;
+    let auth = leases.auth().unwrap();
+    let method = AuthMethod { jwt_ttl: MINUTE * 5, ..method(&bed, "m") };
+    auth.create(&method).await.unwrap();
+    let request = LeaseRequest { keep: true, ..crate::bed::request(MINUTE * 10) };
+    let id = leases.create(&request).await.unwrap().lease.id;
+    leases.reveal(id, None).await.unwrap();
+
+    // Asked for since.
+    let mut definition = secret();
+    definition.access = vec![format!("{},user_name=admin", method.access_id).parse().unwrap()];
+    leases.redefine(&definition, 1).await.unwrap();
+    denied(leases.reveal(id, None).await, "those who have logged in");
+    denied(leases.renew(id, Some(MINUTE), None).await, "those who have logged in");
+    denied(leases.renew_up_to(id, MINUTE, None).await, "those who have logged in");
+    let other = session(&bed, &auth, "m", &role(&bed, "Leases").await).await.token;
+    denied(leases.reveal(id, Some(&other)).await, "is not among those");
+    denied(leases.renew(id, Some(MINUTE), Some(&other)).await, "is not among those");
+    let good = session(&bed, &auth, "m", &admin()).await.token;
+    leases.reveal(id, Some(&good)).await.unwrap();
+    let before = leases.lease(id).await.unwrap().expires_at;
+    let renewed = leases.renew(id, Some(MINUTE), Some(&good)).await.unwrap();
+    assert_eq!(renewed.expires_at, before + MINUTE);
+    bed.pass(MINUTE * 5);
+    denied(leases.renew_up_to(id, MINUTE, Some(&good)).await, "has ended");
+    let trail = leases.trail(&id.to_string()).await.unwrap();
+    let told = trail.iter().filter(|line| line.action == "reveal").map(|line| line.outcome.name());
+    assert_eq!(told.collect::<Vec<_>>(), ["done", "refused", "refused", "done"]);
+    assert!(trail.iter().any(|line| line.detail.contains(":user/admin")), "{trail:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ async fn nothing_is_taken_back_by_a_clock_that_is_far_ahead() {
     let trail = leases.trail(&lease.id.to_string()).await.unwrap();
     assert!(trail.last().unwrap().detail.contains("differ by 3600 s"), "{trail:?}");
     // It can still be renewed, and that ends the matter.
-    let renewed = leases.renew(lease.id, None).await.unwrap();
+    let renewed = leases.renew(lease.id, None, None).await.unwrap();
     assert_eq!((renewed.failure, renewed.attempts), (None, 0));
     // Set right, it ends in time.
     bed.clock.set_back(MINUTE * 60);

@@ -34,7 +34,7 @@ async fn part_that_does_something() {
     let id = || env.get("LEASE").unwrap().parse::<LeaseId>().unwrap();
     match env.get("DEED").unwrap().as_str() {
         "create" => drop(leases.create(&request(MINUTE * 10)).await.unwrap()),
-        "renew" => drop(leases.renew(id(), Some(MINUTE * 5)).await.unwrap()),
+        "renew" => drop(leases.renew(id(), Some(MINUTE * 5), None).await.unwrap()),
         _ => drop(leases.revoke(id()).await.unwrap()),
     }
     println!("did it");

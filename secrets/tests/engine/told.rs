@@ -26,8 +26,8 @@ async fn who_looked_at_a_secret_that_was_kept_is_in_the_log() {
     let leases = with("a").await;
     let kept = LeaseRequest { keep: true, ..request(MINUTE * 10) };
     let id = leases.create(&kept).await.unwrap().lease.id;
-    leases.reveal(id).await.unwrap();
-    with("b").await.reveal(id).await.unwrap_err();
+    leases.reveal(id, None).await.unwrap();
+    with("b").await.reveal(id, None).await.unwrap_err();
     let trail = leases.trail(&id.to_string()).await.unwrap();
     assert_eq!(lines(&trail, "reveal"), [Outcome::Done, Outcome::Refused]);
     assert!(trail.iter().all(|entry| entry.actor == "tess@box"));

@@ -92,6 +92,7 @@ pub(crate) async fn an_auth_method_lives_in_versions_and_its_access_id_never_ret
     auth.delete_method("ci", &record("delete")).await.unwrap();
     assert_eq!(found("ci").await, None);
     let second = method("ci");
+    let second_id = second.access_id.clone();
     auth.create_method(&second, &record("create")).await.unwrap();
     assert_eq!(found("ci").await, Some((3, second)));
     assert_eq!(
@@ -99,15 +100,27 @@ pub(crate) async fn an_auth_method_lives_in_versions_and_its_access_id_never_ret
         None,
         "who may have it by the old one must not by the new"
     );
+    let revived = AuthMethod { access_id: first.access_id.clone(), ..method("other") };
+    let taken = AuthMethod { access_id: second_id, ..method("thief") };
+    for method in [revived, taken] {
+        let refused = auth.create_method(&method, &record("create")).await;
+        assert_eq!(conflict(refused), Conflict::MethodExists, "{}", method.name);
+        assert_eq!(found(&method.name).await, None);
+    }
+    assert_eq!(found("ci").await.map(|(version, _)| version), Some(3));
+    auth.delete_method("ci", &record("delete")).await.unwrap();
+    let same = AuthMethod { access_id: first.access_id.clone(), ..method("ci") };
+    let refused = auth.create_method(&same, &record("create")).await;
+    assert_eq!(conflict(refused), Conflict::MethodExists);
     let store = bed.store();
     let actions = async || {
         let trail = store.trail("@method/ci").await.unwrap();
         trail.into_iter().map(|line| line.action).collect::<Vec<_>>()
     };
-    assert_eq!(actions().await, ["create", "update", "delete", "create"]);
+    assert_eq!(actions().await, ["create", "update", "delete", "create", "delete"]);
     assert_eq!(store.verify("@method/ci").await.unwrap(), None);
     assert_eq!(
-        bed.execute("DELETE FROM audit WHERE subject = '@method/ci' AND sequence = 4").await,
+        bed.execute("DELETE FROM audit WHERE subject = '@method/ci' AND sequence = 5").await,
         1
     );
     assert!(store.verify("@method/ci").await.unwrap().is_some());
@@ -121,5 +134,11 @@ pub(crate) async fn signing_keys_are_kept_and_never_replaced(bed: &impl Bed) {
     auth.keep_signing_key(&forged).await.unwrap();
     let other = StoredKey { id: "b".to_owned(), sealed: None, ..key.clone() };
     auth.keep_signing_key(&other).await.unwrap();
-    assert_eq!(auth.signing_keys().await.unwrap(), [key, other]);
+    assert_eq!(auth.signing_keys().await.unwrap(), [key.clone(), other.clone()]);
+    assert!(auth.drop_signing_key("a").await.unwrap());
+    assert!(
+        !auth.drop_signing_key("a").await.unwrap() && !auth.drop_signing_key("c").await.unwrap()
+    );
+    auth.keep_signing_key(&key).await.unwrap();
+    assert_eq!(auth.signing_keys().await.unwrap(), [other], "whoever has its file brings it back");
 }

@@ -121,6 +121,37 @@ impl<'t> Document<'t> {
         entries.filter(move |(_, e)| e.get("name").and_then(Node::text) == Some(name))
     }
 
+    /// Refuses a list in which an entry may be of this name that nobody can tell without following
+    /// aliases and merges.
+    fn refuse_unclear(&self, list: &str, name: &str) -> Result<(), Flaw> {
+        let merged = self.root.as_ref().and_then(|root| root.get("<<"));
+        if let Some(merged) = merged
+            && self.root.as_ref().is_some_and(|root| root.get(list).is_none())
+        {
+            return Err(self.flaw(merged, format!("{list} may be merged into the file from here")));
+        }
+        for entry in self.entries(list) {
+            let Kind::Mapping { entries, .. } = &entry.kind else { continue };
+            let is_unclear = match entry.get("name").map(|own| &own.kind) {
+                Some(own) => matches!(own, Kind::Alias(_)),
+                None => entries.iter().any(|e| e.key.text().is_none_or(|key| key == "<<")),
+            };
+            if is_unclear {
+                let message =
+                    format!("an entry in {list} has its name by an alias or a merge, maybe {name}");
+                return Err(self.flaw(entry, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The current context, if it names one.
+    pub(super) fn current_context(&self) -> Option<&str> {
+        let current = self.root.as_ref().and_then(|root| root.get("current-context"));
+        let current = current.filter(|current| !current.is_null()).and_then(Node::text);
+        current.filter(|current| !current.is_empty())
+    }
+
     /// Whether it has a cluster of this name.
     pub(super) fn has_cluster(&self, name: &str) -> bool {
         self.named(CLUSTERS.0, name).next().is_some()
@@ -188,6 +219,7 @@ impl<'t> Document<'t> {
         name: &str,
         part: &Value,
     ) -> Result<(), Flaw> {
+        self.refuse_unclear(list, name)?;
         let mut found = self.named(list, name);
         let (at, twin) = (found.next(), found.next());
         if let Some((_, twin)) = twin {

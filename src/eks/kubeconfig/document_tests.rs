@@ -299,6 +299,59 @@ impl Chance {
 }
 
 #[test]
+fn keys_that_are_no_texts_are_never_written_anew() {
+    let odd = "&k k: 1\n*k : v\n";
+    assert!(changed(&format!("{odd}{NEW}")).is_ok(), "nothing has to change");
+    let user = |inside: &str| {
+        let entry = format!("- name: {}\n  user:\n    {inside}\n", entries().user_name);
+        format!("{}{entry}", NEW.split("- name: arn").next().unwrap())
+    };
+    for text in [
+        format!("{odd}clusters: []\n"),
+        "[a, b]: x\nkind: Config\n".to_owned(),
+        "{[a, b]: x, kind: Config}\n".to_owned(),
+        // A name that only looks like the stand-in of another.
+        "\"\\0n[a]\": x\n".to_owned(),
+        user("[a, b]: x"),
+        user("exec: {}\n    extensions: {[a, b]: x}\n    ? [c]\n    : d"),
+        user("{extensions: [{[a, b]: x}], token: y}").replace("user:\n    ", "user: "),
+    ] {
+        let flaw = changed(&text).unwrap_err();
+        assert!(flaw.message.contains("a key that is no text"), "{text}{flaw:?}");
+    }
+}
+
+#[test]
+fn an_entry_whose_name_nobody_can_tell_is_refused() {
+    let cluster = &entries().cluster_name;
+    for (text, says) in [
+        (format!("x: &n {cluster}\nclusters:\n- name: *n\n  cluster: {{}}\n"), "by an alias"),
+        (
+            format!("x: &b {{name: {cluster}}}\nclusters:\n- <<: *b\n  cluster: {{}}\n"),
+            "or a merge",
+        ),
+        ("x: &k name\nusers:\n- *k : a\n  user: {}\n".to_owned(), "by an alias"),
+        ("x: &b {clusters: []}\n<<: *b\n".to_owned(), "merged into the file"),
+    ] {
+        let flaw = changed(&text).unwrap_err();
+        assert!(flaw.message.contains(says), "{text}{flaw:?}");
+    }
+    let named = "x: &b {cluster: {server: a}}\nclusters:\n- name: other\n  <<: *b\n";
+    assert!(changed(named).unwrap().starts_with(named));
+}
+
+#[test]
+fn what_ends_lines_or_cannot_be_shown_is_escaped() {
+    let odd = "a\u{7}\u{7f}\u{85}\u{9f}\u{2028}\u{2029}\u{feff}\n\u{0}b";
+    let new = Entries { context_name: odd.to_owned(), ..entries() };
+    let text = Document::parse("").unwrap().with(&new).unwrap();
+    let line = text.lines().find(|line| line.starts_with("current-context")).unwrap();
+    let shown = r#""a\u0007\u007f\u0085\u009f\u2028\u2029\ufeff\n\u0000b""#;
+    assert_eq!(line, format!("current-context: {shown}"));
+    assert!(text.bytes().all(|b| b == b'\n' || (b' '..0x7f).contains(&b)));
+}
+
+#[test]
 fn whatever_a_file_holds_it_is_refused_or_changed_for_good() {
     const PIECES: [&str; 30] = [
         "\n",

@@ -3,8 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::value::{Value, spaces, write_behind_colon, write_entry};
+use super::value::{NO_TEXT, Value, spaces, write_behind_colon, write_entry};
 use super::yaml::{Entry, Flaw, Kind, Node, Style, after};
+
+const NO_NAME: &str = "a mapping that would have to change has a key that is no text, or begins \
+    with NUL";
 
 /// Changes to one text, gathered and then made at once.
 pub(super) struct Editor<'t> {
@@ -73,7 +76,7 @@ impl<'t> Editor<'t> {
             {
                 self.update_braces(node, entries, values)
             }
-            _ => self.replace(node, &wanted.inline()),
+            _ => self.replace(node, wanted, Value::inline),
         }
     }
 
@@ -82,7 +85,7 @@ impl<'t> Editor<'t> {
         entries: &[Entry],
         wanted: &[(String, Value)],
     ) -> Result<(), Flaw> {
-        let seen = self.refuse_twins(entries)?;
+        let seen = self.names(entries)?;
         let by_key: HashMap<_, _> =
             wanted.iter().map(|(key, value)| (key.as_str(), value)).collect();
         for entry in entries {
@@ -127,6 +130,7 @@ impl<'t> Editor<'t> {
     /// Puts `wanted` behind a key in the place of whatever is there.
     fn replace_value(&mut self, entry: &Entry, wanted: &Value) -> Result<(), Flaw> {
         self.refuse_anchor(&entry.value)?;
+        self.refuse_odd_keys(&entry.value, wanted)?;
         let colon = self.behind_colon(entry)?;
         let old = colon..entry.value.range.end.max(colon);
         if self.text[old.start..entry.value.range.start.max(colon)].contains('#') {
@@ -217,7 +221,7 @@ impl<'t> Editor<'t> {
         entries: &[Entry],
         wanted: &[(String, Value)],
     ) -> Result<(), Flaw> {
-        self.refuse_twins(entries)?;
+        self.names(entries)?;
         let mut new = Vec::new();
         for (key, value) in wanted {
             match entries.iter().find(|entry| entry.is_named(key)) {
@@ -235,7 +239,7 @@ impl<'t> Editor<'t> {
             Kind::Mapping { .. } | Kind::Sequence { .. } if !self.is_empty(node) => {
                 self.update(node, node.range.start, wanted)
             }
-            _ => self.replace(node, &wanted.json()),
+            _ => self.replace(node, wanted, Value::json),
         }
     }
 
@@ -258,9 +262,15 @@ impl<'t> Editor<'t> {
         }
     }
 
-    /// Puts a text in the place of a node.
-    fn replace(&mut self, node: &Node, new: &str) -> Result<(), Flaw> {
+    /// Puts a value in the place of a node, as `shown` writes it.
+    fn replace(
+        &mut self,
+        node: &Node,
+        wanted: &Value,
+        shown: fn(&Value) -> String,
+    ) -> Result<(), Flaw> {
         self.refuse_anchor(node)?;
+        self.refuse_odd_keys(node, wanted)?;
         let is_plain = match &node.kind {
             Kind::Scalar { style, .. } => matches!(style, Style::Plain | Style::Quoted),
             Kind::Mapping { is_flow, .. } | Kind::Sequence { is_flow, .. } => *is_flow,
@@ -269,21 +279,32 @@ impl<'t> Editor<'t> {
         if !is_plain || node.range.is_empty() {
             return Err(self.flaw(node, "what is written so cannot be changed in place"));
         }
-        self.changes.push((node.range.clone(), new.to_owned()));
+        self.changes.push((node.range.clone(), shown(wanted)));
         Ok(())
     }
 
-    /// The keys of a mapping, none of which may stand twice.
-    fn refuse_twins<'n>(&self, entries: &'n [Entry]) -> Result<HashSet<&'n str>, Flaw> {
+    /// The keys of a mapping: texts, none of which may stand twice.
+    fn names<'n>(&self, entries: &'n [Entry]) -> Result<HashSet<&'n str>, Flaw> {
         let mut seen = HashSet::new();
         for entry in entries {
-            let name = entry.key.text().unwrap_or_default();
+            let name = entry.key.text().filter(|name| !name.starts_with(NO_TEXT));
+            let Some(name) = name else {
+                return Err(self.flaw(&entry.key, NO_NAME));
+            };
             if !seen.insert(name) {
                 let message = format!("the key {name} stands twice in one mapping");
                 return Err(self.flaw(&entry.key, message));
             }
         }
         Ok(seen)
+    }
+
+    /// What would be written anew must have keys that can be written.
+    fn refuse_odd_keys(&self, node: &Node, wanted: &Value) -> Result<(), Flaw> {
+        match wanted.has_odd_keys() {
+            true => Err(self.flaw(node, NO_NAME)),
+            false => Ok(()),
+        }
     }
 
     /// Something elsewhere in the file may point at it.

@@ -38,6 +38,8 @@ pub(super) struct Chosen {
     pub(super) has_cluster: bool,
     /// The files before it that cannot be understood.
     pub(super) warnings: Vec<CredentialsError>,
+    /// The first file before it with a current context, if that is another than is to be.
+    pub(super) overruled_by: Option<PathBuf>,
 }
 
 impl<'c> Kubeconfigs<'c> {
@@ -67,25 +69,36 @@ impl<'c> Kubeconfigs<'c> {
     ///
     /// # Errors
     /// `InvalidConfiguration` if the one that is left cannot be read or understood.
-    pub(super) fn choose(&self, cluster: &str) -> Result<Chosen> {
-        let mut warnings = Vec::new();
+    pub(super) fn choose(&self, cluster: &str, current: &str) -> Result<Chosen> {
+        let (mut warnings, mut believed) = (Vec::new(), None);
         for path in &self.paths {
-            match has_cluster(self.context, path, cluster) {
-                Ok(true) => return Ok(Chosen { path: path.clone(), has_cluster: true, warnings }),
-                Ok(false) => {}
+            match look(self.context, path, cluster) {
+                Ok((true, _)) => {
+                    let other = believed.filter(|(_, named)| named != current);
+                    return Ok(Chosen {
+                        path: path.clone(),
+                        has_cluster: true,
+                        warnings,
+                        overruled_by: other.map(|(path, _)| path),
+                    });
+                }
+                Ok((false, named)) => {
+                    believed = believed.or_else(|| Some((path.clone(), named?)));
+                }
                 Err(error) => warnings.push(error),
             }
         }
         let path = self.paths.first().cloned().unwrap_or_default();
-        has_cluster(self.context, &path, cluster)?;
-        Ok(Chosen { path, has_cluster: false, warnings })
+        look(self.context, &path, cluster)?;
+        Ok(Chosen { path, has_cluster: false, warnings, overruled_by: None })
     }
 }
 
-fn has_cluster(context: &Context, path: &Path, cluster: &str) -> Result<bool> {
+/// Whether a file has the cluster, and which context it says is the current one.
+fn look(context: &Context, path: &Path, cluster: &str) -> Result<(bool, Option<String>)> {
     let text = read(context, path)?;
     let document = Document::parse(&text).map_err(|flaw| corrupted(path, &flaw))?;
-    Ok(document.has_cluster(cluster))
+    Ok((document.has_cluster(cluster), document.current_context().map(str::to_owned)))
 }
 
 /// What the file is to hold; nothing is written.

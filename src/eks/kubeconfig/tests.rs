@@ -45,7 +45,7 @@ impl Machine {
     }
 
     fn choose(&self) -> Result<Chosen> {
-        Kubeconfigs::of(&self.context, None)?.choose(CLUSTER)
+        Kubeconfigs::of(&self.context, None)?.choose(CLUSTER, "prod")
     }
 
     async fn write(&self, path: &str) -> Result<()> {
@@ -71,6 +71,27 @@ const OTHER: &str = "clusters:\n- name: other\n  cluster: {}\n";
 
 fn with_cluster() -> String {
     OTHER.replace("other", CLUSTER)
+}
+
+#[test]
+fn an_earlier_file_with_another_current_context_is_told_of() {
+    let machine = Machine::new(&[("KUBECONFIG", "/a:/b:/c")]);
+    machine.put("/c", &with_cluster());
+    assert_eq!(machine.choose().unwrap().overruled_by, None);
+    for (text, is_told) in [
+        ("current-context: prod\n", false),
+        ("current-context: \"\"\n", false),
+        ("current-context:\n", false),
+        ("current-context: dev\n", true),
+    ] {
+        machine.put("/b", text);
+        let told = machine.choose().unwrap().overruled_by;
+        assert_eq!(told, is_told.then(|| PathBuf::from("/b")), "{text}");
+    }
+    machine.put("/a", "current-context: prod\n");
+    assert_eq!(machine.choose().unwrap().overruled_by, None, "kubectl believes the first");
+    machine.put("/c", "current-context: dev\n");
+    assert_eq!(machine.choose().unwrap().overruled_by, None, "the first is written");
 }
 
 #[test]

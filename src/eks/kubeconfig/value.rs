@@ -18,6 +18,9 @@ pub(in crate::eks) enum Value {
     Alias(usize),
 }
 
+/// What the names of keys that are no texts begin with.
+pub(super) const NO_TEXT: char = '\0';
+
 impl Value {
     pub(in crate::eks) fn text(text: impl Into<String>) -> Self {
         Self::Text(Zeroizing::new(text.into()))
@@ -41,6 +44,17 @@ impl Value {
         }
     }
 
+    /// Whether a key that is no text is in it.
+    pub(super) fn has_odd_keys(&self) -> bool {
+        match self {
+            Self::List(items) => items.iter().any(Self::has_odd_keys),
+            Self::Map(entries) => {
+                entries.iter().any(|(key, value)| key.starts_with(NO_TEXT) || value.has_odd_keys())
+            }
+            _ => false,
+        }
+    }
+
     /// What a node says.
     pub(super) fn of(node: &Node) -> Self {
         match &node.kind {
@@ -51,10 +65,12 @@ impl Value {
             Kind::Scalar { value, .. } => Self::Text(value.clone()),
             Kind::Sequence { items, .. } => Self::List(items.iter().map(Self::of).collect()),
             Kind::Mapping { entries, .. } => {
-                // A key that is no text has no name that we could mean.
-                let key = |node: &Node| {
-                    node.text()
-                        .map_or_else(|| format!("\u{0}{}", Self::of(node).inline()), str::to_owned)
+                // A key that is no text has no name that we could mean, nor could write: what is
+                // written with its stand-in reads as another.
+                let key = |node: &Node| match node.text() {
+                    Some(text) if text.starts_with(NO_TEXT) => format!("{NO_TEXT}t{text}"),
+                    Some(text) => text.to_owned(),
+                    None => format!("{NO_TEXT}n{}", Self::of(node).inline()),
                 };
                 Self::Map(
                     entries.iter().map(|entry| (key(&entry.key), Self::of(&entry.value))).collect(),
@@ -190,7 +206,22 @@ fn is_safe(text: &str) -> bool {
         && is_plain_text(text)
 }
 
-/// In double quotes, as JSON.
+/// In double quotes, as JSON. What readers of YAML take for the end of a line or refuse is escaped.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let json = serde_json::Value::from(text).to_string();
+    let mut quoted = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted
 }

@@ -43,8 +43,9 @@ pub(crate) struct SessionArgs {
 pub(crate) struct JwksArgs {
     #[command(flatten)]
     store: StoreArgs,
-    #[command(flatten)]
-    key: KeyArgs,
+    /// Drop a key for ever, and with it all sessions that it has signed: for one that others may have
+    #[arg(long, value_name = "KID")]
+    remove: Option<String>,
 }
 
 #[derive(Args)]
@@ -95,8 +96,11 @@ pub(super) fn session(global: &Global, args: &SessionArgs) -> Result<ExitCode, F
 
 pub(super) fn jwks(global: &Global, args: &JwksArgs) -> Result<ExitCode, Failure> {
     let keys = block_on(async {
-        let leases = store::open(global, &args.store, args.key.seal_key.as_ref()).await?;
-        Ok::<_, Failure>(leases.auth()?.jwks().await?)
+        let auth = store::open(global, &args.store, None).await?.auth()?;
+        if let Some(id) = &args.remove {
+            auth.remove_key(id).await?;
+        }
+        Ok::<_, Failure>(auth.jwks().await?)
     })??;
     print_json(&keys)
 }

@@ -38,7 +38,7 @@ enum Operation {
     Auth(auth::AuthArgs),
     /// Check a session, and say who has it
     Session(auth::SessionArgs),
-    /// Print the public keys that sessions can be verified with, as a JSON Web Key Set
+    /// Print the public keys that sessions can be verified with, as a JSON Web Key Set, or drop one
     Jwks(auth::JwksArgs),
 }
 

@@ -86,6 +86,12 @@ impl AuthStore for PostgresStore {
                     (1, None, at)
                 }
             };
+            let sql = "INSERT INTO used_access_id (id) VALUES ($1) \
+                       ON CONFLICT DO NOTHING RETURNING true";
+            if session.query_opt(sql, &[&method.access_id]).await?.is_none() {
+                session.roll_back().await;
+                return Err(Conflict::MethodExists.error(about(&method.name)));
+            }
             shared.note(write(session, &method, version, last, &record, at).await?).await;
             Ok(())
         })
@@ -162,7 +168,7 @@ impl AuthStore for PostgresStore {
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>> {
         self.run(async |_, session| {
-            let sql = "SELECT id, public, sealed FROM signing_key ORDER BY id";
+            let sql = "SELECT id, public, sealed FROM signing_key WHERE NOT is_dropped ORDER BY id";
             let rows = session.query(sql, &[]).await?;
             let key =
                 |row: &Row| StoredKey { id: row.get(0), public: row.get(1), sealed: row.get(2) };
@@ -177,6 +183,16 @@ impl AuthStore for PostgresStore {
             let sql = "INSERT INTO signing_key (id, public, sealed) VALUES ($1, $2, $3) \
                        ON CONFLICT DO NOTHING";
             session.query(sql, &[&key.id, &key.public, &key.sealed]).await.map(drop)
+        })
+        .await
+    }
+
+    async fn drop_signing_key(&self, id: &str) -> Result<bool> {
+        let id = id.to_owned();
+        self.run(async move |_, session| {
+            let sql = "UPDATE signing_key SET is_dropped = true, sealed = NULL \
+                       WHERE id = $1 AND NOT is_dropped RETURNING true";
+            Ok(session.query_opt(sql, &[&id]).await?.is_some())
         })
         .await
     }

@@ -6,7 +6,7 @@ use super::super::{PROVIDER, step};
 use super::session::Session;
 
 /// What makes each version from the one before. Forward only; never edit one that was released.
-const MIGRATIONS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// Workers that start together migrate one after the other: `rolecall` as a number.
 const LOCK: i64 = 0x726f_6c65_6361_6c6c;

@@ -69,6 +69,10 @@ impl AuthStore for SqliteStore {
                 Some(found) => (found.version + 1, Some(found.head)),
                 None => (1, None),
             };
+            let sql = "INSERT INTO used_access_id (id) VALUES (?1) ON CONFLICT DO NOTHING";
+            if connection.execute(sql, [&method.access_id]).map_err(failed)? == 0 {
+                return Err(Conflict::MethodExists.error(about(&method.name)));
+            }
             write(connection, &method, version, last, &record, now)
         })
         .await
@@ -143,7 +147,7 @@ impl AuthStore for SqliteStore {
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>> {
         self.read(move |connection| {
-            let sql = "SELECT id, public, sealed FROM signing_key ORDER BY id";
+            let sql = "SELECT id, public, sealed FROM signing_key WHERE NOT is_dropped ORDER BY id";
             let mut statement = connection.prepare_cached(sql).map_err(failed)?;
             let rows = statement.query_map([], |row| {
                 Ok(StoredKey { id: row.get(0)?, public: row.get(1)?, sealed: row.get(2)? })
@@ -160,6 +164,16 @@ impl AuthStore for SqliteStore {
                        ON CONFLICT DO NOTHING";
             connection.execute(sql, params![key.id, key.public, key.sealed]).map_err(failed)?;
             Ok(())
+        })
+        .await
+    }
+
+    async fn drop_signing_key(&self, id: &str) -> Result<bool> {
+        let id = id.to_owned();
+        self.write(move |connection, _| {
+            let sql = "UPDATE signing_key SET is_dropped = 1, sealed = NULL \
+                       WHERE id = ?1 AND NOT is_dropped";
+            Ok(connection.execute(sql, [&id]).map_err(failed)? == 1)
         })
         .await
     }
@@ -198,8 +212,10 @@ fn write(
     let subject = auth::subject(&method.name);
     let entry = record.after(last.as_ref(), &subject, now);
     log(connection, &Subject::Name(&subject), &entry)?;
-    let sql = "INSERT OR REPLACE INTO auth_method (name, access_id, version, is_in_use, \
-               changed_at, method, log_sequence, log_digest) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO auth_method (name, access_id, version, is_in_use, changed_at, method, \
+               log_sequence, log_digest) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7) \
+               ON CONFLICT (name) DO UPDATE SET access_id = ?2, version = ?3, is_in_use = 1, \
+               changed_at = ?4, method = ?5, log_sequence = ?6, log_digest = ?7";
     let (sequence, digest) = (entry.sequence, digest(&entry));
     let row = params![method.name, method.access_id, version, millis(now), text, sequence, digest];
     connection.execute(sql, row).map_err(failed)?;

@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
         let process = self.mortal();
         let leases = self.process(&process);
         let by = Duration::from_secs(60 + self.below(1800));
-        if let Some(Ok(lease)) = self.live(&process, leases.renew(id, Some(by))).await {
+        if let Some(Ok(lease)) = self.live(&process, leases.renew(id, Some(by), None)).await {
             let mut book = self.truth.book.lock().unwrap();
             book.ends.insert(lease.principal.name, lease.expires_at);
         }
