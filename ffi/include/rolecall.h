@@ -692,11 +692,13 @@ rolecall_status rolecall_leases_list(const rolecall_leases *leases,
 
 /**
  * Moves the end of a lease by `ttl_seconds`, up to its maximum; 0 is the definition's default. The
- * answer is the lease.
+ * answer is the lease. `session` is one of `rolecall_auth_authenticate`, where the definition asks for
+ * one; `session` may be NULL.
  */
 rolecall_status rolecall_leases_renew(const rolecall_leases *leases,
                                       const char *id,
                                       uint64_t ttl_seconds,
+                                      const char *session,
                                       rolecall_answer **answer,
                                       rolecall_error **error);
 
@@ -728,10 +730,12 @@ rolecall_status rolecall_leases_forget(const rolecall_leases *leases,
                                        rolecall_error **error);
 
 /**
- * The credentials of a lease that were kept, under the sealing key of the options.
+ * The credentials of a lease that were kept, under the sealing key of the options. `session` is one of
+ * `rolecall_auth_authenticate`, where the definition asks for one; `session` may be NULL.
  */
 rolecall_status rolecall_leases_reveal(const rolecall_leases *leases,
                                        const char *id,
+                                       const char *session,
                                        rolecall_answer **answer,
                                        rolecall_error **error);
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecall::leases::{self, Leases, OpenOptions};
-use rolecall::{Blocking, CredentialsError};
+use rolecall::{Blocking, CredentialsError, Secret};
 use serde_json::{Value, json};
 
 use crate::answer::rolecall_answer;
@@ -336,19 +336,24 @@ pub unsafe extern "C" fn rolecall_leases_list(
 }
 
 /// Moves the end of a lease by `ttl_seconds`, up to its maximum; 0 is the definition's default. The
-/// answer is the lease.
+/// answer is the lease. `session` is one of `rolecall_auth_authenticate`, where the definition asks for
+/// one; `session` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_renew(
     leases: *const rolecall_leases,
     id: *const c_char,
     ttl_seconds: u64,
+    session: *const c_char,
     answer: *mut *mut rolecall_answer,
     error: *mut *mut rolecall_error,
 ) -> rolecall_status {
     tell(leases, answer, error, |leases| {
         let id = leases::read_lease_id(text(id, "id")?)?;
         let ttl = Some(Duration::from_secs(ttl_seconds)).filter(|ttl| !ttl.is_zero());
-        Ok(async move { Ok(leases::lease_to_json(&leases.renew(id, ttl).await?)) })
+        let session = text_or_null(session, "session")?.map(Secret::from);
+        Ok(
+            async move { Ok(leases::lease_to_json(&leases.renew(id, ttl, session.as_ref()).await?)) },
+        )
     })
 }
 
@@ -405,11 +410,13 @@ pub unsafe extern "C" fn rolecall_leases_forget(
     })
 }
 
-/// The credentials of a lease that were kept, under the sealing key of the options.
+/// The credentials of a lease that were kept, under the sealing key of the options. `session` is one of
+/// `rolecall_auth_authenticate`, where the definition asks for one; `session` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_reveal(
     leases: *const rolecall_leases,
     id: *const c_char,
+    session: *const c_char,
     answer: *mut *mut rolecall_answer,
     error: *mut *mut rolecall_error,
 ) -> rolecall_status {
@@ -417,8 +424,9 @@ pub unsafe extern "C" fn rolecall_leases_reveal(
         let answer = Place::at(answer, "answer")?;
         given(leases, "leases")?;
         let id = leases::read_lease_id(text(id, "id")?)?;
+        let session = text_or_null(session, "session")?.map(Secret::from);
         let (lease, credentials) = work(leases, async |leases| {
-            let credentials = leases.reveal(id).await?;
+            let credentials = leases.reveal(id, session.as_ref()).await?;
             Ok((leases.lease(id).await?, credentials))
         })?;
         let told = rolecall_answer::json(&leases::lease_to_json(&lease))?;

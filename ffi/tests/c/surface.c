@@ -557,7 +557,7 @@ static void leases(void)
     CHECK(strncmp(rolecall_credentials_access_key_id(credentials), "AKIA", 4) == 0);
     field(answer, "id", id, sizeof id);
     expect(answer, "\"identity\":\"build-7\"");
-    DO(rolecall_leases_reveal(store, id, &answer, &error));
+    DO(rolecall_leases_reveal(store, id, NULL, &answer, &error));
     const rolecall_credentials *again = rolecall_answer_credentials(answer);
     CHECK(strcmp(rolecall_credentials_secret_access_key(again),
                  rolecall_credentials_secret_access_key(credentials)) == 0);
@@ -570,7 +570,7 @@ static void leases(void)
     expect(answer, "\"state\":\"active\"");
     DO(rolecall_leases_list(store, "{\"secret\": \"ci/reader\"}", &answer, &error));
     expect(answer, id);
-    DO(rolecall_leases_renew(store, id, 0, &answer, &error));
+    DO(rolecall_leases_renew(store, id, 0, NULL, &answer, &error));
     expect(answer, "\"state\":\"active\"");
     FAILS(ROLECALL_DENIED, "leases of it run", rolecall_leases_undefine(store, "ci/reader", &error));
     DO(rolecall_leases_revoke(store, id, &answer, &error));

@@ -128,7 +128,7 @@ async fn who_was_long_on_the_way_to_aws_renews_nothing_on_a_claim_that_is_over()
     });
     let leases = Leases::new(bed.context(), bed.store("one").await, slow, options());
     let calls = bed.kit.operations("iam").len();
-    let error = leases.renew(lease.id, None).await.unwrap_err();
+    let error = leases.renew(lease.id, None, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     assert_eq!(bed.kit.operations("iam").len(), calls);
 }
