@@ -73,8 +73,6 @@ pub(crate) enum ErrorFormat {
 }
 
 #[derive(Subcommand)]
-// Flags are made up only for the command that is called.
-#[command(defer = true)]
 pub(crate) enum Command {
     /// Print credentials, as `aws configure export-credentials` does
     Export(ExportArgs),

@@ -40,6 +40,7 @@ impl LeaseCommand {
 }
 
 #[derive(Subcommand)]
+// Flags are made up only for the operation that is called.
 #[command(defer = true)]
 enum Operation {
     /// Take a lease, and print its credentials
