@@ -163,12 +163,15 @@ fn a_misspelt_setting_is_told_with_what_was_meant() {
     let sandbox = Sandbox::new();
     let line = sandbox.add_config("[profile slip]\nsource_profiel = hunter2\nregions = x\n") + 1;
     let file = format!("/.aws/config:{line}");
-    for command in ["explain", "doctor"] {
-        let said = sandbox.run(&[command, "--profile", "alice"]).good().stdout;
+    for command in [&["explain", "--profile", "slip"][..], &["doctor", "--profile", "alice"]] {
+        let said = sandbox.run(command).stdout;
         assert!(said.contains("source_profiel is no setting of AWS CLI"), "{said}");
         assert!(said.contains("did you mean source_profile?") && said.contains(&file), "{said}");
         assert!(!said.contains("hunter2") && !said.contains("regions"), "{said}");
     }
+    let said = sandbox.run(&["explain", "--profile", "alice"]).good().stdout;
+    assert!(said.contains("a setting of another profile is misspelt"), "{said}");
+    assert!(!said.contains("source_profiel"), "{said}");
 }
 
 #[test]

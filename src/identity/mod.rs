@@ -20,7 +20,7 @@
 //! let policy = Policy::new(&bounds, &[TokenFormat::Akeyless], Default::default())?;
 //! let verifier = identity::verifier(Default::default());
 //! let decision = verifier.verify(token.text.expose(), &policy).await;
-//! println!("{} is in", decision.accepted()?.arn);
+//! println!("{} is in", decision.accepted().map_err(Clone::clone)?.arn);
 //! # Ok(())
 //! # }
 //! ```

@@ -23,7 +23,7 @@ fn each_of_nine_kinds_must_go_before_the_user() {
     let kit = with_user();
     let ids = kit.add_by_hand(&ByHand::everything(ACCOUNT, "lease")).unwrap();
     let id = |name: &str| ids[name].as_str().unwrap().to_owned();
-    let (virtual_mfa, hardware_mfa) = (id("virtual_mfa"), id("hardware_mfa"));
+    let mfa_devices = ["virtual_mfa", "hardware_mfa", "security_key"].map(id);
     let refused = |message: &str| {
         ask(&kit, "DeleteUser", &[]).is(409, "DeleteConflict", message);
     };
@@ -49,7 +49,7 @@ fn each_of_nine_kinds_must_go_before_the_user() {
     let by = ("ServiceSpecificCredentialId", &*id("service_specific_credential"));
     let (list, delete) = ("ListServiceSpecificCredentials", "DeleteServiceSpecificCredential");
     sweep(list, by.0, "service specific", delete, by);
-    for by in [&virtual_mfa, &hardware_mfa] {
+    for by in &mfa_devices {
         let by = ("SerialNumber", by.as_str());
         sweep("ListMFADevices", by.0, "MFA device", "DeactivateMFADevice", by);
     }
@@ -64,8 +64,8 @@ fn each_of_nine_kinds_must_go_before_the_user() {
 
     // The virtual device is still there, without a user.
     let left = iam(&kit, &admin(), "ListVirtualMFADevices", &[("AssignmentStatus", "Unassigned")]);
-    assert_eq!(left.ok().all("SerialNumber"), [virtual_mfa.as_str()]);
-    let device = [("SerialNumber", virtual_mfa.as_str())];
+    assert_eq!(left.ok().all("SerialNumber"), [mfa_devices[0].as_str()]);
+    let device = [("SerialNumber", mfa_devices[0].as_str())];
     iam(&kit, &admin(), "DeleteVirtualMFADevice", &device).ok();
     iam(&kit, &admin(), "DeleteVirtualMFADevice", &device).is(404, "NoSuchEntity", "");
     assert!(!kit.iam_users(ACCOUNT).iter().any(|user| user.name == "lease"));
