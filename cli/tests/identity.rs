@@ -335,3 +335,16 @@ fn a_token_is_taken_once_where_a_store_remembers_it() {
     assert!(again.code() == 5 && again.stderr.contains("replayed"), "{again:?}");
     assert_eq!(sandbox.kit.count("GetCallerIdentity"), 1);
 }
+
+#[test]
+fn what_does_not_count_for_a_jwt_is_refused_beside_it() {
+    let sandbox = Sandbox::new();
+    let jwt = ["identity", "verify", "--jwks", "keys", "--issuer", "https://x", "--audience", "me"];
+    for flags in [&ACCOUNT[..], &["--store", "x.db"], &["--max-age", "5"], &["--explain"]] {
+        let refused = sandbox.run_with_input(&[&jwt[..], flags].concat(), "a.b.c");
+        assert_eq!(refused.code(), 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains(flags[0]), "{}", refused.stderr);
+    }
+    let late = sandbox.run_with_input(&["identity", "verify", "--max-age", "901"], "");
+    assert_eq!(late.code(), 2, "{}", late.stderr);
+}

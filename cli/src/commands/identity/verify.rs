@@ -46,18 +46,25 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "NAME")]
     audience: Option<String>,
     /// How old a token may be, up to 900 seconds; 300 otherwise
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=900))]
     max_age: Option<u64>,
     /// Where it is remembered that the token was used, so that it is taken once: the place of a
-    /// store as `lease --store` takes it
+    /// store as `lease --store` takes it. Without it each run takes it anew
     #[arg(long, value_name = "PLACE")]
     store: Option<String>,
     /// Print each check and how it went
     #[arg(long)]
     explain: bool,
     /// The token is a JWT of sts:GetWebIdentityToken, and these are its issuer's keys: the file of
-    /// its /.well-known/jwks.json
-    #[arg(long, value_name = "PATH", requires = "issuer", requires = "audience")]
+    /// its /.well-known/jwks.json. Bounds and dialects are for the other tokens
+    // Whoever gives a bound counts on it.
+    #[arg(
+        long,
+        value_name = "PATH",
+        requires = "issuer",
+        requires = "audience",
+        conflicts_with_all = ["BoundsArgs", "format", "server_id", "cluster_name", "max_age", "store", "explain"]
+    )]
     jwks: Option<PathBuf>,
     /// The JWT's issuer: https://….tokens.sts.global.api.aws
     #[arg(long, value_name = "URL", requires = "jwks")]
