@@ -22,7 +22,7 @@
 //!
 //! use async_trait::async_trait;
 //! use rolecall_core::http::{HttpClient, HttpError, Request, Response};
-//! use rolecall_core::{Context, Credentials, ProvideCredentials, Result};
+//! use rolecall_core::{Context, Credentials, Result};
 //! use rolecall_sts::{AssumeRole, QueryEndpoint, StsClient};
 //!
 //! /// Stands in for AWS; leave `http` out of the context below to call the real one.
@@ -51,17 +51,6 @@
 //!     }
 //! }
 //!
-//! /// Any provider will do: a profile, a container, another role.
-//! #[derive(Debug)]
-//! struct Keys;
-//!
-//! #[async_trait]
-//! impl ProvideCredentials for Keys {
-//!     async fn provide_credentials(&self) -> Result<Credentials> {
-//!         Ok(Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI", "example"))
-//!     }
-//! }
-//!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<()> {
 //! let sts = StsClient::new(
@@ -71,7 +60,8 @@
 //!         signing_region: "eu-west-1".to_owned(),
 //!         signing_name: "sts".to_owned(),
 //!     },
-//!     Some(Arc::new(Keys)),
+//!     // Any provider will do: a profile, a container, another role.
+//!     Some(Arc::new(Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI", "example"))),
 //! );
 //! let role = AssumeRole {
 //!     role_arn: "arn:aws:iam::123456789012:role/Deploy".to_owned(),

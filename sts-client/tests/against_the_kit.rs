@@ -4,11 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use rolecall_core::http::{WebClient, WebSettings};
-use rolecall_core::{
-    Clock, Context, Credentials, ErrorKind, Fs, Prompt, ProvideCredentials, Result, SharedProvider,
-};
+use rolecall_core::{Clock, Context, Credentials, ErrorKind, Fs, Prompt, Result, SharedProvider};
 use rolecall_kit::{Fault, FaultRule, Kit, World, names};
 use rolecall_sts::{
     AssumeRole, AssumeRoleWithSaml, AssumeRoleWithWebIdentity, AssumeRoot,
@@ -17,26 +14,12 @@ use rolecall_sts::{
     WebIdentity, WebIdentityProvider, presign, sign,
 };
 
-#[derive(Debug)]
-struct Fixed(Credentials);
-
-#[async_trait]
-impl ProvideCredentials for Fixed {
-    async fn provide_credentials(&self) -> Result<Credentials> {
-        Ok(self.0.clone())
-    }
-}
-
-fn fixed(credentials: Credentials) -> SharedProvider {
-    Arc::new(Fixed(credentials))
-}
-
 fn alice() -> SharedProvider {
-    fixed(Credentials::new(names::ALICE_KEY, names::ALICE_SECRET, "alice's keys"))
+    Arc::new(Credentials::new(names::ALICE_KEY, names::ALICE_SECRET, "alice's keys"))
 }
 
 fn root() -> SharedProvider {
-    fixed(Credentials::new(names::ROOT_KEY, names::ROOT_SECRET, "root's keys"))
+    Arc::new(Credentials::new(names::ROOT_KEY, names::ROOT_SECRET, "root's keys"))
 }
 
 /// Real HTTP, the kit's time, no files.
@@ -88,7 +71,7 @@ async fn a_role_is_assumed_and_its_session_is_who_it_should_be() {
     let output = client(&kit, alice()).assume_role(&input).await.unwrap();
     assert_eq!(output.credentials.account_id(), Some("222222222222"));
     assert_eq!(output.source_identity.as_deref(), Some("alice"));
-    let sts = client(&kit, fixed(output.credentials));
+    let sts = client(&kit, Arc::new(output.credentials));
     let caller = sts.get_caller_identity().await.unwrap();
     assert_eq!(caller.arn, output.assumed_role_user.arn);
     assert_eq!(caller.user_id, output.assumed_role_user.assumed_role_id);
@@ -175,7 +158,7 @@ async fn the_other_operations_work() {
         ..GetSessionToken::default()
     };
     let session = sts.get_session_token(&session).await.unwrap();
-    let caller = client(&kit, fixed(session.credentials)).get_caller_identity().await.unwrap();
+    let caller = client(&kit, Arc::new(session.credentials)).get_caller_identity().await.unwrap();
     assert_eq!(caller.arn, format!("arn:aws:iam::{}:user/alice", names::ACCOUNT));
 
     let federation = GetFederationToken { name: "guest".to_owned(), ..Default::default() };
@@ -251,14 +234,16 @@ async fn a_wrong_clock_is_corrected() {
 #[tokio::test]
 async fn wrong_and_ended_keys_are_denied_with_what_to_do() {
     let kit = Kit::start(World::default());
-    let wrong = fixed(Credentials::new(names::ALICE_KEY, "not hers", "profile x"));
-    let unknown = fixed(Credentials::new("AKIANOBODYEXAMPLE000", "s", "profile x"));
+    let wrong: SharedProvider =
+        Arc::new(Credentials::new(names::ALICE_KEY, "not hers", "profile x"));
+    let unknown: SharedProvider =
+        Arc::new(Credentials::new("AKIANOBODYEXAMPLE000", "s", "profile x"));
     let session = client(&kit, alice()).assume_role(&role(names::HOP)).await.unwrap();
     kit.expire_session(session.credentials.access_key_id());
     for (keys, code) in [
         (wrong, "SignatureDoesNotMatch"),
         (unknown, "InvalidClientTokenId"),
-        (fixed(session.credentials), "ExpiredToken"),
+        (Arc::new(session.credentials), "ExpiredToken"),
     ] {
         let error = client(&kit, keys).get_caller_identity().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");

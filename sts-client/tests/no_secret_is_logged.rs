@@ -7,11 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use rolecall_core::http::{WebClient, WebSettings};
-use rolecall_core::{
-    Clock, Context, Credentials, Fs, Prompt, ProvideCredentials, Result, SecretInput,
-};
+use rolecall_core::{Clock, Context, Credentials, Fs, Prompt, Result, SecretInput};
 use rolecall_kit::{Fault, FaultRule, Kit, SsoLogin, World, names};
 use rolecall_sts::{
     AssumeRole, AssumeRoleWithSaml, AssumeRoleWithWebIdentity, MfaSessionProvider, QueryEndpoint,
@@ -30,16 +27,6 @@ impl io::Write for Log {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct Fixed(Credentials);
-
-#[async_trait]
-impl ProvideCredentials for Fixed {
-    async fn provide_credentials(&self) -> Result<Credentials> {
-        Ok(self.0.clone())
     }
 }
 
@@ -72,7 +59,7 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
     };
     let alice = Credentials::new(names::ALICE_KEY, names::ALICE_SECRET, "alice's keys");
     let client = |credentials| {
-        StsClient::new(context.clone(), endpoint.clone(), Some(Arc::new(Fixed(credentials))))
+        StsClient::new(context.clone(), endpoint.clone(), Some(Arc::new(credentials)))
     };
 
     // A hop with MFA that is tried again, a call signed with its session, two unsigned, one refused.
@@ -82,7 +69,7 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
         ..RoleHop::default()
     };
     kit.inject(FaultRule::next("AssumeRole", 1, Fault::Throttle));
-    let source = Arc::new(Fixed(alice.clone()));
+    let source = Arc::new(alice.clone());
     let hop = RoleHopProvider::new(context.clone(), endpoint.clone(), source, mfa);
     let session = hop.provide_credentials().await.unwrap();
     client(session.clone()).get_caller_identity().await.unwrap();
@@ -104,7 +91,7 @@ async fn at_trace_no_call_and_no_signature_logs_a_secret() {
 
     // An MFA session, an assertion that is looked into, and an SSO token that is renewed, tried
     // again, and refused.
-    let keys = Arc::new(Fixed(alice));
+    let keys = Arc::new(alice);
     let session_of_device = MfaSessionProvider::with_client(sts.clone(), keys, names::ALICE_MFA);
     session_of_device.provide_credentials().await.unwrap();
     let assertion = kit.saml_assertion(names::SAML, names::SAML_PROVIDER, "me");

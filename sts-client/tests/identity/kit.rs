@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use rolecall_core::http::{WebClient, WebSettings};
-use rolecall_core::{Clock, Context, Credentials, Fs, ProvideCredentials, Result};
+use rolecall_core::{Clock, Context, Credentials, Fs, Result};
 use rolecall_kit::{Kit, World, names};
 use rolecall_sts::identity::{
     Binding, Bounds, Challenges, Dialect, MemoryReplayGuard, Mode, Policy, Token, TokenFormat,
@@ -14,16 +13,6 @@ use rolecall_sts::identity::{
 use rolecall_sts::{AssumeRole, GetFederationToken, GetSessionToken, StsClient};
 
 use crate::support::{self, AUDIENCE, CLUSTER, SERVER, endpoint};
-
-#[derive(Debug)]
-struct Fixed(Credentials);
-
-#[async_trait]
-impl ProvideCredentials for Fixed {
-    async fn provide_credentials(&self) -> Result<Credentials> {
-        Ok(self.0.clone())
-    }
-}
 
 pub(crate) fn context(kit: &Kit) -> Context {
     Context {
@@ -38,7 +27,7 @@ fn now(kit: &Kit) -> SystemTime {
 }
 
 pub(crate) fn client(kit: &Kit, credentials: &Credentials) -> StsClient {
-    let provider = Arc::new(Fixed(credentials.clone()));
+    let provider = Arc::new(credentials.clone());
     StsClient::new(context(kit), endpoint(&kit.url(), "us-east-1"), Some(provider))
 }
 
