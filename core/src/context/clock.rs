@@ -1,7 +1,11 @@
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+
+/// By how much the machine's clock may go wrong against the time that has passed before it is taken
+/// to have been set. Far below the five minutes from which on a clock is corrected.
+const SET_BY: u64 = 30_000;
 
 /// Time: what it is now, corrected by what AWS says, and bounded waits.
 #[derive(Clone, Debug)]
@@ -9,10 +13,21 @@ pub struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Milliseconds to add to the machine's clock to get AWS's.
-    skew: AtomicI64,
+    /// Few clocks ever are: the others need no lock.
+    is_corrected: AtomicBool,
+    correction: Mutex<Correction>,
     began: Instant,
     manual: Option<Manual>,
+}
+
+/// Both in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Correction {
+    /// To be added to the machine's clock to get AWS's.
+    skew: i64,
+    /// What the machine's clock showed when this [`Clock`] was made, going back from now by the
+    /// time that has passed: another one later means that somebody set the clock.
+    origin: i64,
 }
 
 #[derive(Debug, Default)]
@@ -42,12 +57,17 @@ impl Clock {
     }
 
     fn of(manual: Option<Manual>) -> Self {
-        Self(Arc::new(Inner { skew: AtomicI64::new(0), began: Instant::now(), manual }))
+        Self(Arc::new(Inner {
+            is_corrected: AtomicBool::new(false),
+            correction: Mutex::default(),
+            began: Instant::now(),
+            manual,
+        }))
     }
 
     /// Now, in AWS's time as far as it is known.
     pub fn now(&self) -> SystemTime {
-        let skew = self.0.skew.load(Ordering::Relaxed);
+        let skew = self.skew_millis();
         let local = self.local_now();
         let step = Duration::from_millis(skew.unsigned_abs());
         let corrected = if skew < 0 { local.checked_sub(step) } else { local.checked_add(step) };
@@ -65,19 +85,31 @@ impl Clock {
         }
     }
 
-    /// Takes `aws_now`, the `Date` of an answer, as the time from here on.
+    /// Takes `aws_now`, the `Date` of an answer, as the time from here on, until the machine's clock
+    /// is set.
     pub fn correct(&self, aws_now: SystemTime) {
-        let local = self.local_now();
-        let skew = match aws_now.duration_since(local) {
-            Ok(ahead) => i64::try_from(ahead.as_millis()),
-            Err(behind) => i64::try_from(behind.duration().as_millis()).map(|skew| -skew),
-        };
-        self.0.skew.store(skew.unwrap_or(0), Ordering::Relaxed);
+        let skew = signed_millis(aws_now).saturating_sub(signed_millis(self.local_now()));
+        *self.correction() = Correction { skew, origin: self.origin() };
+        self.0.is_corrected.store(true, Ordering::Release);
     }
 
-    /// How far AWS's time is from the machine's, in milliseconds; positive if AWS is ahead.
+    /// How far AWS's time is from the machine's, in milliseconds; positive if AWS is ahead. 0 as
+    /// long as they seem to be the same, and again once the machine's clock was set.
     pub fn skew_millis(&self) -> i64 {
-        self.0.skew.load(Ordering::Relaxed)
+        if !self.0.is_corrected.load(Ordering::Acquire) {
+            return 0;
+        }
+        let Correction { skew, origin } = *self.correction();
+        if self.origin().abs_diff(origin) > SET_BY { 0 } else { skew }
+    }
+
+    fn correction(&self) -> MutexGuard<'_, Correction> {
+        self.0.correction.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn origin(&self) -> i64 {
+        let passed = i64::try_from(self.elapsed().as_millis()).unwrap_or(i64::MAX);
+        signed_millis(self.local_now()).saturating_sub(passed)
     }
 
     /// How much time has passed since the clock was made: for limits, as nobody can set it.
@@ -144,6 +176,15 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Since 1970; negative before.
+fn signed_millis(time: SystemTime) -> i64 {
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => millis(since),
+        Err(before) => -millis(before.duration()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +221,26 @@ mod tests {
             assert_eq!(clock.now(), aws);
             assert_eq!(clock.local_now(), start);
         }
+    }
+
+    #[test]
+    fn a_correction_ends_when_the_machines_clock_is_set() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
+        let hour = Duration::from_secs(3600);
+        let clock = Clock::manual(start);
+        clock.correct(start + hour);
+        clock.advance(hour);
+        clock.set_ahead(Duration::from_secs(10));
+        assert_eq!(clock.now(), start + hour + hour + Duration::from_secs(10));
+        clock.set_ahead(hour - Duration::from_secs(10));
+        assert_eq!((clock.skew_millis(), clock.now()), (0, start + hour + hour));
+        // Wrong again, and corrected again.
+        clock.set_back(hour);
+        clock.correct(start + hour * 2);
+        assert_eq!(clock.now(), start + hour * 2);
+        // A real clock keeps its correction.
+        let real = Clock::real();
+        real.correct(real.local_now() + hour);
+        assert!(real.now() > real.local_now() + hour / 2, "{}", real.skew_millis());
     }
 }
