@@ -31,7 +31,7 @@ impl Default for RetryPolicy {
 }
 
 /// A budget of retries that all calls of a [`Context`] share, so that an outage is not met with
-/// three times the calls. Calls that succeed at the first attempt fill it up again.
+/// three times the calls. Calls that get an answer fill it up again, whatever the answer says.
 ///
 /// Source: as [`RetryPolicy`], "retry quota": 500 tokens, 5 a retry.
 #[derive(Clone, Debug)]
@@ -116,7 +116,8 @@ pub async fn send(
                     attempt += 1;
                     continue;
                 }
-                _ => {
+                Verdict::Transient(_) => return Ok(answer),
+                Verdict::Final | Verdict::ClockSkew => {
                     context.retry_quota.refund(attempt);
                     return Ok(answer);
                 }

@@ -42,6 +42,12 @@ impl Budget {
         true
     }
 
+    /// A call is made once more. It is not made to wait, as it is signed and has waited already: the
+    /// next calls are.
+    pub(super) fn repeated(&self) {
+        self.take(Duration::MAX);
+    }
+
     /// How many leases can be worked on at once so that each gets its calls in time.
     pub(crate) fn room(&self) -> usize {
         room_at(self.state.lock().unwrap_or_else(PoisonError::into_inner).rate)
@@ -111,6 +117,17 @@ mod tests {
         clock.set_back(Duration::from_secs(3600));
         let usual = spent(20).await;
         assert!((1.9..2.2).contains(&usual), "the hands do not count: {usual}");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_repeated_takes_the_turns_of_others() {
+        let clock = Clock::manual(SystemTime::UNIX_EPOCH);
+        let budget = Budget::new(clock.clone(), 2);
+        assert!(budget.turn(Duration::ZERO).await);
+        (0..5).for_each(|_| budget.repeated());
+        assert_eq!(clock.elapsed(), Duration::ZERO);
+        assert!(!budget.turn(Duration::from_secs(2)).await);
+        assert!(budget.turn(Duration::from_secs(3)).await);
     }
 
     #[test]

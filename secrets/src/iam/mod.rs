@@ -1,6 +1,7 @@
 //! IAM as leases need it: the calls, and what their failures mean.
 
 mod attachments;
+mod attempts;
 mod budget;
 mod calls;
 mod outcome;
@@ -8,11 +9,12 @@ mod outcome;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolecall_core::Result;
+use rolecall_core::{Context, Result};
 use rolecall_sts::{Params, QueryClient};
 use serde::de::DeserializeOwned;
 
 use crate::make::Deadline;
+use attempts::Attempts;
 
 pub(crate) use attachments::Attachment;
 pub(crate) use budget::Budget;
@@ -50,31 +52,28 @@ impl Iam {
     }
 
     async fn call<T: DeserializeOwned>(&self, action: &str, params: Params) -> Result<T> {
-        self.in_turn(self.query.call(action, params)).await
+        self.in_turn(async |query| query.call(action, params).await).await
     }
 
     async fn call_once<T: DeserializeOwned>(&self, action: &str, params: Params) -> Result<T> {
-        self.in_turn(self.query.call_once(action, params)).await
+        self.in_turn(async |query| query.call_once(action, params).await).await
     }
 
     async fn command(&self, action: &str, params: Params) -> Result<()> {
-        self.in_turn(self.query.command(action, params)).await
+        self.in_turn(async |query| query.command(action, params).await).await
     }
 
-    async fn in_turn<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn in_turn<T>(&self, call: impl AsyncFnOnce(QueryClient) -> Result<T>) -> Result<T> {
         let patience = self.deadline.as_ref().map_or(PATIENCE, Deadline::left);
         if !self.budget.turn(patience).await {
             return Err(Deadline::passed("IAM's turn of this account did not come in time"));
         }
-        let result = match &self.deadline {
+        let http = Attempts::of_one_call(self.query.context.http.clone(), self.budget.clone());
+        let context = Context { http: Arc::new(http), ..self.query.context.clone() };
+        let call = call(QueryClient { context, ..self.query.clone() });
+        match &self.deadline {
             Some(deadline) => deadline.bound(call).await,
             None => call.await,
-        };
-        let is_throttled =
-            |error| has_code(error, "Throttling") || has_code(error, "ThrottlingException");
-        if result.as_ref().is_err_and(is_throttled) {
-            self.budget.throttled();
         }
-        result
     }
 }
