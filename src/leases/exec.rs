@@ -31,7 +31,9 @@ pub enum LeaseNews<'a> {
 /// A user's lease is renewed whenever two thirds of its time have passed, to the length it was taken
 /// for, and taken back when the command has ended, or could not be started. Sessions end by
 /// themselves. Where the definition asks for a session of an auth method, the request's is shown at
-/// each renewal too: once that has ended, the lease is renewed no more. `session` is what the store was opened with: it may say the region. Signals are passed on, save those of the terminal, which the command gets itself.
+/// each renewal too: once that has ended, the lease is renewed no more. `session` is what the store
+/// was opened with: it may say the region. Signals are passed on, save those of the terminal, which
+/// the command gets itself.
 ///
 /// # Errors
 /// Whatever there is to say about the lease, then without the command having run;
@@ -64,8 +66,7 @@ pub async fn run_command(
         next: None,
     };
     let ended = run.command(&issued, command, region.as_deref(), &mut signals, &mut report).await;
-    run.finish_renewal().await;
-    revoke(leases, &run.lease, &mut signals, &mut report).await;
+    run.end(&mut signals, &mut report).await;
     ended
 }
 
@@ -74,7 +75,7 @@ struct Run<'a> {
     /// The one that the lease was taken with, if any.
     session: Option<&'a Secret>,
     lease: Lease,
-    /// The one under way. It is never dropped: the lease would stay claimed.
+    /// The one under way. It is dropped only with the program: the lease stays claimed for a while.
     renewal: Option<Renewal<'a>>,
     /// When the next is due.
     next: Option<SystemTime>,
@@ -178,13 +179,33 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn finish_renewal(&mut self) {
+    /// Takes the lease back. Another signal leaves it to whoever works on leases.
+    async fn end(&mut self, signals: &mut Signals, report: &mut impl FnMut(LeaseNews<'_>)) {
+        if self.lease.principal.kind != "iam-user" {
+            return;
+        }
+        // Those that came while the command ended.
+        while let Some(_old) = signals.arrived() {}
+        let why = tokio::select! {
+            outcome = self.revoke() => match outcome {
+                Ok(lease) if lease.state == LeaseState::Revoked => return,
+                Ok(lease) => lease.failure.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            },
+            number = asked_to_stop(signals) => format!("signal {number} broke it off"),
+        };
+        report(LeaseNews::NotRevoked(&self.lease, &why));
+    }
+
+    /// Once no renewal has the lease claimed.
+    async fn revoke(&mut self) -> Result<Lease> {
         if self.renewal.is_some()
             && let Ok(lease) = finished(&mut self.renewal).await
         {
             self.lease = lease;
         }
         self.renewal = None;
+        self.leases.revoke(self.lease.id).await
     }
 }
 
@@ -205,29 +226,6 @@ fn unusable(lease: &Lease) -> CredentialsError {
 fn may_pass(error: &CredentialsError) -> bool {
     use ErrorKind::{Internal, Malformed, TimedOut, Unavailable};
     matches!(error.kind(), Unavailable | TimedOut | Malformed | Internal)
-}
-
-/// Takes the lease back. Another signal leaves it to whoever works on leases: it is written down.
-async fn revoke(
-    leases: &Leases,
-    lease: &Lease,
-    signals: &mut Signals,
-    report: &mut impl FnMut(LeaseNews<'_>),
-) {
-    if lease.principal.kind != "iam-user" {
-        return;
-    }
-    // Those that came while the command ended.
-    while let Some(_old) = signals.arrived() {}
-    let why = tokio::select! {
-        outcome = leases.revoke(lease.id) => match outcome {
-            Ok(lease) if lease.state == LeaseState::Revoked => return,
-            Ok(lease) => lease.failure.unwrap_or_default(),
-            Err(error) => error.to_string(),
-        },
-        number = asked_to_stop(signals) => format!("signal {number} broke it off"),
-    };
-    report(LeaseNews::NotRevoked(lease, &why));
 }
 
 /// Waits for a signal that ends programs.

@@ -115,21 +115,30 @@ fn what_cannot_be_taken_back_is_said_and_the_exit_code_is_still_the_commands() {
     assert!(leased_users(&sandbox).is_empty());
 }
 
-/// The shortest lease is a minute long: this waits for two thirds of it.
-#[test]
-fn the_lease_is_renewed_while_the_command_runs() {
-    let sandbox = sandbox();
-    define(&sandbox, &["--default-ttl", "1m", "--max-ttl", "100s"]);
+/// Runs a command until its lease is being renewed. The shortest lease is a minute long: this waits
+/// for two thirds of it.
+fn until_renewed(sandbox: &Sandbox) -> Running {
+    define(sandbox, &["--default-ttl", "1m", "--max-ttl", "100s"]);
     let script = "mkfifo gate; : > up; read line < gate";
     let running = sandbox.start(&["lease", "exec", "app", "--", "bash", "-c", script]);
     wait_for(&sandbox.home().join("up"));
-    let made = only_lease(&sandbox);
+    sandbox.kit.inject(FaultRule::always("PutUserPolicy", Fault::Hold { gate: "renewal".into() }));
     let policies = sandbox.kit.count("PutUserPolicy");
     let start = Instant::now();
     while sandbox.kit.count("PutUserPolicy") == policies {
         assert!(start.elapsed() < Duration::from_secs(50), "it is not renewed");
         sandbox.kit.wait_for("PutUserPolicy", policies + 1);
     }
+    running
+}
+
+#[test]
+fn the_lease_is_renewed_while_the_command_runs() {
+    let sandbox = sandbox();
+    let running = until_renewed(&sandbox);
+    let made = only_lease(&sandbox);
+    sandbox.kit.clear_faults();
+    sandbox.kit.open("renewal");
     assert!(sandbox.kit.wait_for("TagUser", 1));
     std::fs::write(sandbox.home().join("gate"), "done\n").unwrap();
     let finished = running.finish_within(Duration::from_secs(60));
@@ -139,4 +148,30 @@ fn the_lease_is_renewed_while_the_command_runs() {
     assert_eq!(lease["state"], "revoked");
     assert!(leased_users(&sandbox).is_empty());
     assert_eq!(names::ACCOUNT, lease["account_id"]);
+}
+
+#[test]
+fn a_signal_after_the_command_ends_a_last_renewal_that_hangs() {
+    let sandbox = sandbox();
+    let running = until_renewed(&sandbox);
+    let gate = sandbox.home().join("gate");
+    std::fs::write(&gate, "done\n").unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", running.pid());
+    let start = Instant::now();
+    while !std::fs::read_to_string(&children).unwrap().is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the command still runs");
+        std::thread::yield_now();
+    }
+    // One that comes while the command ends is not meant for the lease.
+    while !running.ends_within(Duration::from_millis(100)) {
+        assert!(start.elapsed() < Duration::from_secs(20), "it hears no signal");
+        terminate(&running);
+    }
+    let finished = running.finish();
+    assert_eq!(finished.code(), 0, "{finished:?}");
+    assert!(finished.stderr.contains("signal 15 broke it off"), "{finished:?}");
+    let lease = only_lease(&sandbox);
+    assert!(finished.stderr.contains(lease["id"].as_str().unwrap()), "{finished:?}");
+    sandbox.kit.clear_faults();
+    sandbox.kit.open("renewal");
 }
