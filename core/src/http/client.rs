@@ -263,10 +263,9 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
 }
 
 fn classify(error: &reqwest::Error) -> HttpError {
-    let failure = if chain(error).any(is_tls) {
-        HttpFailure::Tls
-    } else if error.is_connect() {
-        HttpFailure::Connect
+    let failure = if error.is_connect() {
+        // Later on it says that the answer was lost: what was asked for may have been done.
+        if chain(error).any(is_tls) { HttpFailure::Tls } else { HttpFailure::Connect }
     } else if error.is_timeout() {
         HttpFailure::TimedOut
     } else if error.is_builder() {
@@ -300,6 +299,8 @@ fn describe(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rolecall_kit::Kit;
+
     use super::*;
 
     fn settings(pairs: &[(&str, &str)]) -> WebSettings {
@@ -340,11 +341,63 @@ mod tests {
         }
     }
 
+    /// Carries bytes both ways, and damages what comes back once `is_bad` says so.
+    fn damaging(to: std::net::SocketAddr, is_bad: fn(&Kit) -> bool, kit: Arc<Kit>) -> u16 {
+        use std::io::{Read, Write};
+        let door = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = door.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for near in door.incoming() {
+                let (mut near, mut far) =
+                    (near.unwrap(), std::net::TcpStream::connect(to).unwrap());
+                let (mut there, mut back) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut there, &mut back));
+                let mut buffer = [0; 4096];
+                while let Ok(length @ 1..) = far.read(&mut buffer) {
+                    if is_bad(&kit) {
+                        buffer[..length].iter_mut().for_each(|byte| *byte ^= 0x55);
+                    }
+                    if near.write_all(&buffer[..length]).is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn a_tls_failure_after_the_request_was_sent_is_an_answer_lost() {
+        let kit = Arc::new(Kit::start_tls(rolecall_kit::World::default()));
+        let folder = tempfile::tempdir().unwrap();
+        let fs = Fs::rooted(folder.path());
+        fs.write(Path::new("/ca.pem"), kit.ca_pem().unwrap().as_bytes()).unwrap();
+        let url: http::Uri = kit.tls_url().unwrap().parse().unwrap();
+        let to = std::net::SocketAddr::from(([127, 0, 0, 1], url.port_u16().unwrap()));
+        let client = WebClient::new(settings(&[("AWS_CA_BUNDLE", "/ca.pem")]), fs);
+        let cases: [(fn(&Kit) -> bool, _); 2] = [
+            (|_| true, HttpFailure::Tls),
+            (|kit| kit.count("GetCallerIdentity") > 0, HttpFailure::Interrupted),
+        ];
+        for (is_bad, expected) in cases {
+            let port = damaging(to, is_bad, kit.clone());
+            let body = b"Action=GetCallerIdentity&Version=2011-06-15".to_vec();
+            let mut request = Request::new(Zeroizing::new(body));
+            *request.method_mut() = http::Method::POST;
+            *request.uri_mut() = format!("https://localhost:{port}/").parse().unwrap();
+            let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+            request.headers_mut().insert(http::header::CONTENT_TYPE, form);
+            let error = client.send(request).await.unwrap_err();
+            assert_eq!(error.failure, expected, "{error}");
+        }
+        assert_eq!(kit.count("GetCallerIdentity"), 1);
+    }
+
     #[test]
     fn the_ca_file_is_read_once() {
         let folder = tempfile::tempdir().unwrap();
         let fs = Fs::rooted(folder.path());
-        let kit = rolecall_kit::Kit::start_tls(rolecall_kit::World::default());
+        let kit = Kit::start_tls(rolecall_kit::World::default());
         fs.write(Path::new("/ca.pem"), kit.ca_pem().unwrap().as_bytes()).unwrap();
         let client = WebClient::new(settings(&[("AWS_CA_BUNDLE", "/ca.pem")]), fs.clone());
         client.check().unwrap();
