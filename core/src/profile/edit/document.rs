@@ -124,20 +124,23 @@ impl Document {
         let layout = Layout::of(self.body());
         let sections = layout.sections(self.kind, section);
         let properties = sections.iter().flat_map(|section| layout.properties(section));
+        let properties = properties.filter(|p| p.key.eq_ignore_ascii_case(key.name()));
+        let properties: Vec<_> = properties.collect();
         let mut splices = Vec::new();
-        for property in properties.filter(|p| p.key.eq_ignore_ascii_case(key.name())) {
+        for property in &properties {
             let subs = property.more.iter().filter(|_| property.is_empty);
             let subs = subs.filter_map(|line| Some((*line, layout.lines[*line].sub_property()?)));
             let subs: Vec<_> = subs.collect();
             match key.sub() {
                 Some(sub) if !subs.iter().any(|(_, name)| *name == sub) => continue,
-                Some(sub) if subs.iter().any(|(_, name)| *name != sub) => {
+                // An empty one still stands above another of its name.
+                Some(sub) if properties.len() > 1 || subs.iter().any(|(_, name)| *name != sub) => {
                     let gone = subs.iter().filter(|(_, name)| *name == sub);
                     splices.extend(gone.map(|(line, _)| remove_line(&layout.lines[*line])));
                 }
                 _ => {
                     splices.push(remove_line(&layout.lines[property.line]));
-                    splices.extend(drop_continuations(&layout, &property));
+                    splices.extend(drop_continuations(&layout, property));
                 }
             }
         }
@@ -420,6 +423,7 @@ mod tests {
             ("[profile x]\nk =\n a = b\n # c\n", "k", "[profile x]\n# c\n"),
             ("[profile x]\nk =\n a = b\n c = d\n", "k.a", "[profile x]\nk =\n c = d\n"),
             ("[profile x]\nk =\n a = b\ne = f\n", "k.a", "[profile x]\ne = f\n"),
+            ("[x]\n[profile x]\nk=\n c=d\nk=\n a=b\n", "k.a", "[x]\n[profile x]\nk=\n c=d\nk=\n"),
             ("[profile x]\nk = 1\n[profile y]\nk = 2\n", "k", "[profile x]\n[profile y]\nk = 2\n"),
             ("[profile x]\nk = 1\n", "k.a", "[profile x]\nk = 1\n"),
             ("[profile x]\nk = 1\n", "j", "[profile x]\nk = 1\n"),
