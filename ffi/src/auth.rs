@@ -33,7 +33,7 @@ pub unsafe extern "C" fn rolecall_auth_new(
         let place = Place::at(auth, "auth")?;
         let leases = given(leases, "leases")?.inner.clone();
         let of = leases.clone();
-        let auth = Blocking::new(move |_| of.look(|leases| leases.auth().map(Arc::new))?)?;
+        let auth = Blocking::new(move |_| of.look(|leases| leases.auth())?)?;
         place.hand_over(rolecall_auth { leases, auth });
         Ok(())
     })

@@ -33,7 +33,7 @@ impl Auth {
     fn native(&self, py: Python<'_>) -> PyResult<Arc<facade::Auth>> {
         self.made.or_make(|| {
             let auth = self.opening.leases(py)?.auth();
-            auth.map(Arc::new).map_err(|error| to_python(py, error))
+            auth.map_err(|error| to_python(py, error))
         })
     }
 }

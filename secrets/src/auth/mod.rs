@@ -178,7 +178,26 @@ impl Auth {
     /// # Errors
     /// `Denied` if not; the store's.
     pub async fn session(&self, token: &str) -> Result<SessionClaims> {
-        session_of(&self.context, &*self.store, token).await
+        let store = of(&*self.store)?;
+        let now = self.context.clock.now();
+        let store_id = self.store.info().await?.id;
+        let mut claims = session::verify(token, &store.signing_keys().await?, &store_id, now)?;
+        let stored = store.method(&claims.access_id).await?;
+        let stored = stored.filter(|stored| stored.method.access_id == claims.access_id);
+        let Some(stored) = stored else {
+            let message = format!("the auth method {} of the session is gone", claims.method);
+            return Err(CredentialsError::new(ErrorKind::Denied, "session", message)
+                .with_help("log in by another method"));
+        };
+        stored.method.check_time(now)?;
+        // As the method is now: its sessions may have become shorter.
+        claims.expires_at = claims.expires_at.min(end_of(&stored.method, claims.issued_at));
+        if claims.expires_at <= now {
+            return Err(session::ended());
+        }
+        let subject = self.policy(&stored)?.admits(&claims.identity)?;
+        claims.subject = subject.unwrap_or_else(|| claims.identity.principal_arn());
+        Ok(claims)
     }
 
     /// Who the sessions of this store are of: `urn:rolecall:store:ID`.
@@ -242,34 +261,6 @@ impl Auth {
     fn record(&self, action: &'static str) -> Record {
         Record::new(self.options.actor.clone(), action, Outcome::Done, "")
     }
-}
-
-/// Who has this session of `store`.
-pub(crate) async fn session_of(
-    context: &Context,
-    store: &dyn Store,
-    token: &str,
-) -> Result<SessionClaims> {
-    let auth = of(store)?;
-    let now = context.clock.now();
-    let store_id = store.info().await?.id;
-    let mut claims = session::verify(token, &auth.signing_keys().await?, &store_id, now)?;
-    let stored = auth.method(&claims.access_id).await?;
-    let stored = stored.filter(|stored| stored.method.access_id == claims.access_id);
-    let Some(StoredMethod { method, .. }) = stored else {
-        let message = format!("the auth method {} of the session is gone", claims.method);
-        return Err(CredentialsError::new(ErrorKind::Denied, "session", message)
-            .with_help("log in by another method"));
-    };
-    method.check_time(now)?;
-    // As the method is now: its sessions may have become shorter.
-    claims.expires_at = claims.expires_at.min(end_of(&method, claims.issued_at));
-    if claims.expires_at <= now {
-        return Err(session::ended());
-    }
-    let subject = method.policy()?.admits(&claims.identity)?;
-    claims.subject = subject.unwrap_or_else(|| claims.identity.principal_arn());
-    Ok(claims)
 }
 
 /// When a session of a method ends at the latest.

@@ -1,7 +1,7 @@
 use rolecall_core::{CredentialsError, ErrorKind, Result, Secret};
 
 use super::{Identity, LeaseRequest, Leases};
-use crate::auth::{self, SessionClaims};
+use crate::auth::SessionClaims;
 use crate::definition::DynamicSecret;
 use crate::lease::Lease;
 
@@ -50,7 +50,7 @@ impl Leases {
                 "log in with `rolecall identity auth`, and give --session",
             ));
         };
-        let claims = auth::session_of(&self.context, &*self.store, session.expose()).await?;
+        let claims = self.auth()?.session(session.expose()).await?;
         if !secret.access.is_empty() && !secret.access.iter().any(|access| access.fits(&claims)) {
             let message = format!(
                 "{}, logged in by {}, is not among those who may have it",

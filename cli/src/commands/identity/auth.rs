@@ -72,7 +72,7 @@ pub(super) fn auth(global: &Global, args: &AuthArgs) -> Result<ExitCode, Failure
     let begun = block_on(async {
         let leases = store::open(global, &args.store, args.key.seal_key.as_ref()).await?;
         let profile = global.profile.as_deref();
-        Ok::<_, Failure>(identity::log_in(&leases.auth()?, &session, profile, &options).await?)
+        Ok::<_, Failure>(identity::log_in(&*leases.auth()?, &session, profile, &options).await?)
     })??;
     if global.json {
         return print_json(&identity::session_to_json(&begun));
