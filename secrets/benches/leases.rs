@@ -176,7 +176,7 @@ async fn part_of(path: &Path, name: &str) {
     let began = Instant::now();
     let store = SqliteStore::open(context(path), path).await.unwrap();
     let opened = began.elapsed();
-    store.next_due(&[]).await.unwrap().unwrap();
+    store.next_due(Duration::from_secs(7200), &[]).await.unwrap().unwrap();
     let next = began.elapsed() - opened;
     if name == "recover" {
         let due = store.claim_due(&claimant(), 1, &[]).await.unwrap();
@@ -188,7 +188,7 @@ async fn part_of(path: &Path, name: &str) {
     println!("{:<34}{next:>9.1?}", "next due, the first time");
     let began = Instant::now();
     for _ in 0..1000 {
-        store.next_due(&[]).await.unwrap();
+        store.next_due(Duration::from_secs(7200), &[]).await.unwrap();
     }
     println!("{:<34}{:>9.1?}", "next due, after that", began.elapsed() / 1000);
     let store: Arc<dyn Store> = Arc::new(store);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What is written down of one act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Who: a verified identity, `user@host`, `worker host:pid`.
+    /// Who: `user@host`, or what the program that does it goes by.
     pub actor: String,
     /// What: `create`, `renew`, `revoke`, `forget`, `reap`.
     pub action: &'static str,

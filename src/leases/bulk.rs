@@ -35,11 +35,12 @@ pub async fn running(leases: &Leases, secret: &str) -> Result<Vec<LeaseId>> {
     };
     let mut ids: Vec<LeaseId> = Vec::new();
     loop {
+        // A page may be short of leases that cannot be read.
         let page = leases.leases(&filter, ids.last().copied(), PAGE).await?;
-        ids.extend(page.iter().map(|lease| lease.id));
-        if page.len() < PAGE as usize {
+        if page.is_empty() {
             return Ok(ids);
         }
+        ids.extend(page.iter().map(|lease| lease.id));
     }
 }
 

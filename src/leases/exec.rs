@@ -62,6 +62,7 @@ pub async fn run_command(
         leases,
         session: request.session.as_ref(),
         lease: issued.lease.clone(),
+        end: SystemTime::UNIX_EPOCH,
         renewal: None,
         next: None,
     };
@@ -75,9 +76,11 @@ struct Run<'a> {
     /// The one that the lease was taken with, if any.
     session: Option<&'a Secret>,
     lease: Lease,
+    /// When it ends, by this machine's own clock: the store's may be another.
+    end: SystemTime,
     /// The one under way. It is dropped only with the program: the lease stays claimed for a while.
     renewal: Option<Renewal<'a>>,
-    /// When the next is due.
+    /// When the next is due, by the same clock.
     next: Option<SystemTime>,
 }
 
@@ -94,6 +97,7 @@ impl<'a> Run<'a> {
     ) -> Result<u8> {
         let context: &Context = self.leases.context();
         let is_user = self.lease.principal.kind == "iam-user";
+        self.time().await?;
         if is_user {
             tokio::select! {
                 usable = self.leases.until_usable(issued) => {
@@ -108,13 +112,22 @@ impl<'a> Run<'a> {
         let end = issued.credentials.expires_at().filter(|_| !is_user);
         let credentials = issued.credentials.clone().with_expires_at(end);
         let environment = exec::environment(context, &credentials, region);
+        // Those that came while there was no command to get them.
+        while let Some(signal) = signals.arrived() {
+            if ends_programs(signal.number) {
+                return Ok(exit_code(signal.number));
+            }
+        }
+        if self.left().is_zero() {
+            return Err(over(&self.lease));
+        }
         context.prompt.leave_terminal();
         let mut child = context.process.spawn(command, &environment)?;
         drop((environment, credentials));
         let length = self.length();
         self.plan_renewal(is_user);
         loop {
-            let now = context.clock.now();
+            let now = context.clock.local_now();
             let pause = self.next.map(|next| next.duration_since(now).unwrap_or_default());
             tokio::select! {
                 code = child.wait() => return code,
@@ -125,7 +138,7 @@ impl<'a> Run<'a> {
                 }
                 renewed = finished(&mut self.renewal), if self.renewal.is_some() => {
                     self.renewal = None;
-                    self.renewed(renewed, report);
+                    self.renewed(renewed, report).await;
                 }
                 () = context.clock.sleep(pause.unwrap_or_default()),
                     if pause.is_some() && self.renewal.is_none() =>
@@ -143,13 +156,21 @@ impl<'a> Run<'a> {
     }
 
     fn left(&self) -> Duration {
-        let now = self.leases.context().clock.now();
-        self.lease.expires_at.duration_since(now).unwrap_or_default()
+        let now = self.leases.context().clock.local_now();
+        self.end.duration_since(now).unwrap_or_default()
+    }
+
+    /// Takes notice of when the lease ends.
+    async fn time(&mut self) -> Result<()> {
+        let now = self.leases.store().now().await?;
+        let left = self.lease.expires_at.duration_since(now).unwrap_or_default();
+        self.end = self.leases.context().clock.local_now() + left;
+        Ok(())
     }
 
     fn plan_renewal(&mut self, is_user: bool) {
         let wait = self.left() * 2 / 3;
-        self.next = is_user.then(|| self.leases.context().clock.now() + wait);
+        self.next = is_user.then(|| self.leases.context().clock.local_now() + wait);
     }
 
     /// Begins a renewal to the length that the lease was taken for, or as much of it as there may
@@ -160,10 +181,15 @@ impl<'a> Run<'a> {
         self.renewal = Some(Box::pin(async move { leases.renew_up_to(id, most, session).await }));
     }
 
-    fn renewed(&mut self, outcome: Result<Lease>, report: &mut impl FnMut(LeaseNews<'_>)) {
+    async fn renewed(&mut self, outcome: Result<Lease>, report: &mut impl FnMut(LeaseNews<'_>)) {
         match outcome {
             Ok(lease) => {
+                let longer = lease.expires_at.duration_since(self.lease.expires_at);
+                self.end += longer.unwrap_or_default();
                 self.lease = lease;
+                if let Err(error) = self.time().await {
+                    tracing::debug!(%error, "the store does not say what time it is");
+                }
                 if self.lease.expires_at < self.lease.max_expires_at {
                     self.plan_renewal(true);
                 } else {
@@ -173,7 +199,7 @@ impl<'a> Run<'a> {
             Err(error) if may_pass(&error) && !self.left().is_zero() => {
                 report(LeaseNews::NotRenewed(&self.lease, &error));
                 let pause = (self.left() / 10).max(SHORTEST_PAUSE);
-                self.next = Some(self.leases.context().clock.now() + pause);
+                self.next = Some(self.leases.context().clock.local_now() + pause);
             }
             Err(error) => report(LeaseNews::Ends(&self.lease, Some(&error))),
         }
@@ -223,6 +249,12 @@ fn unusable(lease: &Lease) -> CredentialsError {
         .with_help("the command was not run, and the lease is taken back; try again later")
 }
 
+/// So it may be where IAM takes longer to know the key than the lease lasts.
+fn over(lease: &Lease) -> CredentialsError {
+    let message = format!("lease {} was over before the command could be run", lease.id);
+    CredentialsError::new(ErrorKind::TimedOut, "exec", message).with_help("give a longer --ttl")
+}
+
 fn may_pass(error: &CredentialsError) -> bool {
     use ErrorKind::{Internal, Malformed, TimedOut, Unavailable};
     matches!(error.kind(), Unavailable | TimedOut | Malformed | Internal)
@@ -230,13 +262,16 @@ fn may_pass(error: &CredentialsError) -> bool {
 
 /// Waits for a signal that ends programs.
 async fn asked_to_stop(signals: &mut Signals) -> i32 {
-    let ends = [Number::HUP, Number::INT, Number::QUIT, Number::TERM].map(Number::as_raw);
     loop {
         let Signal { number, .. } = signals.next().await;
-        if ends.contains(&number) {
+        if ends_programs(number) {
             return number;
         }
     }
+}
+
+fn ends_programs(signal: i32) -> bool {
+    [Number::HUP, Number::INT, Number::QUIT, Number::TERM].map(Number::as_raw).contains(&signal)
 }
 
 fn exit_code(signal: i32) -> u8 {

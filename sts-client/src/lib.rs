@@ -100,7 +100,7 @@ pub use client::StsClient;
 pub use eks::{Cluster, EksClient};
 pub use form::{ParamValue, Params};
 pub use hop::{RoleHop, RoleHopProvider};
-pub use mfa::MfaSessionProvider;
+pub use mfa::{MfaSessionProvider, ask_code};
 pub use ops::*;
 pub use query::{IAM, QueryApi, QueryClient, QueryEndpoint, STS};
 pub use rolecall_core::ServiceError;

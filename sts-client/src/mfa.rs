@@ -47,8 +47,11 @@ impl ProvideCredentials for MfaSessionProvider {
     }
 }
 
-/// Asks for the code that a device shows now.
-pub(crate) async fn ask_code(prompt: &Prompt, serial: &str) -> Result<Secret> {
+/// Asks for the code that the MFA device `serial` shows now.
+///
+/// # Errors
+/// Those of [`Prompt::ask`]: nobody is there to answer, for one.
+pub async fn ask_code(prompt: &Prompt, serial: &str) -> Result<Secret> {
     prompt.ask(&format!("Enter MFA code for {serial}: ")).await
 }
 

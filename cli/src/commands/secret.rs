@@ -204,7 +204,12 @@ async fn check(global: &Global, leases: &Leases, name: &str) -> Result<ExitCode,
         let who = printable(&probe.arn, 4096);
         print(&format!("Account  {}\nArn      {who}\n", probe.account_id))?;
         match &probe.policy {
-            None => print("Nothing is missing.\n")?,
+            None if probe.untried.is_empty() => print("Nothing is missing.\n")?,
+            None => {
+                let untried = probe.untried.join(", ");
+                warn(&format!("{name}: not tried, as it needs an MFA code: {untried}"));
+                ExitCode::SUCCESS
+            }
             Some(policy) => {
                 warn(&format!("{name}: missing: {}", probe.missing.join(", ")));
                 if !probe.untried.is_empty() {

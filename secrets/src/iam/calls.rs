@@ -29,6 +29,11 @@ pub(crate) struct User {
 }
 
 impl User {
+    /// The account that it is in.
+    pub(crate) fn account_id(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
+    }
+
     /// The value of a tag.
     pub(crate) fn tag(&self, key: &str) -> Option<&str> {
         let found = self.tags.member.iter().find(|tag| tag.key == key);
@@ -238,9 +243,10 @@ impl Iam {
         Ok(answer.access_key)
     }
 
-    /// Removes a user that has nothing attached. One that is not there is removed.
-    pub(crate) async fn delete_user(&self, name: &str) -> Result<()> {
-        absent_is_done(self.command("DeleteUser", named(name)).await)
+    /// Removes a user that has nothing attached; whether it was there.
+    pub(crate) async fn delete_user(&self, name: &str) -> Result<bool> {
+        let deleted = self.command("DeleteUser", named(name)).await;
+        Ok(absent_is_none(deleted)?.is_some())
     }
 
     /// The names of what is attached to a user, by the list `action`.

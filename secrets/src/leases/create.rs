@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::{Credentials, CredentialsError, ErrorKind, Result, Secret};
-use rolecall_sts::StsClient;
+use rolecall_sts::{StsClient, ask_code};
 
 use super::Leases;
 use crate::audit::Outcome;
@@ -44,7 +44,8 @@ pub struct LeaseRequest {
     pub session: Option<Secret>,
     /// For people.
     pub note: String,
-    /// The code of an MFA device, where the definition names one.
+    /// The code of the MFA device, where the definition names one; without it the context's prompt
+    /// asks.
     pub mfa_code: Option<Secret>,
     /// Keeps the secret, sealed, so that it can be shown again.
     pub keep: bool,
@@ -90,6 +91,7 @@ impl Leases {
                 .with_help("give --seal-key, or leave out --keep"));
         }
         let account = self.accounts.of(secret).await?;
+        let mfa_code = self.mfa_code(request, secret).await?;
         let now = self.store.now().await?;
         let new = NewLease {
             expires_at: now + ttl,
@@ -103,7 +105,7 @@ impl Leases {
         let asked = self.record("create", Outcome::Begun, asked);
         let lease = self.store.begin(&new, &self.claimant, &asked).await?;
         let deadline = self.deadline();
-        let made = self.make(&lease, secret, &account, request, ttl, &deadline).await;
+        let made = self.make(&lease, secret, &account, mfa_code, ttl, &deadline).await;
         let credentials = match made {
             Ok(credentials) => credentials,
             Err(unmade) => {
@@ -178,12 +180,25 @@ impl Leases {
         })
     }
 
+    /// The code of the definition's MFA device, if it names one: whoever gave none is asked.
+    async fn mfa_code(
+        &self,
+        request: &LeaseRequest,
+        secret: &DynamicSecret,
+    ) -> Result<Option<Secret>> {
+        let SecretKind::SessionToken(token) = &secret.kind else { return Ok(None) };
+        match (&token.mfa_serial, &request.mfa_code) {
+            (Some(serial), None) => ask_code(&self.context.prompt, serial).await.map(Some),
+            (_, code) => Ok(code.clone()),
+        }
+    }
+
     async fn make(
         &self,
         lease: &Lease,
         secret: &DynamicSecret,
         account: &Account,
-        request: &LeaseRequest,
+        mfa_code: Option<Secret>,
         ttl: Duration,
         deadline: &Deadline,
     ) -> Result<Credentials, Unmade> {
@@ -191,8 +206,7 @@ impl Leases {
         let nothing = |error| Unmade { error, may_be_left: false };
         let SecretKind::IamUser(spec) = &secret.kind else {
             let (sts, name) = (&account.sts, lease.principal.name.as_str());
-            let code = request.mfa_code.clone();
-            return make_session(sts, &secret.kind, name, ttl, code).await.map_err(nothing);
+            return make_session(sts, &secret.kind, name, ttl, mfa_code).await.map_err(nothing);
         };
         let store_id = self.store.info().await.map_err(nothing)?.id;
         let key = self.user(account, &store_id, lease, deadline).make(spec).await?;

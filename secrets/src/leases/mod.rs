@@ -8,7 +8,7 @@ mod reap;
 mod renew;
 mod revoke;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
@@ -51,6 +51,7 @@ pub struct Leases {
     accounts: Arc<Accounts>,
     options: Arc<LeaseOptions>,
     claimant: Claimant,
+    auth: Arc<OnceLock<Arc<Auth>>>,
 }
 
 impl Leases {
@@ -68,6 +69,7 @@ impl Leases {
             context,
             store,
             options: Arc::new(options),
+            auth: Arc::default(),
         }
     }
 
@@ -95,13 +97,17 @@ impl Leases {
     ///
     /// # Errors
     /// `InvalidConfiguration` if it is a store of a kind that keeps none.
-    pub fn auth(&self) -> Result<Auth> {
+    pub fn auth(&self) -> Result<Arc<Auth>> {
+        if let Some(auth) = self.auth.get() {
+            return Ok(auth.clone());
+        }
         let options = AuthOptions {
             sealing_key: self.options.sealing_key.clone(),
             actor: self.options.actor.clone(),
             ..AuthOptions::default()
         };
-        Auth::new(self.context.clone(), self.store.clone(), options)
+        let auth = Auth::new(self.context.clone(), self.store.clone(), options)?;
+        Ok(self.auth.get_or_init(|| Arc::new(auth)).clone())
     }
 
     /// The store.
@@ -232,7 +238,8 @@ impl Leases {
         // The connection leads elsewhere now: the one it was made by may still lead there.
         let made_from = self.store.secret(&lease.secret, Some(lease.secret_version)).await?;
         let before = match made_from {
-            Some(made_from) => Some(self.accounts.of(&made_from.secret).await?),
+            // That it leads nowhere any more is no news: where the new one leads is.
+            Some(made_from) => self.accounts.of(&made_from.secret).await.ok(),
             None => None,
         };
         before.filter(|account| account.id == lease.principal.account_id).ok_or_else(|| {
@@ -248,6 +255,14 @@ impl Leases {
     /// Until when calls may be made for a lease that was claimed just now.
     fn deadline(&self) -> Deadline {
         Deadline::of(&self.context.clock, HOLD, self.store.has_machines_clock())
+    }
+
+    /// Claims a lease anew if its time is up though nothing was done yet: what reaches an account
+    /// first may correct the clock that claims go by. Until when calls may be made for it.
+    async fn reclaimed(&self, lease: &mut Lease, deadline: Deadline) -> Result<Deadline> {
+        let Err(late) = deadline.check() else { return Ok(deadline) };
+        *lease = self.store.claim(lease.id, &self.claimant).await?.ok_or(late)?;
+        Ok(self.deadline())
     }
 
     /// Who makes, prolongs and removes the user of a claimed lease.

@@ -8,11 +8,14 @@ use super::{Identity, LeaseRequest, Leases};
 use crate::audit::Outcome;
 use crate::change::Change;
 use crate::connect::Account;
-use crate::definition::{IamUser, SecretKind};
+use crate::definition::{DynamicSecret, IamUser, SecretKind};
 use crate::iam::{Attachment, Iam, has_code};
 use crate::lease::Lease;
-use crate::make::{Deadline, TAG_EXPIRES};
+use crate::make::{Deadline, TAG_EXPIRES, make_session};
 use crate::policy;
+
+/// The shortest that AWS makes.
+const SESSION: Duration = Duration::from_secs(900);
 
 /// What trying a definition has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +24,9 @@ pub struct Probe {
     pub account_id: String,
     /// Who it is there.
     pub arn: String,
-    /// The actions of IAM that it may not carry out.
+    /// The actions of IAM or STS that it may not carry out.
     pub missing: Vec<String>,
-    /// The actions of IAM that could not be tried, as one of those before them is missing.
+    /// Those that could not be tried, as one before them is missing or a person must give a code.
     pub untried: Vec<String>,
     /// The policy that would allow them; `None` if none is missing.
     pub policy: Option<Value>,
@@ -32,7 +35,8 @@ pub struct Probe {
 impl Leases {
     /// Tries a definition that is in use: its connection, and for IAM users every step, with a
     /// user that is removed again. The user is a lease like any other until then, so nothing is
-    /// left behind if it cannot be removed.
+    /// left behind if it cannot be removed. Of the other kinds it makes a session of 15 minutes,
+    /// which nobody gets, unless that needs the code of an MFA device.
     ///
     /// # Errors
     /// Those of the connection, and AWS's but for missing permissions: an unknown group or policy,
@@ -49,7 +53,10 @@ impl Leases {
             untried: Vec::new(),
             policy: None,
         };
-        let SecretKind::IamUser(spec) = &secret.kind else { return Ok(probe) };
+        let SecretKind::IamUser(spec) = &secret.kind else {
+            self.try_session(secret, &account, &mut probe).await?;
+            return Ok(probe);
+        };
         let request = LeaseRequest {
             secret: name.to_owned(),
             identity: Identity { name: "check".to_owned(), ..Identity::default() },
@@ -66,7 +73,10 @@ impl Leases {
             true => Change::Refuse("it was only a check".to_owned()),
             false => Change::Revoke,
         };
-        let record = self.record("check", Outcome::Done, denied.text());
+        let record = match &outcome {
+            Ok(()) => self.record("check", Outcome::Done, denied.text()),
+            Err(error) => self.record("check", Outcome::Failed, error.to_string()),
+        };
         self.store.advance(lease.id, lease.fence, &change, &record).await?;
         outcome?;
         if !denied.actions.is_empty() {
@@ -75,6 +85,42 @@ impl Leases {
             probe.untried = denied.untried.into_iter().map(str::to_owned).collect();
         }
         Ok(probe)
+    }
+
+    async fn try_session(
+        &self,
+        secret: &DynamicSecret,
+        account: &Account,
+        probe: &mut Probe,
+    ) -> Result<()> {
+        let (action, resource) = match &secret.kind {
+            SecretKind::AssumedRole(role) => ("AssumeRole", role.role_arn.as_str()),
+            SecretKind::FederationToken(_) => ("GetFederationToken", "*"),
+            SecretKind::SessionToken(_) | SecretKind::IamUser(_) => ("GetSessionToken", "*"),
+        };
+        if matches!(&secret.kind, SecretKind::SessionToken(token) if token.mfa_serial.is_some()) {
+            probe.untried.push(action.to_owned());
+            return Ok(());
+        }
+        let made = make_session(&account.sts, &secret.kind, "check", SESSION, None).await;
+        let detail = match account.noting(made) {
+            Ok(_) => String::new(),
+            Err(error) if has_code(&error, "AccessDenied") => {
+                // Tags need a permission of their own, and STS's refusal names which.
+                let is_tagging = error.message().contains("sts:TagSession");
+                let action = if is_tagging { "TagSession" } else { action };
+                probe.missing.push(action.to_owned());
+                let statement = json!({
+                    "Effect": "Allow",
+                    "Action": format!("sts:{action}"),
+                    "Resource": resource,
+                });
+                probe.policy = Some(json!({ "Version": "2012-10-17", "Statement": [statement] }));
+                error.to_string()
+            }
+            Err(error) => return Err(error),
+        };
+        self.store.note(&secret.name, &self.record("check", Outcome::Done, detail)).await
     }
 
     async fn try_steps(
@@ -108,7 +154,7 @@ impl Leases {
             return Ok(());
         }
         let tags = [(TAG_EXPIRES.to_owned(), timestamp::format(lease.expires_at))].into();
-        let is_seen = self.wait_until_seen(iam, name, &tags).await;
+        self.wait_until_seen(iam, name, &tags).await;
         denied.note("TagUser", iam.tag_user(name, &tags).await)?;
         denied.note("GetUser", iam.user(name).await.map(|_| ()))?;
         for group in &spec.groups {
@@ -155,29 +201,22 @@ impl Leases {
                 Ok(())
             }
             result => {
-                // That there is none is no news of a user that was never seen.
-                denied.is_gone = is_seen && result.is_ok();
-                denied.note("DeleteUser", result)
+                // That there is none is one answer of several that IAM may have.
+                denied.is_gone = matches!(result, Ok(true));
+                denied.note("DeleteUser", result.map(drop))
             }
         }
     }
 
-    /// A policy limited to a path refuses everything about a user that IAM does not show yet. Whether
-    /// it shows the user now.
-    async fn wait_until_seen(
-        &self,
-        iam: &Iam,
-        name: &str,
-        tags: &BTreeMap<String, String>,
-    ) -> bool {
+    /// A policy limited to a path refuses everything about a user that IAM does not show yet.
+    async fn wait_until_seen(&self, iam: &Iam, name: &str, tags: &BTreeMap<String, String>) {
         for attempt in 0..6 {
             let is_seen = matches!(iam.user(name).await, Ok(Some(_)));
             if is_seen || iam.tag_user(name, tags).await.is_ok() {
-                return true;
+                return;
             }
             self.context.clock.sleep(Duration::from_millis(250 << attempt)).await;
         }
-        false
     }
 }
 

@@ -1,10 +1,12 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rolecall_core::{CredentialsError, ErrorKind, Result, Secret};
 
 use super::{Leases, earlier};
 use crate::audit::Outcome;
 use crate::change::Change;
+use crate::definition::DynamicSecret;
+use crate::iam::{Certainty, certainty};
 use crate::lease::{Lease, LeaseId, LeaseState};
 use crate::make::Deadline;
 use crate::store::Conflict;
@@ -18,8 +20,9 @@ impl Leases {
     /// definition asks for one now.
     ///
     /// # Errors
-    /// `Denied` without a session that the definition asks for; `InvalidConfiguration` beyond that limit, if it has ended, or if it is a session, which AWS
-    /// cannot prolong; nothing is changed then. Else AWS's or the store's.
+    /// `Denied` without a session that the definition asks for; `InvalidConfiguration` beyond that
+    /// limit, by nothing, if it has ended, or if it is a session, which AWS cannot prolong; nothing
+    /// is changed then. Else AWS's or the store's.
     pub async fn renew(
         &self,
         id: LeaseId,
@@ -49,14 +52,21 @@ impl Leases {
         may_cut: bool,
         session: Option<&Secret>,
     ) -> Result<Lease> {
-        let lease = self.claimed(id).await?;
+        if by == Some(Duration::ZERO) {
+            return Err(wrong(format!("lease {id} cannot be renewed by 0 s")));
+        }
+        let mut lease = self.claimed(id).await?;
         let deadline = self.deadline();
         let outcome = match self.admit_to(session, &lease).await {
-            Ok(_) => self.renew_claimed(&lease, &deadline, by, may_cut).await,
+            Ok(_) => self.renew_claimed(&mut lease, deadline, by, may_cut).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &outcome {
-            let record = self.record("renew", Outcome::Refused, error.to_string());
+            let outcome = match certainty(error) {
+                Certainty::Refused => Outcome::Refused,
+                Certainty::Unknown => Outcome::Failed,
+            };
+            let record = self.record("renew", outcome, error.to_string());
             // The lease stays as it was; the claim runs out by itself if this fails too.
             let _ = self.store.advance(id, lease.fence, &Change::Release, &record).await;
         }
@@ -65,11 +75,31 @@ impl Leases {
 
     async fn renew_claimed(
         &self,
-        lease: &Lease,
-        deadline: &Deadline,
+        lease: &mut Lease,
+        deadline: Deadline,
         by: Option<Duration>,
         may_cut: bool,
     ) -> Result<Lease> {
+        let (secret, _) = self.renewed_until(lease, by, may_cut).await?;
+        let account = self.account_of(lease, &secret).await?;
+        let deadline = self.reclaimed(lease, deadline).await?;
+        let (_, end) = self.renewed_until(lease, by, may_cut).await?;
+        let store_id = self.store.info().await?.id;
+        // AWS first: a lease must not promise what its user cannot keep.
+        let user = self.user(&account, &store_id, lease, &deadline);
+        account.noting(user.prolong(end).await)?;
+        let by = end.duration_since(lease.expires_at).unwrap_or_default();
+        let record = self.record("renew", Outcome::Done, format!("by {} s", by.as_secs()));
+        self.store.advance(lease.id, lease.fence, &Change::Renew(end), &record).await
+    }
+
+    /// The definition of a lease that may be renewed, and its new end.
+    async fn renewed_until(
+        &self,
+        lease: &Lease,
+        by: Option<Duration>,
+        may_cut: bool,
+    ) -> Result<(DynamicSecret, SystemTime)> {
         let now = self.store.now().await?;
         if lease.state != LeaseState::Active || lease.expires_at <= now {
             let ended = lease.state == LeaseState::Active;
@@ -103,13 +133,7 @@ impl Leases {
             ))
             .with_help("ask for less, or take a new lease"));
         };
-        let account = self.account_of(lease, &secret).await?;
-        let store_id = self.store.info().await?.id;
-        // AWS first: a lease must not promise what its user cannot keep.
-        let user = self.user(&account, &store_id, lease, deadline);
-        account.noting(user.prolong(end).await)?;
-        let record = self.record("renew", Outcome::Done, format!("by {} s", by.as_secs()));
-        self.store.advance(lease.id, lease.fence, &Change::Renew(end), &record).await
+        Ok((secret, end))
     }
 }
 

@@ -112,8 +112,8 @@ impl Leases {
 
     /// Takes back a lease that was claimed, and writes down how it went.
     async fn take_back(&self, lease: Lease, deadline: &Deadline) -> Result<Worked> {
-        let lease = self.begin_revocation(lease).await?;
-        let removal = self.remove(&lease, deadline).await;
+        let mut lease = self.begin_revocation(lease).await?;
+        let removal = self.remove(&mut lease, deadline).await;
         let (change, record) = match &removal {
             Ok(Removal::Gone) => (Change::Removed, self.record("revoke", Outcome::Done, "")),
             Ok(Removal::Foreign) => {
@@ -145,11 +145,12 @@ impl Leases {
         self.store.advance(lease.id, lease.fence, &Change::Revoke, &record).await
     }
 
-    async fn remove(&self, lease: &Lease, deadline: &Deadline) -> Result<Removal> {
+    async fn remove(&self, lease: &mut Lease, deadline: &Deadline) -> Result<Removal> {
         let secret = self.definition_of(lease).await?;
         let account = self.account_of(lease, &secret).await?;
+        let deadline = self.reclaimed(lease, deadline.clone()).await?;
         let store_id = self.store.info().await?.id;
-        let user = self.user(&account, &store_id, lease, deadline);
+        let user = self.user(&account, &store_id, lease, &deadline);
         account.noting(self.removed(user, &account).await)
     }
 

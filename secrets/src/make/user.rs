@@ -103,9 +103,8 @@ impl UserMaker<'_> {
     pub(crate) async fn remove(&self) -> Result<Removal> {
         let name = self.name.as_str();
         self.step()?;
-        let Some(user) = self.look().await? else {
-            return Ok(Removal::NotSeen { until: self.lease.created_at + self.silence() });
-        };
+        let not_seen = Removal::NotSeen { until: self.lease.created_at + self.silence() };
+        let Some(user) = self.look().await? else { return Ok(not_seen) };
         match user.tag(TAG_NONCE) {
             Some(nonce) if nonce == self.lease.principal.nonce => {}
             // Whoever has the lease's key under another name is the lease's.
@@ -118,16 +117,20 @@ impl UserMaker<'_> {
         }
         // What we attach needs few permissions; the rest only if IAM says that there is more.
         self.sweep(&Attachment::OURS).await?;
-        for _ in 0..ROUNDS {
+        let mut rounds = 0;
+        loop {
             self.step()?;
             match self.iam.delete_user(name).await {
-                Err(error) if has_code(&error, "DeleteConflict") => {
+                Err(error) if has_code(&error, "DeleteConflict") && rounds < ROUNDS => {
                     self.sweep(&Attachment::ALL).await?;
+                    rounds += 1;
                 }
-                result => return result.map(|()| Removal::Gone),
+                Ok(true) => return Ok(Removal::Gone),
+                // That there is none is one answer of several that IAM may have.
+                Ok(false) => return Ok(not_seen),
+                Err(error) => return Err(error),
             }
         }
-        self.iam.delete_user(name).await.map(|()| Removal::Gone)
     }
 
     async fn sweep(&self, kinds: &[Attachment]) -> Result<()> {
@@ -186,7 +189,7 @@ impl UserMaker<'_> {
         };
         self.step().map_err(certainly)?;
         let error = match self.iam.create_user(&user).await {
-            Ok(_) => return Ok(()),
+            Ok(user) => return self.check_account(&user).await,
             Err(error) => error,
         };
         let exists = has_code(&error, "EntityAlreadyExists");
@@ -197,7 +200,7 @@ impl UserMaker<'_> {
         for attempt in 0..TRIES {
             self.step().map_err(perhaps)?;
             match self.look().await.map_err(perhaps)? {
-                Some(user) if self.is_ours(&user) => return Ok(()),
+                Some(user) if self.is_ours(&user) => return self.check_account(&user).await,
                 Some(_) => {
                     let message = format!("there is a user {} that is not ours", self.name);
                     let error = CredentialsError::new(ErrorKind::Denied, "IAM CreateUser", message)
@@ -208,6 +211,23 @@ impl UserMaker<'_> {
             }
         }
         Err(perhaps(error))
+    }
+
+    /// Removes a user that was made just now in another account than the lease's, where nobody would
+    /// look for it: a connection may lead elsewhere from one moment to the next.
+    async fn check_account(&self, user: &User) -> Result<(), Unmade> {
+        let (is_in, expected) = (user.account_id(), &self.lease.principal.account_id);
+        if is_in == expected {
+            return Ok(());
+        }
+        let message = format!("the connection leads to account {is_in} now, and not to {expected}");
+        let may_be_left = self.iam.delete_user(&self.name).await.is_err();
+        let error = CredentialsError::new(ErrorKind::InvalidConfiguration, "IAM", message);
+        let error = match may_be_left {
+            true => error.with_help(format!("remove {} by hand, then forget the lease", user.arn)),
+            false => error.with_help("the user was removed again; ask once more"),
+        };
+        Err(Unmade { error, may_be_left })
     }
 
     async fn end_at(&self, end: SystemTime) -> Result<()> {

@@ -2,7 +2,8 @@
 //!
 //! A backup looks just as the store did then. What tells is elsewhere: a note in
 //! `~/.aws/rolecall/stores` of each machine that works with the store says its epoch and how many
-//! lines its audit log had. A store with fewer lines or another epoch has gone back in time. Notes
+//! lines its audit log had. A store of an older epoch, or with fewer lines in the same, has gone
+//! back in time; one of a newer epoch has too, and somebody has said since that it is right. Notes
 //! are written at most once a second, after the commit they tell of, so they are never ahead of
 //! the store and a second behind at most.
 
@@ -33,10 +34,17 @@ pub(super) struct Standing {
     pub(super) is_at_home: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Later notes are the greater ones: the order of the fields says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Note {
     epoch: u64,
     entries: u64,
+}
+
+impl Note {
+    fn of(standing: &Standing) -> Self {
+        Self { epoch: standing.epoch, entries: standing.entries }
+    }
 }
 
 /// Compares a store with what this machine has noted of it.
@@ -83,9 +91,7 @@ impl Guard {
             return (standing.is_at_home == Some(false)).then_some(Doubt::NeverSeen);
         }
         match noted {
-            Some(note) if note.epoch != standing.epoch || note.entries > standing.entries => {
-                Some(Doubt::Restored)
-            }
+            Some(note) if *note > Note::of(standing) => Some(Doubt::Restored),
             None if standing.is_at_home != Some(true) => Some(Doubt::NeverSeen),
             _ => None,
         }
@@ -132,7 +138,7 @@ impl Guard {
 
     fn write_if_sure(&self, standing: &Standing) {
         let old = self.read();
-        let is_news = old.as_ref().is_none_or(|old| old.entries < standing.entries);
+        let is_news = old.as_ref().is_none_or(|old| *old < Note::of(standing));
         if is_news
             && self.doubt(old.as_ref(), standing).is_none()
             && let Err(error) = self.write(standing)
@@ -147,8 +153,7 @@ impl Guard {
     /// `InvalidConfiguration` if the note cannot be written.
     pub(super) fn write(&self, standing: &Standing) -> Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let note = Note { epoch: standing.epoch, entries: standing.entries };
-        let text = serde_json::to_vec(&note).unwrap_or_default();
+        let text = serde_json::to_vec(&Note::of(standing)).unwrap_or_default();
         let fs = &self.context.fs;
         let folder = path.parent().map_or(Ok(()), |folder| fs.create_folder(folder));
         folder.and_then(|()| fs.write(path, &text)).map_err(|error| {

@@ -74,7 +74,7 @@ pub struct StoredSecret {
 /// Who works on leases, and for how long at most before others may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimant {
-    /// `host:pid`, for people.
+    /// `user@host`, for people: workers of one name are still others to each other.
     pub name: String,
     /// How long a claim holds.
     pub hold: Duration,
@@ -265,9 +265,9 @@ pub trait Store: fmt::Debug + Send + Sync {
         except: &[String],
     ) -> Result<Vec<Lease>>;
 
-    /// When the next lease can be claimed as due: it is due and nobody's claim holds any longer.
-    /// Users in the accounts `except` do not count.
-    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>>;
+    /// When the next lease can be claimed as due, if that is so `within` some time from now: it is
+    /// due and nobody's claim holds any longer. Users in the accounts `except` do not count.
+    async fn next_due(&self, within: Duration, except: &[String]) -> Result<Option<SystemTime>>;
 
     /// Adds a line to the audit log of a lease (its id), a definition (its name) or the store itself
     /// ([`STORE_SUBJECT`]), which nothing else is changed by.

@@ -17,8 +17,8 @@ use crate::store::Conflict;
 pub use metrics::Metrics;
 use pauses::Pauses;
 
-/// A lease lasts a minute at least, so nothing that is made meanwhile is due before this has
-/// passed: there is no need to look more often.
+/// A lease lasts a minute at least, so nothing that is made meanwhile ends before this has passed:
+/// there is no need to look more often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// While the store cannot be reached.
 const STORE_WAIT: Duration = Duration::from_secs(5);
@@ -148,14 +148,17 @@ impl Worker {
             }
         };
         let now = store.now().await?;
-        let waiting = store.next_due(&[]).await?;
+        let waiting = store.next_due(LONGEST_SLEEP, &[]).await?;
         let overdue = waiting.and_then(|due| now.duration_since(due).ok()).unwrap_or_default();
         self.metrics.looked(work.tasks.len(), overdue, &paused);
         if is_full {
             // There may be more; some of these have to end first.
             return Ok(LONGEST_SLEEP);
         }
-        let next = if except.is_empty() { waiting } else { store.next_due(&except).await? };
+        let next = match except.is_empty() {
+            true => waiting,
+            false => store.next_due(LONGEST_SLEEP, &except).await?,
+        };
         let wait = next.map_or(LONGEST_SLEEP, |due| due.duration_since(now).unwrap_or_default());
         // What is due and could not be claimed is in others' hands.
         let wait = if is_idle { wait.max(SHORTEST_SLEEP) } else { wait };
@@ -197,7 +200,7 @@ impl Worker {
                     LeaseState::Expired => self.metrics.expired(),
                     _ => {}
                 }
-                tracing::info!(lease = %id, state = lease.state.name(), "done");
+                tracing::info!(lease = %id, state = lease.state.name(), "worked on");
             }
             // Somebody else went on with it.
             Err(error) if Conflict::of(&error) == Some(Conflict::FenceLost) => {}

@@ -11,7 +11,8 @@ use crate::iam::has_source;
 
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(300);
-/// So many leases in a row that IAM answered with its own trouble are the account's trouble.
+/// So many leases in a row that IAM answered with its own trouble are the account's trouble; so are
+/// as many for which this machine has no usable profile, key or file.
 const IN_A_ROW: u32 = 8;
 
 /// Accounts that are left alone for a while: where one lease finds no way in, the others would not
@@ -48,8 +49,8 @@ impl Pauses {
     }
 
     pub(super) fn failed(&self, account_id: &str, error: &CredentialsError) {
-        let (is_about_account, is_about_iam) = (cannot_be_reached(error), has_trouble(error));
-        if !is_about_account && !is_about_iam {
+        let is_about_account = cannot_be_reached(error);
+        if !is_about_account && !is_in_doubt(error) {
             return;
         }
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,9 +81,13 @@ fn cannot_be_reached(error: &CredentialsError) -> bool {
     }
 }
 
-/// Whether IAM throttles or fails, which it may do for one user alone.
-fn has_trouble(error: &CredentialsError) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable) && ServiceError::of(error).is_some()
+/// Whether IAM throttles or fails, or a connection cannot be made here: for one user or definition
+/// alone, or for all.
+fn is_in_doubt(error: &CredentialsError) -> bool {
+    match ServiceError::of(error) {
+        Some(_) => error.kind() == ErrorKind::Unavailable,
+        None => is_about_credentials(error),
+    }
 }
 
 #[cfg(test)]
@@ -148,5 +153,12 @@ mod tests {
         assert_eq!(pauses.now().len(), 1);
         pauses.failed("2", &answer(ErrorKind::Denied, "InvalidClientTokenId"));
         assert_eq!(pauses.now().len(), 2);
+        let profile = CredentialsError::new(ErrorKind::InvalidConfiguration, "profile x", "none");
+        for _ in 1..IN_A_ROW {
+            pauses.failed("3", &profile);
+        }
+        assert_eq!(pauses.now().len(), 2, "another definition may have a profile that is there");
+        pauses.failed("3", &profile);
+        assert_eq!(pauses.now().len(), 3);
     }
 }

@@ -55,11 +55,15 @@ impl Bed {
 
     /// Leases in a store of that name, made and removed by the kit's administrator.
     pub(crate) async fn leases(&self, name: &str) -> Leases {
-        let connect = connect(&self.kit.url(), admin(), None);
-        let store = self.store(name).await;
-        let leases = Leases::new(self.context(), store, connect, options());
+        let leases = self.opened(name).await;
         define(&leases).await;
         leases
+    }
+
+    /// The same again, as another process has them.
+    pub(crate) async fn opened(&self, name: &str) -> Leases {
+        let connect = connect(&self.kit.url(), admin(), None);
+        Leases::new(self.context(), self.store(name).await, connect, options())
     }
 
     /// The users that leases have made.

@@ -109,3 +109,20 @@ async fn an_account_that_cannot_be_reached_ends_nothing_unseen() {
     worker.run_once().await.unwrap();
     assert!(bed.users().is_empty());
 }
+
+#[tokio::test]
+async fn a_slow_clock_is_corrected_by_the_first_call_and_stops_nothing() {
+    let bed = Bed::new();
+    let leases = bed.leases("one").await;
+    let lease = take(&leases, MINUTE * 30).await;
+    // A process of its own each time: its first call finds out.
+    bed.clock.set_back(MINUTE * 60);
+    assert_eq!(bed.clock.skew_millis(), 0);
+    let renewed = bed.opened("one").await.renew(lease.id, Some(MINUTE), None).await.unwrap();
+    assert_eq!(renewed.expires_at, lease.expires_at + MINUTE);
+    bed.clock.set_back(MINUTE * 60);
+    assert_eq!(bed.clock.skew_millis(), 0);
+    let revoked = bed.opened("one").await.revoke(lease.id).await.unwrap();
+    assert_eq!((revoked.state, revoked.failure), (LeaseState::Revoked, None));
+    assert!(bed.users().is_empty());
+}

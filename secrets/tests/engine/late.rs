@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response, RetryPolicy};
-use rolecall_core::{Clock, Context, ErrorKind};
+use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response};
+use rolecall_core::{Clock, Context, Credentials, ErrorKind, ProvideCredentials};
 use rolecall_kit::ByHand;
-use rolecall_secrets::{Connect, LeaseFilter, LeaseOptions, LeaseState, Leases, Reached};
+use rolecall_secrets::{
+    Claimant, LeaseFilter, LeaseId, LeaseOptions, LeaseState, Leases, Store,
+};
 
 use crate::bed::{
-    Bed, MINUTE, admin, connect, define, endpoint, look, options, request, take, worker,
+    Bed, MINUTE, admin, connect, define, look, options, request, take, worker,
 };
 
 /// A network that keeps one call back, and says that it broke.
@@ -111,26 +113,50 @@ async fn who_gets_no_turn_in_time_gives_up_before_others_may_take_over() {
     assert!(bed.users().is_empty());
 }
 
+/// Keys that are long in coming for the first time. Meanwhile somebody else may claim the lease.
+#[derive(Debug)]
+struct Dawdling {
+    clock: Clock,
+    store: Arc<dyn Store>,
+    claims: Option<LeaseId>,
+    has_come: AtomicBool,
+}
+
+#[async_trait]
+impl ProvideCredentials for Dawdling {
+    async fn provide_credentials(&self) -> rolecall_core::Result<Credentials> {
+        if self.has_come.swap(true, Ordering::SeqCst) {
+            return admin().provide_credentials().await;
+        }
+        self.clock.advance(MINUTE * 2);
+        if let Some(id) = self.claims {
+            let other = Claimant { name: "other@box".to_owned(), hold: MINUTE * 20 };
+            assert!(self.store.claim(id, &other).await?.is_some());
+        }
+        admin().provide_credentials().await
+    }
+}
+
 #[tokio::test]
-async fn who_was_long_on_the_way_to_aws_renews_nothing_on_a_claim_that_is_over() {
-    let bed = Bed::new();
-    let lease = take(&bed.leases("one").await, MINUTE * 30).await;
-    let (clock, url) = (bed.clock.clone(), bed.kit.url());
-    let slow = Connect::new(move |_, _| {
-        clock.advance(MINUTE * 2);
-        Ok(Reached {
-            credentials: admin(),
-            iam: endpoint(&url, "iam"),
-            sts: endpoint(&url, "sts"),
-            retry: RetryPolicy::default(),
-            http: Context::real().http,
-        })
-    });
-    let leases = Leases::new(bed.context(), bed.store("one").await, slow, options());
-    let calls = bed.kit.operations("iam").len();
-    let error = leases.renew(lease.id, None, None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-    assert_eq!(bed.kit.operations("iam").len(), calls);
+async fn who_was_long_on_the_way_to_aws_works_on_a_new_claim_or_not_at_all() {
+    for is_claimed in [true, false] {
+        let bed = Bed::new();
+        let lease = take(&bed.leases("one").await, MINUTE * 30).await;
+        let store = bed.store("one").await;
+        let claims = is_claimed.then_some(lease.id);
+        let keys = Dawdling { clock: bed.clock.clone(), store: store.clone(), claims, has_come: AtomicBool::new(false) };
+        let connect = connect(&bed.kit.url(), Arc::new(keys), None);
+        let leases = Leases::new(bed.context(), store, connect, options());
+        let calls = bed.kit.operations("iam").len();
+        let renewed = leases.renew(lease.id, None, None).await;
+        if is_claimed {
+            let error = renewed.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+            assert_eq!(bed.kit.operations("iam").len(), calls);
+        } else {
+            assert_eq!(renewed.unwrap().fence, lease.fence + 2);
+        }
+    }
 }
 
 /// A network that works until the clock is set back at each call.

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use rolecall_core::{Context, Credentials, ProvideCredentials, SharedProvider};
-use rolecall_kit::names;
-use rolecall_secrets::{Connect, LeaseState, Leases, Reached};
+use rolecall_kit::{Fault, FaultRule, names};
+use rolecall_secrets::{Connect, LeaseFilter, LeaseState, Leases, Reached};
 
 use crate::bed::{
-    Bed, MINUTE, admin, connect, define, endpoint, look, options, role, take, worker,
+    Bed, MINUTE, admin, connect, define, endpoint, look, options, request, role, take, worker,
 };
 
 /// Whoever is asked for.
@@ -181,4 +181,51 @@ async fn a_user_that_was_moved_out_of_reach_is_not_gone() {
     bed.pass(MINUTE);
     worker(&leases).run_once().await.unwrap();
     assert_eq!(look(&leases, lease.id).await.state, LeaseState::Revoked);
+}
+
+#[tokio::test]
+async fn a_user_that_was_made_in_another_account_is_removed_at_once() {
+    let bed = Bed::new();
+    let switch = Switch::new();
+    let connect = connect(&bed.kit.url(), Arc::new(switch.clone()), None);
+    let leases = Leases::new(bed.context(), bed.store("one").await, connect, options());
+    define(&leases).await;
+    let before = take(&leases, MINUTE * 10).await;
+    let (key, secret) = (names::OTHER_ADMIN_KEY, names::OTHER_ADMIN_SECRET);
+    switch.set(Arc::new(Credentials::new(key, secret, "the other account")));
+    // Where the connection leads is asked only every few minutes.
+    let error = leases.create(&request(MINUTE * 10)).await.unwrap_err();
+    assert!(error.message().contains(names::OTHER_ACCOUNT), "{error}");
+    let ours = |account| {
+        let users = bed.kit.iam_users(account).into_iter();
+        users.filter(|user| user.path.contains("/rolecall/")).count()
+    };
+    assert_eq!((ours(names::ACCOUNT), ours(names::OTHER_ACCOUNT)), (1, 0));
+    let all = leases.leases(&LeaseFilter::default(), None, 9).await.unwrap();
+    let failed = all.iter().find(|lease| lease.id != before.id).unwrap();
+    assert_eq!(failed.state, LeaseState::Failed);
+    // And anew after that: the other account has no such group.
+    let error = leases.create(&request(MINUTE * 10)).await.unwrap_err();
+    assert!(error.message().contains(names::GROUP), "{error}");
+}
+
+#[tokio::test]
+async fn that_a_user_is_gone_is_believed_only_after_a_while() {
+    let bed = Bed::new();
+    let leases = bed.leases("one").await;
+    let lease = take(&leases, MINUTE * 10).await;
+    // A node of IAM that does not know the user yet.
+    let unknown = Fault::Fail {
+        status: 404,
+        code: "NoSuchEntity".to_owned(),
+        message: "The user cannot be found.".to_owned(),
+    };
+    bed.kit.inject(FaultRule::next("DeleteUser", 1, unknown));
+    let after = leases.revoke(lease.id).await.unwrap();
+    assert_eq!(after.state, LeaseState::Revoking);
+    assert!(after.failure.unwrap().contains("may only not show it yet"));
+    bed.pass(MINUTE * 3);
+    worker(&leases).run_once().await.unwrap();
+    assert_eq!(look(&leases, lease.id).await.state, LeaseState::Revoked);
+    assert!(bed.users().is_empty());
 }

@@ -172,6 +172,21 @@ async fn a_restored_copy_is_known_until_it_is_accepted() {
     assert_eq!((accepted.epoch, accepted.doubt), (2, None));
     assert_eq!(reopen(home).await.info().await.unwrap().doubt, None);
 
+    // It is accepted for every machine that has seen it, also those that know of more.
+    let store = reopen(other.path()).await;
+    assert_eq!(store.info().await.unwrap().doubt, None);
+    active(&store, 20, MINUTE * 60).await;
+    drop(store);
+    bed.execute("DELETE FROM audit WHERE number > 10").await;
+    for home in [other.path(), home] {
+        assert_eq!(reopen(home).await.info().await.unwrap().doubt, Some(Doubt::Restored));
+    }
+    let accepted = reopen(other.path()).await.accept_restored(&record("accept")).await.unwrap();
+    assert_eq!((accepted.epoch, accepted.doubt), (3, None));
+    for home in [home, other.path(), home] {
+        assert_eq!(reopen(home).await.info().await.unwrap().doubt, None);
+    }
+
     // Restored into another cluster: a machine that has seen it takes it on, a new one does not.
     bed.execute("UPDATE store SET home = '123:00000001'").await;
     let new = tempfile::tempdir().unwrap();

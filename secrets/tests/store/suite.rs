@@ -273,7 +273,7 @@ pub(crate) async fn accounts_that_are_left_alone_keep_their_users_and_no_session
         let id = lease.id.0 % 10;
         bed.execute(&format!("UPDATE lease SET {set} WHERE name = 'user-{id}'")).await;
     }
-    let due = async |except: &[String]| store.next_due(except).await.unwrap();
+    let due = async |except: &[String]| store.next_due(MINUTE * 600, except).await.unwrap();
     let except = [here.principal.account_id.clone(), "333333333333".to_owned()];
     assert_eq!(due(&[]).await, here.due_at);
     assert_eq!(due(&except).await, other.due_at);
@@ -300,7 +300,7 @@ pub(crate) async fn a_row_that_makes_no_sense_stops_no_other(bed: &impl Bed) {
     };
     // Even where it is the first.
     assert_eq!((claimed(1).await, claimed(1).await, claimed(9).await), (vec![], vec![2], vec![3]));
-    assert!(store.next_due(&[]).await.unwrap() > Some(store.now().await.unwrap()));
+    assert!(store.next_due(MINUTE * 600, &[]).await.unwrap() > Some(store.now().await.unwrap()));
     let listed = store.leases(&LeaseFilter::default(), None, 9).await.unwrap();
     assert!(listed.iter().map(|lease| lease.id.0).eq([2, 3]));
     let error = store.lease(LeaseId(1)).await.unwrap_err();
@@ -354,24 +354,25 @@ pub(crate) async fn what_is_due_is_claimed_once_and_in_order(bed: &impl Bed) {
 
 pub(crate) async fn the_next_due_time_counts_claims(bed: &impl Bed) {
     let store = bed.store();
-    assert_eq!(store.next_due(&[]).await.unwrap(), None);
+    assert_eq!(store.next_due(MINUTE * 600, &[]).await.unwrap(), None);
     let early = active(store, 1, MINUTE * 30).await;
     let late = active(store, 2, MINUTE * 35).await;
-    assert_eq!(store.next_due(&[]).await.unwrap(), early.due_at);
+    assert_eq!(store.next_due(MINUTE * 600, &[]).await.unwrap(), early.due_at);
+    assert_eq!(store.next_due(MINUTE * 29, &[]).await.unwrap(), None);
     bed.pass(MINUTE * 31).await;
     let claimed = store.claim_due(&claimant("a"), 9, &[]).await.unwrap();
     // Whoever claimed it may die: then it is due when the claim runs out.
-    assert_eq!(store.next_due(&[]).await.unwrap(), claimed[0].claimed_until);
+    assert_eq!(store.next_due(MINUTE * 600, &[]).await.unwrap(), claimed[0].claimed_until);
     let at = claimed[0].claimed_until.unwrap() + MINUTE * 60;
     for change in [Change::Revoke, Change::Retry { failure: "x".to_owned(), at }] {
         store.advance(early.id, 2, &change, &record("revoke")).await.unwrap();
     }
     let found = store.lease(late.id).await.unwrap().unwrap();
-    assert_eq!(store.next_due(&[]).await.unwrap(), found.due_at);
+    assert_eq!(store.next_due(MINUTE * 600, &[]).await.unwrap(), found.due_at);
     store.advance(late.id, 1, &Change::Forget, &record("forget")).await.unwrap();
-    assert_eq!(store.next_due(&[]).await.unwrap(), Some(at));
+    assert_eq!(store.next_due(MINUTE * 600, &[]).await.unwrap(), Some(at));
     store.advance(early.id, 2, &Change::Forget, &record("forget")).await.unwrap();
-    assert_eq!(store.next_due(&[]).await.unwrap(), None);
+    assert_eq!(store.next_due(MINUTE * 600, &[]).await.unwrap(), None);
 }
 
 pub(crate) async fn leases_are_listed_by_filter_and_page(bed: &impl Bed) {

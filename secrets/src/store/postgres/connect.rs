@@ -89,7 +89,12 @@ impl Target {
             Some("require") => Trust::Any,
             Some("verify-ca") => Trust::Authority,
             Some("verify-full") => Trust::Name,
-            None if config.get_hosts().iter().all(is_local) => Trust::PreferAny,
+            // Where there are addresses, the names are not what is connected to.
+            None if config.get_hosts().iter().all(is_local)
+                && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback) =>
+            {
+                Trust::PreferAny
+            }
             None => Trust::Name,
             Some(other) => {
                 return Err(invalid(&format!("sslmode={other} is not known"))
@@ -307,6 +312,9 @@ mod tests {
             ("postgres://u@127.0.0.1,db.example/x", Trust::Name),
             ("postgres://u@127.0.0.1/x", Trust::PreferAny),
             ("postgres://u@localhost/x", Trust::PreferAny),
+            ("postgres://u@localhost/x?hostaddr=10.0.0.7", Trust::Name),
+            ("postgres:///x?user=u&hostaddr=10.0.0.7", Trust::Name),
+            ("postgres:///x?user=u&hostaddr=127.0.0.1", Trust::PreferAny),
             ("postgres://u@%2Frun%2Fpostgresql/x", Trust::PreferAny),
             ("postgres://u@db.example/x?sslmode=disable", Trust::Plain),
             ("postgres://u@db.example/x?sslmode=prefer", Trust::PreferAny),

@@ -333,9 +333,9 @@ impl Store for PostgresStore {
         .await
     }
 
-    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>> {
+    async fn next_due(&self, within: Duration, except: &[String]) -> Result<Option<SystemTime>> {
         let except = except.to_vec();
-        self.run(async move |_, session| tables::next_due(&session, &except).await).await
+        self.run(async move |_, session| tables::next_due(&session, within, &except).await).await
     }
 
     async fn note(&self, subject: &str, record: &Record) -> Result<()> {

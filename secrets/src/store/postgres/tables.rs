@@ -1,6 +1,6 @@
 //! The statements. The database's clock counts: the beginning of each statement.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rolecall_core::Result;
 use tokio_postgres::Row;
@@ -464,11 +464,19 @@ fn hold(claimant: &Claimant) -> i64 {
     number(u64::try_from(claimant.hold.min(LONGEST_CLAIM).as_millis()).unwrap_or(u64::MAX))
 }
 
-pub(super) async fn next_due(session: &Session, except: &[String]) -> Result<Option<SystemTime>> {
-    let sql = "SELECT greatest(due_at, claimed_until) FROM lease WHERE due_at IS NOT NULL \
-               AND (kind <> 'iam-user' OR account_id <> ALL ($1)) \
-               ORDER BY greatest(due_at, claimed_until) LIMIT 1";
-    Ok(session.query_opt(sql, &[&except]).await?.map(|row| time(row.get(0))))
+pub(super) async fn next_due(
+    session: &Session,
+    within: Duration,
+    except: &[String],
+) -> Result<Option<SystemTime>> {
+    let sql = format!(
+        "SELECT greatest(due_at, claimed_until) FROM lease WHERE due_at IS NOT NULL \
+         AND greatest(due_at, claimed_until) <= {NOW} + $1 \
+         AND (kind <> 'iam-user' OR account_id <> ALL ($2)) \
+         ORDER BY greatest(due_at, claimed_until) LIMIT 1"
+    );
+    let within = number(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
+    Ok(session.query_opt(&sql, &[&within, &except]).await?.map(|row| time(row.get(0))))
 }
 
 /// Adds a line to a log if something was changed, and gives its number among all. Its values come

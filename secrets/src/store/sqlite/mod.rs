@@ -403,9 +403,9 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>> {
-        let except = except.to_vec();
-        self.read(move |connection| tables::next_due(connection, &except)).await
+    async fn next_due(&self, within: Duration, except: &[String]) -> Result<Option<SystemTime>> {
+        let (until, except) = (self.now().await? + within, except.to_vec());
+        self.read(move |connection| tables::next_due(connection, until, &except)).await
     }
 
     async fn note(&self, subject: &str, record: &Record) -> Result<()> {

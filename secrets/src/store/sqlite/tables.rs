@@ -508,13 +508,22 @@ fn write_claim(connection: &Connection, lease: Lease) -> Result<Lease> {
     Ok(lease)
 }
 
-pub(super) fn next_due(connection: &Connection, except: &[String]) -> Result<Option<SystemTime>> {
-    let (sql, except) = (not_in("?1", except), accounts(except));
-    let sql =
-        format!("SELECT free_at FROM lease WHERE due_at IS NOT NULL{sql} ORDER BY free_at LIMIT 1");
+pub(super) fn next_due(
+    connection: &Connection,
+    until: SystemTime,
+    except: &[String],
+) -> Result<Option<SystemTime>> {
+    let (sql, except) = (not_in("?2", except), accounts(except));
+    let sql = format!(
+        "SELECT free_at FROM lease WHERE due_at IS NOT NULL AND free_at <= ?1{sql} \
+         ORDER BY free_at LIMIT 1"
+    );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let values = rusqlite::params_from_iter(except);
-    let next = statement.query_row(values, |row| row.get(0)).optional().map_err(failed)?;
+    let until = millis(until);
+    let mut values: Vec<&dyn ToSql> = vec![&until];
+    values.extend(except.as_ref().map(|except| except as &dyn ToSql));
+    let next = statement.query_row(values.as_slice(), |row| row.get(0));
+    let next = next.optional().map_err(failed)?;
     Ok(next.map(time))
 }
 

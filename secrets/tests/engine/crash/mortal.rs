@@ -1,7 +1,7 @@
 //! A store as a process sees it that may die before and after each durable write.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rolecall_core::{CredentialsError, ErrorKind, Result};
@@ -122,8 +122,8 @@ impl Store for Mortal {
         self.write(self.inner.claim_due(claimant, limit, except)).await
     }
 
-    async fn next_due(&self, except: &[String]) -> Result<Option<SystemTime>> {
-        self.inner.next_due(except).await
+    async fn next_due(&self, within: Duration, except: &[String]) -> Result<Option<SystemTime>> {
+        self.inner.next_due(within, except).await
     }
 
     async fn note(&self, subject: &str, record: &Record) -> Result<()> {
