@@ -1,13 +1,18 @@
 //! A real kill -9 at each call of AWS, before it is carried out and before its answer comes.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rolecall_core::{Clock, Context, Env};
-use rolecall_kit::{Fault, FaultRule, Kit, World};
-use rolecall_secrets::{LeaseFilter, LeaseId, LeaseState, Leases, ReapOptions, SqliteStore};
+use rolecall_core::{Clock, Context, Env, Secret};
+use rolecall_kit::{Fault, FaultRule, Kit, Postgres, World};
+use rolecall_secrets::{
+    Change, Claimant, LeaseFilter, LeaseId, LeaseState, Leases, Outcome, PostgresOptions,
+    PostgresStore, ReapOptions, Record, SqliteStore, Store,
+};
 use tempfile::TempDir;
 
 use crate::bed::{
@@ -15,12 +20,20 @@ use crate::bed::{
 };
 
 /// What is killed in the middle.
-const DEEDS: [&str; 3] = ["create", "renew", "revoke"];
+const DEEDS: [&str; 4] = ["create", "renew", "revoke", "work"];
 
-async fn leases(kit: &str, home: &std::path::Path, clock: &Clock) -> Leases {
+/// Leases in a file below `home`, or in that schema of a database.
+async fn leases(kit: &str, home: &Path, database: Option<(&str, &str)>, clock: &Clock) -> Leases {
     let context = context(home, clock);
-    let path = home.join("s/leases.db");
-    let store = Arc::new(SqliteStore::open(context.clone(), &path).await.unwrap());
+    let store: Arc<dyn Store> = if let Some((url, schema)) = database {
+        let options = PostgresOptions { schema: schema.to_owned(), connections: 4 };
+        let url = Secret::from(url);
+        let opened = PostgresStore::connect_with(context.clone(), &url, options);
+        Arc::new(opened.await.unwrap())
+    } else {
+        let path = home.join("s/leases.db");
+        Arc::new(SqliteStore::open(context.clone(), &path).await.unwrap())
+    };
     Leases::new(context, store, connect(kit, admin(), None), options())
 }
 
@@ -30,28 +43,25 @@ async fn leases(kit: &str, home: &std::path::Path, clock: &Clock) -> Leases {
 async fn part_that_does_something() {
     let env = Env::real();
     let (Some(kit), Some(home)) = (env.get("KIT"), env.get("STORE_HOME")) else { return };
-    let leases = leases(&kit, home.as_ref(), &Clock::real()).await;
+    let (url, schema) = (env.get("STORE_URL"), env.get("STORE_SCHEMA").unwrap_or_default());
+    let database = url.as_deref().map(|url| (url, schema.as_str()));
+    let leases = leases(&kit, home.as_ref(), database, &Clock::real()).await;
     let id = || env.get("LEASE").unwrap().parse::<LeaseId>().unwrap();
     match env.get("DEED").unwrap().as_str() {
         "create" => drop(leases.create(&request(MINUTE * 10)).await.unwrap()),
         "renew" => drop(leases.renew(id(), Some(MINUTE * 5), None).await.unwrap()),
-        _ => drop(leases.revoke(id()).await.unwrap()),
+        "revoke" => drop(leases.revoke(id()).await.unwrap()),
+        _ => assert_eq!(worker(&leases).run_once().await.unwrap(), 1),
     }
     println!("did it");
     std::future::pending::<()>().await;
 }
 
-fn start(kit: &Kit, home: &TempDir, deed: &str, lease: &str) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "killed::part_that_does_something", "--ignored", "--nocapture"]);
-    command.env("KIT", kit.url()).env("STORE_HOME", home.path());
-    command.env("DEED", deed).env("LEASE", lease).env("RUST_BACKTRACE", "0");
-    command.stdout(Stdio::piped()).spawn().unwrap()
-}
-
 struct Scene {
     kit: Kit,
     home: TempDir,
+    /// The database, and the schema that is this scene's own.
+    database: Option<(String, String)>,
     /// The lease that is renewed or revoked.
     lease: String,
     /// Calls that were made before.
@@ -59,17 +69,63 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(deed: &str) -> Self {
-        let kit = Kit::start(World::default());
-        let home = TempDir::new().unwrap();
-        let leases = leases(&kit.url(), home.path(), &Clock::real()).await;
+    async fn new(deed: &str, on: Option<&Postgres>) -> Self {
+        static SCENES: AtomicUsize = AtomicUsize::new(0);
+        let number = SCENES.fetch_add(1, Ordering::Relaxed);
+        let database = on.map(|server| (server.url(), format!("killed{number}")));
+        let (kit, home) = (Kit::start(World::default()), TempDir::new().unwrap());
+        let mut scene = Self { kit, home, database, lease: String::new(), calls: 0 };
+        let leases = scene.leases(&Clock::real()).await;
         define(&leases).await;
-        let lease = match deed {
-            "create" => String::new(),
-            _ => take(&leases, MINUTE * 10).await.id.to_string(),
-        };
-        let calls = kit.calls().len();
-        Self { kit, home, lease, calls }
+        if deed != "create" {
+            let id = take(&leases, MINUTE * 10).await.id;
+            scene.lease = id.to_string();
+            if deed == "work" {
+                let claimant = Claimant { name: "me".to_owned(), hold: MINUTE };
+                let fence = leases.store().claim(id, &claimant).await.unwrap().unwrap().fence;
+                let record = Record::new("me", "revoke", Outcome::Begun, "");
+                let at = leases.store().now().await.unwrap();
+                for change in [Change::Revoke, Change::Retry { failure: "x".to_owned(), at }] {
+                    leases.store().advance(id, fence, &change, &record).await.unwrap();
+                }
+            }
+        }
+        scene.calls = scene.kit.calls().len();
+        scene
+    }
+
+    async fn leases(&self, clock: &Clock) -> Leases {
+        let database = self.database.as_ref().map(|(url, schema)| (url.as_str(), schema.as_str()));
+        leases(&self.kit.url(), self.home.path(), database, clock).await
+    }
+
+    /// A process that does what is to be broken off.
+    fn start(&self, deed: &str) -> Child {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "killed::part_that_does_something", "--ignored", "--nocapture"]);
+        command.env("KIT", self.kit.url()).env("STORE_HOME", self.home.path());
+        let (url, schema) = self.database.clone().unzip();
+        command.env("STORE_SCHEMA", schema.unwrap_or_default());
+        command.envs(url.map(|url| ("STORE_URL", url)));
+        command.env("DEED", deed).env("LEASE", &self.lease).env("RUST_BACKTRACE", "0");
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Lets time pass. A database's cannot be moved: there all moves into the past instead.
+    async fn pass(&self, clock: &Clock, by: Duration) {
+        clock.advance(by);
+        self.kit.advance(by.as_secs().cast_signed());
+        let Some((url, schema)) = &self.database else { return };
+        let (client, connection) =
+            tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let sql = format!(
+            "UPDATE {schema}.lease SET created_at = created_at - {0}, \
+             expires_at = expires_at - {0}, max_expires_at = max_expires_at - {0}, \
+             due_at = due_at - {0}, claimed_until = claimed_until - {0}",
+            by.as_millis()
+        );
+        client.batch_execute(&sql).await.unwrap();
     }
 
     /// The calls made since: each by its operation and how many of these there have been in all.
@@ -88,17 +144,13 @@ impl Scene {
     /// Another process goes on, hours later; what is then left.
     async fn go_on(&self) -> Vec<String> {
         let clock = Clock::manual(Context::real().clock.now());
-        let leases = leases(&self.kit.url(), self.home.path(), &clock).await;
-        let pass = |by: Duration| {
-            clock.advance(by);
-            self.kit.advance(by.as_secs().cast_signed());
-        };
-        pass(MINUTE * 180);
+        let leases = self.leases(&clock).await;
+        self.pass(&clock, MINUTE * 180).await;
         for _ in 0..2 {
             worker(&leases).run_once().await.unwrap();
             let remove = ReapOptions { remove: true, ..ReapOptions::default() };
             reap(&leases, &remove).await;
-            pass(MINUTE * 61);
+            self.pass(&clock, MINUTE * 61).await;
         }
         let mut left = leased_users(&self.kit).iter().map(|u| format!("{u:?}")).collect::<Vec<_>>();
         for lease in leases.leases(&LeaseFilter::default(), None, 9).await.unwrap() {
@@ -117,11 +169,21 @@ fn wait_until_done(child: &mut Child) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_by_a_kill_at_any_call() {
+async fn nothing_is_left_by_a_kill_at_any_call_on_sqlite() {
+    kill_at_each_call(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_by_a_kill_at_any_call_on_postgres() {
+    let server = tokio::task::spawn_blocking(Postgres::shared).await.unwrap();
+    kill_at_each_call(Some(server)).await;
+}
+
+async fn kill_at_each_call(on: Option<&Postgres>) {
     let mut kills = 0;
     for deed in DEEDS {
-        let whole = Scene::new(deed).await;
-        let mut child = start(&whole.kit, &whole.home, deed, &whole.lease);
+        let whole = Scene::new(deed, on).await;
+        let mut child = whole.start(deed);
         wait_until_done(&mut child);
         // After the last durable write.
         child.kill().unwrap();
@@ -134,11 +196,11 @@ async fn nothing_is_left_by_a_kill_at_any_call() {
             let gate = || "gate".to_owned();
             for fault in [Fault::Hold { gate: gate() }, Fault::HoldReply { gate: gate() }] {
                 let what = format!("{deed}, call {at}, {operation}, {fault:?}");
-                let scene = Scene::new(deed).await;
+                let scene = Scene::new(deed, on).await;
                 let does_work = matches!(fault, Fault::HoldReply { .. });
                 let after = u32::try_from(at).unwrap();
                 scene.kit.inject(FaultRule { after, ..FaultRule::next("*", 1, fault) });
-                let mut child = start(&scene.kit, &scene.home, deed, &scene.lease);
+                let mut child = scene.start(deed);
                 let has_come = scene.kit.wait_for(operation, *count);
                 let count = usize::try_from(*count).unwrap();
                 let is_done = !does_work || scene.kit.wait_for_work(operation, count);

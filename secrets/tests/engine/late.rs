@@ -8,13 +8,9 @@ use async_trait::async_trait;
 use rolecall_core::http::{HttpClient, HttpError, HttpFailure, Request, Response};
 use rolecall_core::{Clock, Context, Credentials, ErrorKind, ProvideCredentials};
 use rolecall_kit::ByHand;
-use rolecall_secrets::{
-    Claimant, LeaseFilter, LeaseId, LeaseOptions, LeaseState, Leases, Store,
-};
+use rolecall_secrets::{Claimant, LeaseFilter, LeaseId, LeaseOptions, LeaseState, Leases, Store};
 
-use crate::bed::{
-    Bed, MINUTE, admin, connect, define, look, options, request, take, worker,
-};
+use crate::bed::{Bed, MINUTE, admin, connect, define, look, options, request, take, worker};
 
 /// A network that keeps one call back, and says that it broke.
 #[derive(Debug)]
@@ -144,7 +140,12 @@ async fn who_was_long_on_the_way_to_aws_works_on_a_new_claim_or_not_at_all() {
         let lease = take(&bed.leases("one").await, MINUTE * 30).await;
         let store = bed.store("one").await;
         let claims = is_claimed.then_some(lease.id);
-        let keys = Dawdling { clock: bed.clock.clone(), store: store.clone(), claims, has_come: AtomicBool::new(false) };
+        let keys = Dawdling {
+            clock: bed.clock.clone(),
+            store: store.clone(),
+            claims,
+            has_come: AtomicBool::new(false),
+        };
         let connect = connect(&bed.kit.url(), Arc::new(keys), None);
         let leases = Leases::new(bed.context(), store, connect, options());
         let calls = bed.kit.operations("iam").len();

@@ -127,7 +127,7 @@ impl Truth {
     pub(super) fn set_ahead(&self, seconds: i64) {
         let by = seconds - self.ahead.swap(seconds, Ordering::SeqCst);
         let step = Duration::from_secs(by.unsigned_abs());
-        if by < 0 { self.clock.set_back(step) } else { self.clock.advance(step) }
+        if by < 0 { self.clock.set_back(step) } else { self.clock.set_ahead(step) }
     }
 
     /// As [`Self::set_ahead`], if clocks jump in this run.
