@@ -27,25 +27,33 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let env = Env::real();
     if let (Some(path), Some(part)) = (env.get("BENCH_STORE"), env.get("BENCH_PART")) {
-        return runtime.block_on(part_of(Path::new(&path), &part));
+        return runtime.block_on(part_of(&path, &part));
     }
     runtime.block_on(async {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let path = folder.path().join("store/leases.db");
-        let store = SqliteStore::open(context(&path), &path).await.unwrap();
-        bookkeeping("SQLite", Arc::new(store), 20_000).await;
-        a_million(&folder.path().join("million/leases.db")).await;
+        let path = |name: &str| folder.path().join(name).join("leases.db").display().to_string();
+        bookkeeping("SQLite", open(&path("store")).await, 20_000).await;
+        let million = path("million");
+        a_million("SQLite", &million, async || fill(Path::new(&million))).await;
 
         let server = Postgres::start(&[], &[]);
-        let context = context(&path);
-        let store = PostgresStore::connect(context, &Secret::from(server.url())).await.unwrap();
-        bookkeeping("PostgreSQL", Arc::new(store), 5_000).await;
+        bookkeeping("PostgreSQL", open(&server.url()).await, 5_000).await;
+        let server = Postgres::start(&[], &[]);
+        a_million("PostgreSQL", &server.url(), async || fill_database(&server.url()).await).await;
     });
 }
 
-fn context(path: &Path) -> Context {
-    let home = path.parent().unwrap().display().to_string();
-    Context { env: Env::from_pairs([("HOME", home)]), ..Context::real() }
+/// The store in a file, or behind a URL.
+async fn open(place: &str) -> Arc<dyn Store> {
+    let is_database = place.starts_with("postgres");
+    let home = Path::new(if is_database { env!("CARGO_TARGET_TMPDIR") } else { place });
+    let home = home.parent().unwrap().display().to_string();
+    let context = Context { env: Env::from_pairs([("HOME", home)]), ..Context::real() };
+    if is_database {
+        Arc::new(PostgresStore::connect(context, &Secret::from(place)).await.unwrap())
+    } else {
+        Arc::new(SqliteStore::open(context, Path::new(place)).await.unwrap())
+    }
 }
 
 async fn bookkeeping(name: &str, store: Arc<dyn Store>, count: u64) {
@@ -119,14 +127,13 @@ where
 }
 
 /// A million leases that are active, of which the first is due.
-async fn a_million(path: &Path) {
-    let store = SqliteStore::open(context(path), path).await.unwrap();
-    define(&store).await;
-    issue(Arc::new(store.clone()), 0).await;
-    drop(store);
-    fill(path);
-    println!("SQLite, {MILLION} leases outstanding:");
-    let mut child = part(path, "work");
+async fn a_million(name: &str, place: &str, fill: impl AsyncFnOnce()) {
+    let store = open(place).await;
+    define(&*store).await;
+    issue(store, 0).await;
+    fill().await;
+    println!("{name}, {MILLION} leases outstanding:");
+    let mut child = part(place, "work");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // It works on leases until it is killed.
     for line in lines.by_ref().take(5) {
@@ -134,7 +141,7 @@ async fn a_million(path: &Path) {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let mut child = part(path, "recover");
+    let mut child = part(place, "recover");
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         println!("    {}", line.unwrap());
     }
@@ -163,18 +170,37 @@ fn fill(path: &Path) {
     raw.execute_batch(&format!("{sql}; COMMIT")).unwrap();
 }
 
+async fn fill_database(url: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let columns = "secret, secret_version, state, account_id, kind, name, path, nonce, note, \
+                   created_at, max_expires_at, access_key_id, sealed, attempts, failure, fence, \
+                   log_sequence, log_digest";
+    let number = |n: &str| format!("decode(lpad(to_hex({n}), 32, '0'), 'hex')");
+    let sql = format!(
+        "SET search_path TO rolecall; SET synchronous_commit TO off; \
+         INSERT INTO lease ({columns}, id, identity, expires_at, due_at) \
+         SELECT {columns}, {id}, 'user-' || n % 1000, expires_at + n * 7, expires_at + n * 7 \
+         FROM generate_series(1, {MILLION} - 1) AS n, lease; \
+         UPDATE lease SET due_at = 1000 WHERE id = {due}; ANALYZE lease",
+        id = number("n"),
+        due = number("700000"),
+    );
+    client.batch_execute(&sql).await.unwrap();
+}
+
 /// A process of its own, so that its memory is the store's.
-fn part(path: &Path, name: &str) -> std::process::Child {
+fn part(path: &str, name: &str) -> std::process::Child {
     #[expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.env("BENCH_STORE", path).env("BENCH_PART", name).stdout(Stdio::piped());
     command.spawn().unwrap()
 }
 
-async fn part_of(path: &Path, name: &str) {
+async fn part_of(place: &str, name: &str) {
     let before = memory();
     let began = Instant::now();
-    let store = SqliteStore::open(context(path), path).await.unwrap();
+    let store = open(place).await;
     let opened = began.elapsed();
     store.next_due(Duration::from_secs(7200), &[]).await.unwrap().unwrap();
     let next = began.elapsed() - opened;
@@ -191,7 +217,6 @@ async fn part_of(path: &Path, name: &str) {
         store.next_due(Duration::from_secs(7200), &[]).await.unwrap();
     }
     println!("{:<34}{:>9.1?}", "next due, after that", began.elapsed() / 1000);
-    let store: Arc<dyn Store> = Arc::new(store);
     let renewals = 20_000;
     let began = Instant::now();
     per_quiet(store.clone(), renewals).await;

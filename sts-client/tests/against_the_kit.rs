@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::http::{WebClient, WebSettings};
-use rolecall_core::{Clock, Context, Credentials, ErrorKind, Fs, Prompt, Result, SharedProvider};
+use rolecall_core::{
+    Clock, Context, Credentials, ErrorKind, Fs, Prompt, ProvideCredentials, SharedProvider,
+};
 use rolecall_kit::{Fault, FaultRule, Kit, World, names};
 use rolecall_sts::{
     AssumeRole, AssumeRoleWithSaml, AssumeRoleWithWebIdentity, AssumeRoot,

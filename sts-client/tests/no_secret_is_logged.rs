@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::http::{WebClient, WebSettings};
-use rolecall_core::{Clock, Context, Credentials, Fs, Prompt, Result, SecretInput};
+use rolecall_core::{Clock, Context, Credentials, Fs, Prompt, ProvideCredentials, SecretInput};
 use rolecall_kit::{Fault, FaultRule, Kit, SsoLogin, World, names};
 use rolecall_sts::{
     AssumeRole, AssumeRoleWithSaml, AssumeRoleWithWebIdentity, MfaSessionProvider, QueryEndpoint,

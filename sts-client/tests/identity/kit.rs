@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::http::{WebClient, WebSettings};
-use rolecall_core::{Clock, Context, Credentials, Fs, Result};
+use rolecall_core::{Clock, Context, Credentials, Fs};
 use rolecall_kit::{Kit, World, names};
 use rolecall_sts::identity::{
     Binding, Bounds, Challenges, Dialect, MemoryReplayGuard, Mode, Policy, Token, TokenFormat,
