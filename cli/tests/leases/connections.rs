@@ -269,3 +269,23 @@ fn orphans_are_found_by_their_path_and_removed_when_asked() {
     let left = leased_users(&sandbox);
     assert!(left.len() == 1 && left[0].name == running.user, "{left:?}");
 }
+
+#[test]
+fn who_gives_no_mfa_code_is_asked_for_one() {
+    let sandbox = sandbox();
+    let define = ["secret", "create", "app", "--connection", "profile:alice"];
+    let kind = ["--kind", "session-token", "--mfa-serial", names::ALICE_MFA];
+    let made = sandbox.run(&[define.as_slice(), &kind, &["--check"]].concat()).good();
+    assert!(made.stderr.contains("not tried, as it needs an MFA code"), "{made:?}");
+    // Nobody is there to answer, and nothing was asked for.
+    let refused = sandbox.run(&["lease", "create", "app"]);
+    assert_ne!(refused.code(), 0);
+    for part in [names::ALICE_MFA, "--mfa-code"] {
+        assert!(refused.stderr.contains(part), "{refused:?}");
+    }
+    assert_eq!(sandbox.kit.count("GetSessionToken"), 0);
+    let code = sandbox.home().join("code");
+    std::fs::write(&code, names::ALICE_MFA_CODES[0]).unwrap();
+    take(&sandbox, &["--mfa-code", &format!("file://{}", code.display())]);
+    assert_eq!(sandbox.kit.count("GetSessionToken"), 1);
+}
