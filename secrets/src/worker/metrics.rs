@@ -1,11 +1,17 @@
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::{Clock, CredentialsError};
 
+use crate::lease::LeaseId;
+
 /// A worker that has not reached its store for so long is not well.
 const WELL_WITHIN: Duration = Duration::from_secs(90);
+/// A lease is tried at least once an hour: one that this worker has not seen for longer is in others'
+/// hands.
+const FAILS_FOR: Duration = Duration::from_secs(2 * 3600);
 
 /// What a worker counts, and whether it is well.
 #[derive(Debug)]
@@ -23,6 +29,16 @@ pub struct Metrics {
     overdue: AtomicU64,
     paused: AtomicU64,
     seen: Mutex<Seen>,
+    /// Leases whose last try failed.
+    failing: Mutex<HashMap<LeaseId, Failing>>,
+}
+
+/// A lease that cannot be taken back, by what has passed.
+#[derive(Debug)]
+struct Failing {
+    since: Duration,
+    last: Duration,
+    why: String,
 }
 
 /// What people want to know of the last look.
@@ -51,6 +67,7 @@ impl Metrics {
             overdue: AtomicU64::new(0),
             paused: AtomicU64::new(0),
             seen: Mutex::new(Seen { at, ..Seen::default() }),
+            failing: Mutex::default(),
         }
     }
 
@@ -62,8 +79,25 @@ impl Metrics {
         self.expired.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn failed(&self) {
+    pub(super) fn failed(&self, id: LeaseId, error: &CredentialsError) {
         self.failed.fetch_add(1, Relaxed);
+        let now = self.clock.elapsed();
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = failing.get(&id).map_or(now, |lease| lease.since);
+        failing.insert(id, Failing { since, last: now, why: error.to_string() });
+    }
+
+    /// A lease went well, or is somebody else's.
+    pub(super) fn settled(&self, id: LeaseId) {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Those whose last try failed, as far as this worker knows.
+    fn failing(&self) -> MutexGuard<'_, HashMap<LeaseId, Failing>> {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.elapsed();
+        failing.retain(|_, lease| now.saturating_sub(lease.last) <= FAILS_FOR);
+        failing
     }
 
     pub(super) fn held(&self) {
@@ -115,6 +149,15 @@ impl Metrics {
         if overdue > WELL_WITHIN.as_secs() {
             text += &format!("a lease that is due has waited for {overdue} s\n");
         }
+        let failing = self.failing();
+        if let Some((id, first)) = failing.iter().min_by_key(|(_, lease)| lease.since) {
+            let (count, since) = (failing.len(), self.clock.elapsed().saturating_sub(first.since));
+            text += &format!(
+                "leases that could not be taken back: {count}, the first, {id}, for {} s: {}\n",
+                since.as_secs(),
+                first.why
+            );
+        }
         for (id, left, why) in &seen.paused {
             text += &format!("account {id} is left alone for {} s: {why}\n", left.as_secs());
         }
@@ -123,10 +166,12 @@ impl Metrics {
 
     /// In Prometheus's text format, version 0.0.4.
     pub fn text(&self) -> String {
+        let failing = AtomicU64::new(self.failing().len() as u64);
         let rows = [
             ("revoked_total", "counter", "Leases taken back.", &self.revoked),
             ("expired_total", "counter", "Sessions that have ended.", &self.expired),
             ("failures_total", "counter", "Tries to take a lease back that failed.", &self.failed),
+            ("failing", "gauge", "Leases whose last try failed.", &failing),
             (
                 "held_total",
                 "counter",
@@ -200,6 +245,20 @@ mod tests {
         metrics.looked(0, Duration::ZERO, &[]);
         assert!(metrics.is_well());
         assert_eq!(metrics.health(), "well\n");
+        metrics.failed(LeaseId(1), &error);
+        clock.advance(Duration::from_secs(60));
+        metrics.failed(LeaseId(1), &error);
+        metrics.failed(LeaseId(2), &error);
+        let text = metrics.health();
+        assert!(
+            text.contains(&format!("back: 2, the first, {}, for 60 s: ", LeaseId(1))),
+            "{text}"
+        );
+        metrics.settled(LeaseId(1));
+        assert!(metrics.text().contains("\nrolecall_leases_failing 1\n"));
+        // Another worker has it now.
+        clock.advance(FAILS_FOR + Duration::from_secs(1));
+        assert!(metrics.text().contains("\nrolecall_leases_failing 0\n"));
         let paused = ("1".to_owned(), Duration::from_secs(9), "no route".to_owned());
         metrics.looked(0, Duration::from_secs(91), &[paused]);
         assert_eq!(

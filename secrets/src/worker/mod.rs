@@ -189,12 +189,13 @@ impl Worker {
                 if asks_aws {
                     pauses.failed(&account_id, &error);
                 }
-                self.metrics.failed();
+                self.metrics.failed(id, &error);
             }
             Ok(Worked { lease, .. }) => {
                 if asks_aws {
                     pauses.succeeded(&account_id);
                 }
+                self.metrics.settled(id);
                 match lease.state {
                     LeaseState::Revoked => self.metrics.revoked(),
                     LeaseState::Expired => self.metrics.expired(),
@@ -203,7 +204,9 @@ impl Worker {
                 tracing::info!(lease = %id, state = lease.state.name(), "worked on");
             }
             // Somebody else went on with it.
-            Err(error) if Conflict::of(&error) == Some(Conflict::FenceLost) => {}
+            Err(error) if Conflict::of(&error) == Some(Conflict::FenceLost) => {
+                self.metrics.settled(id);
+            }
             Err(error) => {
                 tracing::warn!(lease = %id, %error, "the store cannot be written");
                 self.metrics.store_failed(&error);
