@@ -2,19 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rolecall_core::{CredentialsError, ErrorKind, Made, PerProcess, Result};
 use tokio::runtime::Runtime;
 
 /// How long what must be brought to its end is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often this process was forked, and those before it.
-static FORKS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs `future` to its end on this thread, in a runtime that is made for it and ends with it. A
 /// renewal of an SSO token that is under way is waited for, at most five seconds.
@@ -32,17 +27,11 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
     Ok(output)
 }
 
-/// Says that this process is the child of a fork. For runtimes of other languages, in the child and
-/// before anything else: what is [`Blocking`] makes itself anew from here on, as threads, sockets and
-/// locks of the parent are not the child's.
-pub fn forked() {
-    FORKS.fetch_add(1, Ordering::SeqCst);
-}
-
 type Make<T> = dyn Fn(&Waiting) -> Result<T> + Send + Sync;
 
 /// Something with a runtime to wait in, for any number of threads that block. It keeps connections
-/// from one wait to the next. No thread is started before there is something to wait for.
+/// from one wait to the next. No thread is started before there is something to wait for. The child
+/// of a fork makes it anew, once [`crate::forked`] was called there.
 ///
 /// ```
 /// use rolecall::core::Context;
@@ -55,15 +44,8 @@ type Make<T> = dyn Fn(&Waiting) -> Result<T> + Send + Sync;
 /// ```
 pub struct Blocking<T> {
     make: Box<Make<T>>,
-    live: ArcSwap<Live<T>>,
-}
-
-struct Live<T> {
-    /// Those of the process it belongs to.
-    forks: u64,
-    // Before the runtime, which it may need at its end.
-    value: T,
-    waiting: Waiting,
+    // First the value, which may need the runtime at its end.
+    live: PerProcess<(T, Waiting)>,
 }
 
 /// A runtime that is made when something is waited for.
@@ -76,21 +58,20 @@ impl<T> Blocking<T> {
     /// # Errors
     /// Those of `make`.
     pub fn new(make: impl Fn(&Waiting) -> Result<T> + Send + Sync + 'static) -> Result<Self> {
-        let live = Live::new(&make)?;
-        Ok(Self { make: Box::new(make), live: ArcSwap::new(live) })
+        let new = Self { make: Box::new(make), live: PerProcess::empty() };
+        new.live()?;
+        Ok(new)
     }
 
     /// Looks at it, without waiting.
     ///
     /// # Errors
     /// Those of making it anew in a forked process.
-    pub fn look<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R> {
-        let live = self.live.load();
-        if live.forks == FORKS.load(Ordering::SeqCst) {
-            return Ok(look(&live.value));
+    pub fn look<R>(&self, look: impl Fn(&T) -> R) -> Result<R> {
+        match self.live.look(|(value, _)| look(value)) {
+            Some(found) => Ok(found),
+            None => Ok(look(&self.live()?.0)),
         }
-        drop(live);
-        Ok(look(&self.anew()?.value))
     }
 
     /// Waits for what is to be done with it. Threads that wait at once work in one runtime.
@@ -101,29 +82,16 @@ impl<T> Blocking<T> {
     /// # Panics
     /// Inside an asynchronous runtime.
     pub fn wait<R>(&self, work: impl AsyncFnOnce(&T) -> R) -> Result<R> {
-        let live = self.live.load_full();
-        let live = if live.forks == FORKS.load(Ordering::SeqCst) { live } else { self.anew()? };
-        live.waiting.wait(work(&live.value))
+        let live = self.live()?;
+        let (value, waiting) = &**live;
+        waiting.wait(work(value))
     }
 
-    /// In a child, which has one thread to begin with: no lock is taken that one of the parent's
-    /// threads may have held.
-    fn anew(&self) -> Result<Arc<Live<T>>> {
-        let live = Live::new(&self.make)?;
-        let old = self.live.swap(live.clone());
-        if old.forks != live.forks {
-            // Closing the parent's sockets and threads is not the child's to do.
-            std::mem::forget(old);
-        }
-        Ok(live)
-    }
-}
-
-impl<T> Live<T> {
-    fn new(make: &dyn Fn(&Waiting) -> Result<T>) -> Result<Arc<Self>> {
-        let waiting = Waiting::default();
-        let forks = FORKS.load(Ordering::SeqCst);
-        Ok(Arc::new(Self { forks, value: make(&waiting)?, waiting }))
+    fn live(&self) -> Result<Arc<Made<(T, Waiting)>>> {
+        self.live.get_or_try_make(|| {
+            let waiting = Waiting::default();
+            Ok(((self.make)(&waiting)?, waiting))
+        })
     }
 }
 
@@ -187,7 +155,9 @@ fn to_the_end<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rolecall_core::forked;
 
     use super::*;
 

@@ -44,7 +44,7 @@ mod setup;
 mod sso;
 pub mod update;
 
-pub use blocking::{Blocking, Waiting, block_on, forked};
+pub use blocking::{Blocking, Waiting, block_on};
 pub use cached::{cached_credentials, clear_cached_credentials};
 pub use doctor::{Diagnosis, diagnose};
 pub use explain::Explanation;
@@ -53,8 +53,9 @@ pub use rolecall_core as core;
 pub use rolecall_core::endpoint::Region;
 pub use rolecall_core::profile::ProfileSet;
 pub use rolecall_core::{
-    Chain, Context, Credentials, CredentialsError, ErrorKind, Prompt, ProvideCredentials, Result,
-    Secret, SecretInput, SharedProvider, printable, timestamp,
+    Chain, Context, Credentials, CredentialsError, ErrorKind, Made, PerProcess, Prompt,
+    ProvideCredentials, Result, Secret, SecretInput, SharedProvider, forked, forks, printable,
+    timestamp,
 };
 #[cfg(feature = "roles-anywhere")]
 pub use rolecall_rolesanywhere as rolesanywhere;

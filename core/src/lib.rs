@@ -12,6 +12,7 @@ pub mod endpoint;
 mod error;
 pub mod http;
 pub mod json;
+mod per_process;
 mod printable;
 pub mod profile;
 mod program;
@@ -30,6 +31,7 @@ pub use context::{
 };
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};
+pub use per_process::{Made, PerProcess, forked, forks};
 pub use printable::printable;
 pub use program::Program;
 pub use provider::{Chain, ProvideCredentials, SharedProvider};
