@@ -54,8 +54,8 @@ pub use rolecall_core::endpoint::Region;
 pub use rolecall_core::profile::ProfileSet;
 pub use rolecall_core::{
     Chain, Context, Credentials, CredentialsError, ErrorKind, Made, PerProcess, Prompt,
-    ProvideCredentials, Result, Secret, SecretInput, SharedProvider, forked, forks, printable,
-    timestamp,
+    ProvideCredentials, Result, Secret, SecretInput, SharedProvider, after_fork, before_fork,
+    forked, forks, printable, timestamp,
 };
 #[cfg(feature = "roles-anywhere")]
 pub use rolecall_rolesanywhere as rolesanywhere;

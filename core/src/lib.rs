@@ -10,6 +10,7 @@ mod context;
 mod credentials;
 pub mod endpoint;
 mod error;
+mod fork;
 pub mod http;
 pub mod json;
 mod per_process;
@@ -31,7 +32,8 @@ pub use context::{
 };
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};
-pub use per_process::{Made, PerProcess, forked, forks};
+pub use fork::{Whole, after_fork, before_fork, forked, forks};
+pub use per_process::{Made, PerProcess};
 pub use printable::printable;
 pub use program::Program;
 pub use provider::{Chain, ProvideCredentials, SharedProvider};

@@ -4,24 +4,10 @@ use std::convert::Infallible;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-/// How often this process was forked, and those before it.
-static FORKS: AtomicU64 = AtomicU64::new(0);
-
-/// Says that this process is the child of a fork. For libraries of other languages, in the child and
-/// before anything else: every [`PerProcess`] is empty from here on.
-pub fn forked() {
-    FORKS.fetch_add(1, Ordering::SeqCst);
-}
-
-/// How many forks lie between this process and the first of its line that was told of one: another
-/// number than the parent's.
-pub fn forks() -> u64 {
-    FORKS.load(Ordering::SeqCst)
-}
+use crate::fork::forks;
 
 /// What holds threads, connections, locks of files or mutexes of one process. The child of a fork
 /// finds it empty, and makes its own: to end the parent's would wait for threads that are not there,
@@ -120,9 +106,10 @@ impl<T> fmt::Debug for PerProcess<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::fork::{FORKING, forked};
 
     /// Counts how often it ends.
     #[derive(Debug)]
@@ -134,9 +121,9 @@ mod tests {
         }
     }
 
-    /// All in one test: the count of forks is the process's.
     #[test]
     fn each_process_makes_its_own_and_leaves_its_parents_alone() {
+        let _alone = FORKING.lock().unwrap();
         let ended = Arc::new(AtomicUsize::new(0));
         let made = |number| Counted(ended.clone(), number);
         let kept = PerProcess::empty();

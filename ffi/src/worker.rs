@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rolecall::Blocking;
 use rolecall::leases::{self, Leases, MetricsServer, Worker, WorkerOptions};
@@ -16,8 +17,17 @@ use crate::status::rolecall_status;
 /// Takes back what is due in one store. Any number of workers, in any number of processes, may work
 /// on one. Free it with `rolecall_worker_free`, when it does not run any more.
 pub struct rolecall_worker {
+    // Before the store, whose runtime it needs at its end.
+    worker: Blocking<Running>,
     leases: Arc<Blocking<Leases>>,
-    worker: Worker,
+    /// Whether it was stopped, in this process or in the one it was forked from.
+    is_stopped: Arc<AtomicBool>,
+}
+
+/// A worker of one process.
+#[derive(Clone)]
+struct Running {
+    worker: Arc<Worker>,
     stopped: watch::Sender<bool>,
 }
 
@@ -37,8 +47,15 @@ pub unsafe extern "C" fn rolecall_worker_new(
             0 => WorkerOptions::default(),
             concurrency => WorkerOptions { concurrency: concurrency.into() },
         };
-        let worker = Worker::new(leases.look(Leases::clone)?, options);
-        place.hand_over(rolecall_worker { leases, worker, stopped: watch::Sender::new(false) });
+        let (of, is_stopped) = (leases.clone(), Arc::new(AtomicBool::new(false)));
+        let was_stopped = is_stopped.clone();
+        let worker = Blocking::new(move |_| {
+            Ok(Running {
+                worker: Arc::new(Worker::new(of.look(Leases::clone)?, options)),
+                stopped: watch::Sender::new(was_stopped.load(Ordering::SeqCst)),
+            })
+        })?;
+        place.hand_over(rolecall_worker { leases, worker, is_stopped });
         Ok(())
     })
 }
@@ -55,13 +72,14 @@ pub unsafe extern "C" fn rolecall_worker_run(
     guard(error, || {
         let this = given(worker, "worker")?;
         let address = text_or_null(listen, "listen")?.map(address).transpose()?;
-        let mut stopped = this.stopped.subscribe();
+        let Running { worker, stopped } = this.worker.look(Running::clone)?;
+        let mut stopped = stopped.subscribe();
         this.leases.wait(async |leases| {
             let server = address.map(MetricsServer::bind).transpose()?;
             let clock = leases.context().clock.clone();
             // An error would say that the worker was freed, which its owner does not do now.
             let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-            leases::run_worker(&this.worker, clock, server, stop).await
+            leases::run_worker(&worker, clock, server, stop).await
         })??;
         Ok(())
     })
@@ -81,7 +99,8 @@ pub unsafe extern "C" fn rolecall_worker_run_once(
     guard(error, || {
         let done = Place::at(done, "done")?;
         let this = given(worker, "worker")?;
-        let worked = this.leases.wait(async |_| this.worker.run_once().await)??;
+        let Running { worker, .. } = this.worker.look(Running::clone)?;
+        let worked = this.leases.wait(async |_| worker.run_once().await)??;
         done.put(worked as u64);
         Ok(())
     })
@@ -95,7 +114,9 @@ pub unsafe extern "C" fn rolecall_worker_stop(
     error: *mut *mut rolecall_error,
 ) -> rolecall_status {
     guard(error, || {
-        given(worker, "worker")?.stopped.send_replace(true);
+        let this = given(worker, "worker")?;
+        this.is_stopped.store(true, Ordering::SeqCst);
+        this.worker.look(|running| running.stopped.send_replace(true))?;
         Ok(())
     })
 }

@@ -65,6 +65,8 @@ impl Drop for FileLock {
             // An empty file that stays does no harm.
             let _ = self.fs.call(|| super::fs::remove(&self.place));
         }
+        // Closing the file would not do: a child that was forked meanwhile has it open too.
+        let _ = self.file.unlock();
     }
 }
 

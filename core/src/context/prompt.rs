@@ -5,7 +5,9 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use super::hearing::Interruption;
-use crate::{Context, CredentialsError, ErrorKind, Program, Result, Secret, SecretInput};
+use crate::{
+    Context, CredentialsError, ErrorKind, PerProcess, Program, Result, Secret, SecretInput,
+};
 
 type Answer = dyn Fn(&str) -> Result<Secret> + Send + Sync;
 
@@ -18,8 +20,9 @@ const ANSWER_LIMIT: usize = 4096;
 /// Whether questions hear the process's signals. Those are the whole process's, and so is this.
 static HEARS_SIGNALS: AtomicBool = AtomicBool::new(false);
 
-/// A process has one terminal. Held while a question is on it.
-static TERMINAL: Mutex<()> = Mutex::new(());
+/// A process has one terminal. Held while a question is on it; the child of a fork does not wait for
+/// a question of its parent's.
+static TERMINAL: PerProcess<Mutex<()>> = PerProcess::empty();
 
 /// Questions to a person: the terminal, a function of the caller's, or a program.
 #[derive(Clone)]
@@ -138,7 +141,8 @@ impl Prompt {
 /// other's answers, and the second would find the echo off and leave it so. Each wait is bounded by
 /// the patience with those before.
 fn alone<T>(ask: impl FnOnce() -> T) -> T {
-    let _turn = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let terminal = TERMINAL.get_or_make(Mutex::default);
+    let _turn = terminal.lock().unwrap_or_else(PoisonError::into_inner);
     ask()
 }
 
@@ -337,6 +341,27 @@ mod tests {
         assert!(error.help().unwrap().contains("--mfa-code"));
     }
 
+    #[test]
+    fn a_child_does_not_wait_for_a_question_that_its_parent_puts() {
+        use std::sync::mpsc::channel;
+        use std::thread;
+
+        let _alone = crate::fork::FORKING.lock().unwrap();
+        let ((begin, begun), (end, ended), (tell, told)) = (channel(), channel(), channel());
+        let asking = thread::spawn(move || {
+            alone(|| {
+                begin.send(()).unwrap();
+                ended.recv().unwrap();
+            });
+        });
+        begun.recv().unwrap();
+        crate::forked();
+        thread::spawn(move || alone(|| tell.send(())));
+        told.recv_timeout(Duration::from_secs(60)).unwrap();
+        end.send(()).unwrap();
+        asking.join().unwrap();
+    }
+
     #[tokio::test]
     async fn a_terminal_that_is_left_is_not_asked() {
         let prompt = Prompt::terminal();
@@ -359,6 +384,7 @@ mod tests {
     #[test]
     fn one_question_at_a_time_is_on_the_terminal() {
         use std::sync::mpsc::channel;
+        let _alone = crate::fork::FORKING.lock().unwrap();
         let order = Mutex::new(Vec::new());
         let (first_asks, is_asked) = channel();
         let (answer, answered) = channel::<()>();
@@ -373,7 +399,8 @@ mod tests {
             });
             is_asked.recv().unwrap();
             scope.spawn(|| alone(|| order.lock().unwrap().push(2)));
-            assert!(TERMINAL.try_lock().is_err(), "a second question would be shown");
+            let is_taken = TERMINAL.look(|terminal| terminal.try_lock().is_err());
+            assert_eq!(is_taken, Some(true), "a second question would be shown");
             answer.send(()).unwrap();
         });
         assert_eq!(*order.lock().unwrap(), [1, 2]);

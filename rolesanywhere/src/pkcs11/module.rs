@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::RvError;
-use rolecall_core::{Context, ErrorKind, Result, Secret};
+use rolecall_core::{Context, ErrorKind, PerProcess, Result, Secret};
 use tokio::sync::oneshot;
 
 use super::failure::{code, fail, invalid, token_failed};
@@ -33,19 +34,24 @@ const CONFIGURATION_LIMIT: u64 = 64 * 1024;
 /// logins count for the whole process, and unloading one is not safe.
 pub(super) struct Module {
     path: PathBuf,
-    state: Arc<tokio::sync::Mutex<State>>,
+    /// The child of a fork must initialise the library itself, and a call of its parent's that was
+    /// under way never ends in it.
+    state: PerProcess<Arc<tokio::sync::Mutex<State>>>,
+    refused: Arc<Refused>,
 }
 
 /// What belongs to one module.
-#[derive(Default)]
 pub(super) struct State {
     library: Option<Pkcs11>,
-    /// PINs that tokens have refused, with the tokens' serial numbers: another try would only bring
-    /// a token nearer to locking itself.
-    refused: Vec<(String, Secret)>,
+    refused: Arc<Refused>,
 }
 
-static MODULES: LazyLock<Mutex<BTreeMap<PathBuf, Arc<Module>>>> = LazyLock::new(Mutex::default);
+/// PINs that tokens have refused, with the tokens' serial numbers: another try, also one of a child's,
+/// would only bring a token nearer to locking itself.
+type Refused = ArcSwap<Vec<(String, Secret)>>;
+
+/// No lock is held on them while the process forks.
+static MODULES: ArcSwapOption<BTreeMap<PathBuf, Arc<Module>>> = ArcSwapOption::const_empty();
 
 impl Module {
     /// The module that is given, or the URI's, or p11-kit's, which knows all that are installed.
@@ -72,9 +78,32 @@ impl Module {
                 e.with_help("name the token's module (--pkcs11-lib), or install p11-kit")
             })?,
         };
-        let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Self { path: path.clone(), state: Arc::default() });
-        Ok(modules.entry(path.clone()).or_insert_with(new).clone())
+        Ok(Self::at(path))
+    }
+
+    fn at(path: PathBuf) -> Arc<Self> {
+        let known = MODULES.load();
+        if let Some(module) = known.as_ref().and_then(|modules| modules.get(&path)) {
+            return module.clone();
+        }
+        let (state, refused) = (PerProcess::empty(), Arc::default());
+        let new = Arc::new(Self { path, state, refused });
+        let mut module = new.clone();
+        MODULES.rcu(|modules| {
+            let mut modules = modules.as_deref().cloned().unwrap_or_default();
+            // Another thread may have been faster.
+            module = modules.entry(new.path.clone()).or_insert_with(|| new.clone()).clone();
+            Some(Arc::new(modules))
+        });
+        module
+    }
+
+    fn state(&self) -> Arc<tokio::sync::Mutex<State>> {
+        let state = self.state.get_or_make(|| {
+            let state = State { library: None, refused: self.refused.clone() };
+            Arc::new(tokio::sync::Mutex::new(state))
+        });
+        Arc::clone(&state)
     }
 
     /// Runs `f`, which may block, when no other call to this module runs. Waits `limit` for both.
@@ -92,7 +121,7 @@ impl Module {
         f: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let call = async {
-            let mut state = self.state.clone().lock_owned().await;
+            let mut state = self.state().lock_owned().await;
             let (tell, told) = oneshot::channel();
             let run = move || {
                 let result = f(&mut state);
@@ -123,7 +152,7 @@ impl Module {
     /// Drops what a call to the module goes with, when no other call runs, and waits for that: a
     /// program that ends meanwhile takes the library down under the call, and crashes.
     pub(super) fn drop_in_turn(&self, what: impl Send + 'static) {
-        let state = self.state.clone();
+        let state = self.state();
         let (tell, told) = mpsc::channel::<()>();
         let run = move || {
             let alone = state.blocking_lock();
@@ -145,14 +174,18 @@ impl Module {
 impl State {
     /// Whether the token with this serial number has refused `pin` before.
     pub(super) fn is_refused(&self, serial: &str, pin: &Secret) -> bool {
-        self.refused.iter().any(|(of, refused)| of == serial && refused == pin)
+        self.refused.load().iter().any(|(of, refused)| of == serial && refused == pin)
     }
 
     pub(super) fn refuse(&mut self, serial: &str, pin: &Secret) {
-        if self.refused.len() == REFUSED {
-            self.refused.remove(0);
-        }
-        self.refused.push((serial.to_owned(), pin.clone()));
+        self.refused.rcu(|refused| {
+            let mut refused = Vec::clone(refused);
+            if refused.len() == REFUSED {
+                refused.remove(0);
+            }
+            refused.push((serial.to_owned(), pin.clone()));
+            refused
+        });
     }
 }
 
@@ -169,7 +202,7 @@ fn library(path: &Path, state: &mut State) -> Result<Pkcs11> {
         })?,
     };
     let is_ready = state.library.is_some()
-        // After a fork, the child's is not.
+        // After a fork that nobody told of, the child's is not.
         && !matches!(library.get_library_info(),
             Err(error) if matches!(code(&error), Some(RvError::CryptokiNotInitialized)));
     if !is_ready {

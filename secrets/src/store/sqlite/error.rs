@@ -59,3 +59,9 @@ pub(super) fn read_only() -> CredentialsError {
     CredentialsError::new(ErrorKind::InvalidConfiguration, PROVIDER, message)
         .with_help("make the file and its folder writable: the log beside it must be written too")
 }
+
+/// The store is one of the process that this one was forked from.
+pub(super) fn closed() -> CredentialsError {
+    let message = "the store was opened by the process that this one was forked from";
+    CredentialsError::new(ErrorKind::Internal, PROVIDER, message).with_help("open it here as well")
+}

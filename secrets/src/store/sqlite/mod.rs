@@ -3,21 +3,23 @@
 mod auth;
 mod error;
 mod files;
+mod inherited;
 mod queue;
 mod schema;
 mod tables;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Whole};
 use rusqlite::{Connection, OpenFlags};
 
-use self::error::failed;
+use self::error::{closed, failed};
 use self::files::Files;
+use self::inherited::Slot;
 use self::queue::{Access, Job, Queue};
 use self::tables::Subject;
 use super::guard::{Guard, Standing};
@@ -54,7 +56,14 @@ impl Drop for Closing {
 struct Shared {
     files: Files,
     guard: Guard,
-    connection: Mutex<Connection>,
+    connection: Arc<Slot>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _whole = Whole::begin();
+        drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 impl SqliteStore {
@@ -118,6 +127,8 @@ impl SqliteStore {
 
 impl Shared {
     fn open(files: Files) -> Result<Self> {
+        let _whole = Whole::begin();
+        inherited::close()?;
         let path = files.prepare()?;
         // No folder or link is followed here that `prepare` has not seen.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -151,22 +162,27 @@ impl Shared {
         if is_new {
             guard.write(&standing)?;
         }
-        Ok(Self { files, guard, connection: Mutex::new(connection) })
+        Ok(Self { files, guard, connection: inherited::keep(connection) })
     }
 
     /// Does a batch and answers all of it: what reads first, then all that writes in one
     /// transaction.
     fn run(&self, batch: Vec<Box<dyn Job>>) {
+        let _whole = Whole::begin();
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(connection) = &*connection else {
+            let error = closed();
+            return batch.into_iter().for_each(|job| job.answer(Some(&error)));
+        };
         // A panic must not leave the file locked for others until the next batch.
-        let _undo = Undo(&connection);
+        let _undo = Undo(connection);
         let (reads, writes): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|job| job.access() == Access::Read);
         if !reads.is_empty() {
-            read_all(&connection, reads);
+            read_all(connection, reads);
         }
         if !writes.is_empty() {
-            self.write_all(&connection, writes);
+            self.write_all(connection, writes);
         }
     }
 
