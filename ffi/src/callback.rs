@@ -159,7 +159,7 @@ fn call(name: &str, provide: Provide, data: &Data) -> Result<Credentials> {
         (ROLECALL_OK, None, _) => {
             Err(wrong(ErrorKind::Malformed, "the provider gave no credentials and no error"))
         }
-        (_, _, Some(error)) => Err(error.to_error()),
+        (status, _, Some(error)) => Err(error.to_error(kind_of(status))),
         (status, _, None) => Err(wrong(kind_of(status), "the provider gave no credentials")),
     }
 }

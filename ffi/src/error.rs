@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
-use rolecall::CredentialsError;
+use rolecall::{CredentialsError, ErrorKind};
 
 use crate::boundary::{Place, c_text, free, guard, text, text_of, text_or_null, value_of};
 use crate::status::{self, ROLECALL_INVALID_ARGUMENT, rolecall_status};
@@ -30,15 +30,18 @@ impl rolecall_error {
         }
     }
 
-    /// What a callback says went wrong, in the library's own terms.
-    pub(crate) fn to_error(&self) -> CredentialsError {
+    /// What a callback says went wrong, in the library's own terms. Its code says the kind: that of
+    /// the error may be another's, which the callback passes on.
+    pub(crate) fn to_error(&self, kind: ErrorKind) -> CredentialsError {
         let shown = |text: &CString| text.to_string_lossy().into_owned();
-        let kind = status::kind_of(self.status);
-        let error = CredentialsError::new(kind, shown(&self.provider), shown(&self.message));
-        match &self.help {
-            Some(help) => error.with_help(shown(help)),
-            None => error,
+        let mut error = CredentialsError::new(kind, shown(&self.provider), shown(&self.message));
+        if let Some(place) = &self.place {
+            error = error.with_place(shown(place));
         }
+        if let Some(help) = &self.help {
+            error = error.with_help(shown(help));
+        }
+        error
     }
 }
 

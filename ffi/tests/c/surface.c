@@ -124,6 +124,26 @@ static int32_t denied(void *data, const rolecall_credentials **credentials, role
     return ROLECALL_DENIED;
 }
 
+/* Its code counts, and of the error the rest: what failed, where, and what to do. */
+static int32_t passed_on(void *data, const rolecall_credentials **credentials, rolecall_error **why)
+{
+    rolecall_session *session = NULL;
+    rolecall_session_options *options = rolecall_session_options_new();
+    (void)data, (void)credentials;
+    DO(rolecall_session_options_set_profile(options, "broken", &error));
+    CHECK(rolecall_session_new(options, &session, why) == ROLECALL_INVALID_CONFIGURATION);
+    CHECK(rolecall_error_place(*why) != NULL);
+    rolecall_session_options_free(options);
+    return ROLECALL_NOT_CONFIGURED;
+}
+
+static int32_t unknown_code(void *data, const rolecall_credentials **credentials,
+                            rolecall_error **why)
+{
+    (void)data, (void)credentials, (void)why;
+    return 99;
+}
+
 static int32_t nothing(void *data, const rolecall_credentials **credentials, rolecall_error **why)
 {
     (void)data, (void)credentials, (void)why;
@@ -200,6 +220,8 @@ static void providers(void)
     rolecall_session_free(alice);
 
     failure_of(denied, ROLECALL_DENIED, "the door is shut; ring the bell");
+    failure_of(passed_on, ROLECALL_NOT_CONFIGURED, ".aws/config");
+    failure_of(unknown_code, ROLECALL_INTERNAL, "mine: the provider gave no credentials");
     failure_of(nothing, ROLECALL_MALFORMED, "no credentials and no error");
     failure_of(not_configured, ROLECALL_NOT_CONFIGURED, "mine: the provider gave no credentials");
 }
