@@ -12,6 +12,7 @@ DESTDIR ?=
 # And the library: $(DESTDIR)$(LIBDIR), with its header in $(DESTDIR)$(INCLUDEDIR)
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+OBJCOPY ?= objcopy
 # How long `make fuzz` runs each target.
 SECONDS ?= 60
 # More arguments for pytest, e.g. PYTEST='-k cache'
@@ -90,11 +91,27 @@ install: ## build for release, and install into PREFIX (/usr/local), below DESTD
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 755 '$(BUILT)/rolecall' '$(DESTDIR)$(PREFIX)/bin/rolecall'
 	@$(MAKE) install-c-files
+# The loader finds a new library in $(LIBDIR) by its cache, which only root may write.
+	@if test -z '$(DESTDIR)' && test "$$(id -u)" = 0; then \
+	    PATH="$$PATH:/sbin:/usr/sbin" ldconfig || \
+	    echo 'programs do not find librolecall.so until ldconfig has run'; \
+	fi
 
-install-c-files:
+# The static library as one object, of which programs see what the header says: SQLite, ring and Rust
+# would else clash with a program's own.
+$(BUILT)/c/librolecall.a: $(BUILT)/librolecall.a
+	mkdir -p '$(@D)'
+	$(LD) -r --force-group-allocation --whole-archive '$<' -o '$(@D)/rolecall.o'
+	$(OBJCOPY) --wildcard --keep-global-symbol='rolecall_*' \
+	    --remove-section=.llvmbc --remove-section=.llvmcmd '$(@D)/rolecall.o'
+	rm -f '$@'
+	$(AR) crs '$@' '$(@D)/rolecall.o'
+	rm '$(@D)/rolecall.o'
+
+install-c-files: $(BUILT)/c/librolecall.a
 	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
 	install -m 644 ffi/include/rolecall.h '$(DESTDIR)$(INCLUDEDIR)/rolecall.h'
-	install -m 644 '$(BUILT)/librolecall.a' '$(DESTDIR)$(LIBDIR)/librolecall.a'
+	install -m 644 '$(BUILT)/c/librolecall.a' '$(DESTDIR)$(LIBDIR)/librolecall.a'
 	install -m 755 '$(BUILT)/librolecall.so' '$(DESTDIR)$(LIBDIR)/librolecall.so.$(VERSION)'
 	ln -sf 'librolecall.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/librolecall.so.$(SO_VERSION)'
 	ln -sf 'librolecall.so.$(SO_VERSION)' '$(DESTDIR)$(LIBDIR)/librolecall.so'

@@ -1,5 +1,6 @@
 //! Names the shared library: programs that were linked with one version go on with the next ones
-//! that keep its name. Before 1.0 that is the minor version, as cargo-c has it.
+//! that keep its name. From 1.0 on that is the major version and before it the minor one too,
+//! as cargo-c has it.
 
 #![allow(clippy::disallowed_methods, reason = "a build script has no Context")]
 

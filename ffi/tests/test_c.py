@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import nulls
-from conftest import BUILT, FFI, HEADER, ROOT, SHARED, SO_VERSION, VERSION
+from conftest import BUILT, FFI, HEADER, LONG, ROOT, SHARED, SO_VERSION, STATIC, VERSION
 from programs import PYTHON, TIME_OUT
 
 PROGRAMS = FFI / "tests" / "c"
@@ -14,7 +14,6 @@ PROGRAMS = FFI / "tests" / "c"
 # library that end with the process are not lost memory.
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
             "--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"]
-LONG = 300
 
 
 def run(home, *command, env=None, limit=TIME_OUT):
@@ -78,12 +77,22 @@ def test_null_is_refused_for_every_pointer_of_every_function(compiler, home, tmp
 def test_nothing_but_the_header_is_exported():
     said = {name for name, *_ in nulls.functions(HEADER.read_text())}
     assert exported() == said
+    assert symbols("--extern-only", STATIC) == said
 
 
 def exported():
-    table = subprocess.run(["nm", "-D", "--defined-only", str(SHARED)], capture_output=True,
+    return symbols("--dynamic", SHARED)
+
+
+def symbols(which, library):
+    table = subprocess.run(["nm", which, "--defined-only", str(library)], capture_output=True,
                            text=True, check=True).stdout
-    return {line.split()[2] for line in table.splitlines()}
+    return {words[2] for words in map(str.split, table.splitlines()) if len(words) == 3}
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["so", "a"])
+def test_a_program_has_an_sqlite_of_its_own(compiler, home, static):
+    run(home, compiler.build(PROGRAMS / "sqlite.c", static=static))
 
 
 def test_16_threads_use_one_session(compiler, home, kit):
@@ -170,7 +179,7 @@ int main(void) { puts(rolecall_version()); return 0; }
 def test_make_install_is_found_by_pkg_config(home, tmp_path):
     stage, prefix = tmp_path / "stage", "/opt/rolecall"
     subprocess.run(["make", "install-c-files", f"DESTDIR={stage}", f"PREFIX={prefix}",
-                    f"BUILT={BUILT}"], cwd=ROOT, check=True, capture_output=True, timeout=TIME_OUT)
+                    f"BUILT={BUILT}"], cwd=ROOT, check=True, capture_output=True, timeout=LONG)
     there = stage / prefix.lstrip("/")
     names = ["librolecall.so", f"librolecall.so.{SO_VERSION}", f"librolecall.so.{VERSION}"]
     assert [(there / "lib" / name).resolve().name for name in names] == [names[2]] * 3
