@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result, json};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, SecretInput, json};
 use serde::Deserialize;
 
 use super::{
@@ -97,11 +97,47 @@ struct VerifierInput {
     cluster_name: Option<String>,
     audience: Option<String>,
     #[serde(default)]
-    challenges: bool,
+    challenges: ChallengesInput,
     #[serde(default)]
     cached: bool,
     max_age_seconds: Option<u64>,
     time_limit_seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ChallengesInput {
+    Wanted(bool),
+    Shared(SharedChallenges),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SharedChallenges {
+    key: Option<String>,
+    life_seconds: Option<u64>,
+}
+
+impl Default for ChallengesInput {
+    fn default() -> Self {
+        Self::Wanted(false)
+    }
+}
+
+impl ChallengesInput {
+    fn read(&self) -> Result<Option<Challenges>> {
+        let shared = match self {
+            Self::Wanted(false) => return Ok(None),
+            Self::Wanted(true) => return Challenges::random().map(Some),
+            Self::Shared(shared) => shared,
+        };
+        let life = shared.life_seconds.map_or(Challenges::LIFE, Duration::from_secs);
+        let Some(key) = shared.key.as_deref() else {
+            return Ok(Some(Challenges::random()?.with_life(life)));
+        };
+        let Ok(key) = key.parse::<SecretInput>();
+        Challenges::from_hex(&key.read(&Context::real())?, life).map(Some)
+    }
 }
 
 /// How tokens are checked, and against what.
@@ -117,8 +153,9 @@ pub struct Checking {
 
 /// Reads whom to let in and how it is checked: the fields of [`Bounds`], of which `account_ids` are
 /// required; `formats` (those that can be checked otherwise), `server_id`, `cluster_name`,
-/// `audience`; with `"challenges": true` tokens for the audience must answer a challenge; `cached`
-/// takes a token as often as wanted while it is fresh; `max_age_seconds`, `time_limit_seconds`.
+/// `audience`; with `"challenges": true` tokens for the audience must answer a challenge, with
+/// `{"key": "file://…", "life_seconds": 120}` one of any server that has the key, which is 64
+/// hexadecimal digits, `env:NAME` or `file://PATH`; `cached` takes a token as often as wanted while it is fresh; `max_age_seconds`, `time_limit_seconds`.
 ///
 /// # Errors
 /// `InvalidConfiguration` if it is none; as [`Policy::new`] and [`Challenges::random`].
@@ -138,10 +175,10 @@ pub fn read_checking(text: &str) -> Result<Checking> {
         unique_identifier: claim,
         sts_url: input.sts_url,
     };
-    let challenges = match (input.challenges, &input.audience) {
-        (false, _) => None,
-        (true, Some(audience)) => Some((Arc::new(Challenges::random()?), audience.clone())),
-        (true, None) => {
+    let challenges = match (input.challenges.read()?, &input.audience) {
+        (None, _) => None,
+        (Some(challenges), Some(audience)) => Some((Arc::new(challenges), audience.clone())),
+        (Some(_), None) => {
             return Err(wrong("challenges are for an audience, and none is named".to_owned()));
         }
     };
@@ -263,8 +300,18 @@ mod tests {
         assert_eq!(checking.options.mode, Mode::SingleUse);
         assert_eq!(checking.options.max_age, Some(Duration::from_secs(60)));
         assert_eq!(checking.challenges.unwrap().1, "a");
+        let key = "ab".repeat(32);
+        let shared = format!(
+            r#"{{"account_ids": ["123456789012"], "audience": "a",
+            "challenges": {{"key": "{key}", "life_seconds": 9}}}}"#,
+        );
+        let shown = format!("{:?}", read(&shared).unwrap().challenges.unwrap().0);
+        assert!(shown.contains("9s") && !shown.contains("abab"), "{shown}");
+        let error = read(&shared.replace("abab", "xx")).unwrap_err();
+        assert!(error.message().contains("64 hexadecimal digits"), "{error}");
         for text in [
             "{}",
+            r#"{"account_ids": ["123456789012"], "audience": "a", "challenges": {"keys": ""}}"#,
             r#"{"account_ids": []}"#,
             r#"{"account_ids": ["123456789012"], "challenges": true}"#,
             r#"{"account_ids": ["123456789012"], "formats": []}"#,

@@ -7,7 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
-use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rolecall_core::{CredentialsError, ErrorKind, Result, Secret};
+use zeroize::Zeroizing;
 
 use crate::identity::refusal::{Check, Refusal};
 
@@ -38,12 +39,33 @@ impl Challenges {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), life }
     }
 
+    /// With a key of 64 hexadecimal digits, for servers that share one: each takes the challenges of
+    /// all.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if it is none.
+    pub fn from_hex(key: &Secret, life: Duration) -> Result<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(key.trimmed().expose(), bytes.as_mut_slice()).map_err(|_| {
+            let message = "the key of challenges is not 64 hexadecimal digits";
+            CredentialsError::new(ErrorKind::InvalidConfiguration, "verifier", message)
+                .with_help("make one with `openssl rand -hex 32`")
+        })?;
+        Ok(Self::new(&bytes, life))
+    }
+
     /// With a key of chance, which ends with this value.
     ///
     /// # Errors
     /// `Internal` if the system has no random bytes.
     pub fn random() -> Result<Self> {
         Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?), life: Self::LIFE })
+    }
+
+    /// With challenges that may be answered for `life`.
+    #[must_use]
+    pub fn with_life(self, life: Duration) -> Self {
+        Self { life, ..self }
     }
 
     /// A new challenge for tokens of `audience`.
