@@ -45,7 +45,7 @@ mod sso;
 pub mod update;
 
 pub use blocking::{Blocking, Waiting, block_on};
-pub use cached::{cached_credentials, clear_cached_credentials};
+pub use cached::{cached_credentials, cached_credentials_json, clear_cached_credentials};
 pub use doctor::{Diagnosis, diagnose};
 pub use explain::Explanation;
 pub use profiles::profiles_json;

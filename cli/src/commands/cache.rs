@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use rolecall::{Context, timestamp};
+use rolecall::Context;
 use serde_json::json;
 
 use crate::args::{CacheCommand, Global};
@@ -15,19 +15,10 @@ pub(crate) fn run(global: &Global, command: &CacheCommand) -> Result<ExitCode, F
 }
 
 fn list(global: &Global, context: &Context) -> Result<ExitCode, Failure> {
-    let entries = rolecall::cached_credentials(context)?;
     if global.json {
-        let entries = entries.iter().map(|entry| {
-            json!({
-                "name": entry.name,
-                "role_arn": entry.about,
-                "access_key_id": entry.access_key_id,
-                "account_id": entry.account_id,
-                "expiration": entry.expires_at.map(timestamp::format),
-            })
-        });
-        return print_json(&json!({"entries": entries.collect::<Vec<_>>()}));
+        return print_json(&rolecall::cached_credentials_json(context)?);
     }
+    let entries = rolecall::cached_credentials(context)?;
     if entries.is_empty() {
         warn("nothing is cached in ~/.aws/cli/cache");
         return Ok(ExitCode::SUCCESS);
