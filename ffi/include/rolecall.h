@@ -16,12 +16,16 @@
  * - What a function makes is the caller's, who frees it with the function that the type names, once.
  *   What it lends ("borrowed") lives as long as the handle it was asked of. All `_free` functions take
  *   NULL.
- * - Threads may use a handle at once, but for options while they are changed. A handle is freed when
- *   no thread uses it any more.
- * - Calls block until they are done; each wait is bounded. No thread is left behind that works on its
- *   own.
- * - After a fork the child may use the handles of the parent: they make themselves anew.
- * - Functions do not throw or exit, and callbacks must not either.
+ * - Any number of threads may use a handle at the same time, but for options while they are changed. A
+ *   handle is freed when no thread uses it any more.
+ * - Calls block until they are done. Each wait for a network, a file or a program is bounded; callbacks
+ *   take the time they take, and `rolecall_worker_run` ends when it is stopped. No thread is left
+ *   behind that works on its own.
+ * - After a fork the child may use the handles of the parent, which make themselves anew, and may free
+ *   them; neither does anything to the parent's. A fork waits until a lease store is not being read or
+ *   written, five seconds at most: of a store that was, the child's calls fail.
+ * - Functions do not throw or exit, and callbacks must not either. If memory runs out the process
+ *   aborts, as those in Rust do.
  *
  * Functions and codes are only ever added. Generated from Rust: do not edit.
  */
@@ -45,14 +49,15 @@
 typedef struct rolecall_answer rolecall_answer;
 
 /**
- * Named ways to log in with an IAM identity, kept in a store of leases. Threads may use it at once.
- * Free it with `rolecall_auth_free`.
+ * Named ways to log in with an IAM identity, kept in a store of leases. Any number of threads may
+ * use it at the same time. Free it with `rolecall_auth_free`.
  */
 typedef struct rolecall_auth rolecall_auth;
 
 /**
- * AWS credentials: they do not change, and threads may read them at once. Each is yours: free it
- * with `rolecall_credentials_free`. The secrets are zeroed when the last that has them is freed.
+ * AWS credentials: they do not change, and any number of threads may read them at the same time.
+ * Each is yours: free it with `rolecall_credentials_free`. The secrets are zeroed when the last
+ * that has them is freed.
  */
 typedef struct rolecall_credentials rolecall_credentials;
 
@@ -63,8 +68,9 @@ typedef struct rolecall_credentials rolecall_credentials;
 typedef struct rolecall_error rolecall_error;
 
 /**
- * Dynamic secrets and their leases in one store. Threads may use it at once; in a forked child it
- * opens the store anew. Free it with `rolecall_leases_free`, when no thread uses it any more.
+ * Dynamic secrets and their leases in one store. Any number of threads may use it at the same
+ * time; in a forked child it opens the store anew. Free it with `rolecall_leases_free`, when no
+ * thread uses it any more.
  */
 typedef struct rolecall_leases rolecall_leases;
 
@@ -82,9 +88,10 @@ typedef struct rolecall_leases_options rolecall_leases_options;
 typedef struct rolecall_roles_anywhere rolecall_roles_anywhere;
 
 /**
- * Credentials of one profile, or of the default chain, kept in memory and renewed in time. Threads
- * may use one session at once: one asks AWS, those who wait share its outcome. In a forked child it
- * makes itself anew. Free it with `rolecall_session_free`, when no thread uses it any more.
+ * Credentials of one profile, or of the default chain, kept in memory and renewed in time. Any
+ * number of threads may use one session at the same time: one asks AWS, those who wait share its
+ * outcome. In a forked child it makes itself anew. Free it with `rolecall_session_free`, when no
+ * thread uses it any more.
  */
 typedef struct rolecall_session rolecall_session;
 
@@ -96,15 +103,15 @@ typedef struct rolecall_session rolecall_session;
 typedef struct rolecall_session_options rolecall_session_options;
 
 /**
- * Makes tokens that prove who a session is in AWS. Threads may use it at once. Free it with
- * `rolecall_token_source_free`.
+ * Makes tokens that prove who a session is in AWS. Any number of threads may use it at the same
+ * time. Free it with `rolecall_token_source_free`.
  */
 typedef struct rolecall_token_source rolecall_token_source;
 
 /**
  * Checks tokens, for a server that is shown them. One serves for as long as the process runs: it
- * remembers which were used. Threads may use it at once; each process of a fork remembers for
- * itself. Free it with `rolecall_verifier_free`.
+ * remembers which were used. Any number of threads may use it at the same time; each process of a
+ * fork remembers for itself. Free it with `rolecall_verifier_free`.
  */
 typedef struct rolecall_verifier rolecall_verifier;
 
@@ -208,6 +215,12 @@ const char *rolecall_answer_text(const rolecall_answer *answer);
 const rolecall_credentials *rolecall_answer_credentials(const rolecall_answer *answer);
 
 /**
+ * From when on nobody takes the token that the answer is, in seconds since 1970 (UTC); 0 if it is
+ * none of `rolecall_token_source_token`, and for NULL.
+ */
+int64_t rolecall_answer_expires_at(const rolecall_answer *answer);
+
+/**
  * Frees an answer and zeroes its text; `answer` may be NULL.
  */
 void rolecall_answer_free(rolecall_answer *answer);
@@ -293,6 +306,40 @@ rolecall_status rolecall_auth_jwks(const rolecall_auth *auth,
                                    rolecall_error **error);
 
 /**
+ * Drops a signing key for ever, by its `kid` in `rolecall_auth_jwks`, and with it all sessions
+ * that it has signed: for one that others may have. Handles that have the key in memory go on with
+ * it until they are freed.
+ */
+rolecall_status rolecall_auth_remove_key(const rolecall_auth *auth,
+                                         const char *id,
+                                         rolecall_error **error);
+
+/**
+ * Logs in with the credentials of a session: makes a token, has it checked by the method of
+ * `access_id`, and keeps what is begun in `~/.aws/rolecall/sessions`, unless `uses_cache` is
+ * false, for as long as it holds. `access_id` may be NULL: the one that
+ * `rolecall_identity_save_access_id` has saved in `profile`, which says nothing else; `profile`
+ * may be NULL: the one of `AWS_PROFILE`. The answer is as of `rolecall_auth_authenticate`.
+ */
+rolecall_status rolecall_auth_log_in(const rolecall_auth *auth,
+                                     const rolecall_session *session,
+                                     const char *profile,
+                                     const char *access_id,
+                                     bool uses_cache,
+                                     rolecall_answer **answer,
+                                     rolecall_error **error);
+
+/**
+ * Saves in a profile by which auth method it logs in, as `rolecall identity configure` does.
+ * `profile` may be NULL: the one of `AWS_PROFILE`, else `default`. The one `access_type` is
+ * `aws_iam`.
+ */
+rolecall_status rolecall_identity_save_access_id(const char *profile,
+                                                 const char *access_id,
+                                                 const char *access_type,
+                                                 rolecall_error **error);
+
+/**
  * Frees it; `auth` may be NULL.
  */
 void rolecall_auth_free(rolecall_auth *auth);
@@ -351,6 +398,30 @@ rolecall_status rolecall_credentials_export(const rolecall_credentials *credenti
                                             const char *format,
                                             rolecall_answer **answer,
                                             rolecall_error **error);
+
+/**
+ * The changes that make a program's environment one of these credentials: a JSON object of variables,
+ * with the value to set, or null for one to remove, as it would compete. `region` is set as well;
+ * `region` may be NULL: as it is. The answer holds the secrets.
+ */
+rolecall_status rolecall_credentials_environment(const rolecall_credentials *credentials,
+                                                 const char *region,
+                                                 rolecall_answer **answer,
+                                                 rolecall_error **error);
+
+/**
+ * The credentials in `~/.aws/cli/cache`, those of AWS CLI included, without their secrets: the
+ * JSON of `rolecall cache list --json`.
+ */
+rolecall_status rolecall_cached_credentials(rolecall_answer **answer,
+                                            rolecall_error **error);
+
+/**
+ * Removes the credentials in `~/.aws/cli/cache`, those of AWS CLI included, and puts their number
+ * into `removed`. What sessions have in memory stays.
+ */
+rolecall_status rolecall_clear_cached_credentials(uint64_t *removed,
+                                                  rolecall_error **error);
 
 /**
  * Frees credentials and their texts; `credentials` may be NULL.
@@ -442,7 +513,7 @@ rolecall_status rolecall_token_source_new(const rolecall_session *session,
 
 /**
  * A token that is signed now: a text as its format has it, not JSON of ours. It is as good as a
- * password for as long as it lives.
+ * password for as long as it lives, which `rolecall_answer_expires_at` says.
  */
 rolecall_status rolecall_token_source_token(const rolecall_token_source *source,
                                             rolecall_answer **answer,
@@ -461,16 +532,28 @@ rolecall_status rolecall_token_inspect(const char *token,
                                        rolecall_error **error);
 
 /**
- * Makes a verifier. `options` is JSON that says whom to let in: `account_ids`, at least one, and as
- * wanted `arns`, `role_names`, `role_ids`, `user_names`, `user_ids`, `session_names`: of each kind
- * that is given one must fit, and all kinds must; `unique_identifier` (`role_id`, `user_name`, …),
- * `sts_url`, `partition`. What tokens are taken: `formats`, `server_id` (Vault), `cluster_name`
- * (EKS), `audience` (rolecall's own) and `"challenges": true`, if they must answer one. How: `cached`
- * (a token may be used again while it is fresh), `max_age_seconds` (300), `time_limit_seconds` (5).
+ * Makes a verifier. `options` is JSON that says whom to let in: `account_ids`, at least one, and
+ * as wanted `arns`, `role_names`, `role_ids`, `user_names`, `user_ids`, `session_names`: of each
+ * kind that is given one must fit, and all kinds must; `unique_identifier` (`role_id`,
+ * `user_name`, …), `sts_url`, `partition`. What tokens are taken: `formats`, `server_id` (Vault),
+ * `cluster_name` (EKS), `audience` (rolecall's own) and `"challenges": true`, if they must answer
+ * one, or `{"key": "file://PATH", "life_seconds": 120}` for servers that take each other's: the
+ * key is 64 hexadecimal digits, `env:NAME` or `file://PATH`. How: `cached` (a token may be used
+ * again while it is fresh), `max_age_seconds` (300), `time_limit_seconds` (5).
  */
 rolecall_status rolecall_verifier_new(const char *options,
                                       rolecall_verifier **verifier,
                                       rolecall_error **error);
+
+/**
+ * Makes a verifier that remembers in a store which tokens were used: for several processes and
+ * machines that share it, each of which then takes a token once. The store's handle may be freed
+ * before it. Else as `rolecall_verifier_new`.
+ */
+rolecall_status rolecall_verifier_new_in_store(const char *options,
+                                               const rolecall_leases *leases,
+                                               rolecall_verifier **verifier,
+                                               rolecall_error **error);
 
 /**
  * What to know about whom the verifier lets in: a JSON list of warnings.
@@ -523,6 +606,16 @@ rolecall_status rolecall_verify_web_identity_token(const char *token,
                                                    rolecall_error **error);
 
 /**
+ * As `rolecall_verify_web_identity_token`, with the issuer's keys from the file `path`.
+ */
+rolecall_status rolecall_verify_web_identity_token_by_file(const char *token,
+                                                           const char *path,
+                                                           const char *issuer,
+                                                           const char *audience,
+                                                           rolecall_answer **answer,
+                                                           rolecall_error **error);
+
+/**
  * Makes a session of a role that is assumed with what `options` say, for tokens of EKS clusters.
  * `options` may be NULL: the default chain. `external_id` may be NULL; `session_name` may be NULL:
  * AWS CLI's `EKSGetTokenAuth`.
@@ -544,7 +637,7 @@ rolecall_status rolecall_eks_token(const rolecall_session *session,
                                    rolecall_error **error);
 
 /**
- * Options that say nothing: the store of this user. NULL if there is no memory.
+ * Options that say nothing: the store of this user.
  */
 rolecall_leases_options *rolecall_leases_options_new(void);
 
@@ -663,8 +756,9 @@ rolecall_status rolecall_leases_probe(const rolecall_leases *leases,
 /**
  * Makes a user or a session in AWS, and hands it out. `request` is JSON: `{"secret": "ci/reader",
  * "ttl_seconds": 900, "identity": {"name": "build-7"}, "session": "JWT", "note": "…", "mfa_code":
- * "123456", "keep": false, "wait": true}`, all but `secret` optional; `wait` waits until the key works
- * everywhere, `session` is one of `rolecall_auth_authenticate`. The answer is the lease, without the secret, and has the credentials.
+ * "123456", "keep": false, "wait": true}`, all but `secret` optional: without `identity` it is for
+ * the user whose process this is; with `wait`, which is not the default, the call ends when the key
+ * works everywhere in AWS; `session` is one of `rolecall_auth_authenticate`. The answer is the lease, without the secret, and has the credentials.
  */
 rolecall_status rolecall_leases_create(const rolecall_leases *leases,
                                        const char *request,
@@ -692,8 +786,8 @@ rolecall_status rolecall_leases_list(const rolecall_leases *leases,
 
 /**
  * Moves the end of a lease by `ttl_seconds`, up to its maximum; 0 is the definition's default. The
- * answer is the lease. `session` is one of `rolecall_auth_authenticate`, where the definition asks for
- * one; `session` may be NULL.
+ * answer is the lease. `session` is one of `rolecall_auth_authenticate`, where the definition asks
+ * for one; `session` may be NULL.
  */
 rolecall_status rolecall_leases_renew(const rolecall_leases *leases,
                                       const char *id,
@@ -730,8 +824,8 @@ rolecall_status rolecall_leases_forget(const rolecall_leases *leases,
                                        rolecall_error **error);
 
 /**
- * The credentials of a lease that were kept, under the sealing key of the options. `session` is one of
- * `rolecall_auth_authenticate`, where the definition asks for one; `session` may be NULL.
+ * The credentials of a lease that were kept, under the sealing key of the options. `session` is
+ * one of `rolecall_auth_authenticate`, where the definition asks for one; `session` may be NULL.
  */
 rolecall_status rolecall_leases_reveal(const rolecall_leases *leases,
                                        const char *id,
@@ -774,7 +868,7 @@ rolecall_status rolecall_leases_store(const rolecall_leases *leases,
 void rolecall_leases_free(rolecall_leases *leases);
 
 /**
- * Options that say nothing: the default chain of this machine. NULL if there is no memory.
+ * Options that say nothing: the default chain of this machine.
  */
 rolecall_session_options *rolecall_session_options_new(void);
 
@@ -881,16 +975,16 @@ rolecall_status rolecall_roles_anywhere_new(const char *trust_anchor_arn,
                                             rolecall_error **error);
 
 /**
- * The certificate, alone, with its chain or with its key: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a PKCS#11
- * URI. `place` may be NULL: none.
+ * The certificate, alone, with its chain or with its key: the path of a file, `file://PATH`,
+ * `env:NAME`, `-` (standard input) or a PKCS#11 URI. `place` may be NULL: none.
  */
 rolecall_status rolecall_roles_anywhere_set_certificate(rolecall_roles_anywhere *certificate,
                                                         const char *place,
                                                         rolecall_error **error);
 
 /**
- * The certificate, alone, with its chain or with its key, from memory: PEM, DER or PKCS#12. The bytes are copied, and the copy is zeroed at
- * its end.
+ * The certificate, alone, with its chain or with its key, from memory: PEM, DER or PKCS#12. The
+ * bytes are copied, and the copy is zeroed at its end.
  */
 rolecall_status rolecall_roles_anywhere_set_certificate_bytes(rolecall_roles_anywhere *certificate,
                                                               const uint8_t *data,
@@ -898,9 +992,8 @@ rolecall_status rolecall_roles_anywhere_set_certificate_bytes(rolecall_roles_any
                                                               rolecall_error **error);
 
 /**
- * The private key: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a PKCS#11
- * URI. Needed unless it
- * lies with the certificate. `place` may be NULL: none.
+ * The private key: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a
+ * PKCS#11 URI. Needed unless it lies with the certificate. `place` may be NULL: none.
  */
 rolecall_status rolecall_roles_anywhere_set_private_key(rolecall_roles_anywhere *certificate,
                                                         const char *place,
@@ -916,16 +1009,16 @@ rolecall_status rolecall_roles_anywhere_set_private_key_bytes(rolecall_roles_any
                                                               rolecall_error **error);
 
 /**
- * More certificates of the chain: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a PKCS#11
- * URI. `place` may be NULL: none.
+ * More certificates of the chain: the path of a file, `file://PATH`, `env:NAME`, `-` (standard
+ * input) or a PKCS#11 URI. `place` may be NULL: none.
  */
 rolecall_status rolecall_roles_anywhere_set_intermediates(rolecall_roles_anywhere *certificate,
                                                           const char *place,
                                                           rolecall_error **error);
 
 /**
- * More certificates of the chain, from memory: PEM, DER or PKCS#12. The bytes are copied, and the copy is zeroed at
- * its end.
+ * More certificates of the chain, from memory: PEM, DER or PKCS#12. The bytes are copied, and the
+ * copy is zeroed at its end.
  */
 rolecall_status rolecall_roles_anywhere_set_intermediates_bytes(rolecall_roles_anywhere *certificate,
                                                                 const uint8_t *data,
@@ -991,8 +1084,8 @@ rolecall_status rolecall_roles_anywhere_set_region(rolecall_roles_anywhere *cert
                                                    rolecall_error **error);
 
 /**
- * Where Roles Anywhere is asked, above `AWS_ENDPOINT_URL_ROLESANYWHERE` and the profile's. `url` may be
- * NULL: none.
+ * Where Roles Anywhere is asked, above `AWS_ENDPOINT_URL_ROLESANYWHERE` and the profile's. `url`
+ * may be NULL: none.
  */
 rolecall_status rolecall_roles_anywhere_set_endpoint_url(rolecall_roles_anywhere *certificate,
                                                          const char *url,

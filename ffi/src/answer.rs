@@ -2,12 +2,13 @@
 
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rolecall::{Credentials, CredentialsError, ErrorKind};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::boundary::{free, text_of, value_of};
+use crate::boundary::{free, seconds, text_of, value_of};
 use crate::credentials::rolecall_credentials;
 
 /// An answer: a text, JSON unless its function says otherwise, and for some questions credentials.
@@ -16,6 +17,7 @@ pub struct rolecall_answer {
     /// Ends in NUL.
     text: Zeroizing<Vec<u8>>,
     credentials: Option<Arc<rolecall_credentials>>,
+    expires_at: Option<SystemTime>,
 }
 
 impl rolecall_answer {
@@ -28,12 +30,16 @@ impl rolecall_answer {
             let message = "the answer has a NUL in it";
             return Err(CredentialsError::new(ErrorKind::Malformed, "answer", message));
         }
-        Ok(Self { text: bytes, credentials: None })
+        Ok(Self { text: bytes, credentials: None, expires_at: None })
     }
 
     /// JSON, which has no NUL.
     pub(crate) fn json(value: &Value) -> Result<Self, CredentialsError> {
         Self::secret(&Zeroizing::new(value.to_string()))
+    }
+
+    pub(crate) fn with_expires_at(self, expires_at: SystemTime) -> Self {
+        Self { expires_at: Some(expires_at), ..self }
     }
 
     pub(crate) fn with_credentials(
@@ -59,6 +65,13 @@ pub unsafe extern "C" fn rolecall_answer_credentials(
     value_of(answer, std::ptr::null(), |answer| {
         answer.credentials.clone().map_or(std::ptr::null(), Arc::into_raw)
     })
+}
+
+/// From when on nobody takes the token that the answer is, in seconds since 1970 (UTC); 0 if it is
+/// none of `rolecall_token_source_token`, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_answer_expires_at(answer: *const rolecall_answer) -> i64 {
+    value_of(answer, 0, |answer| seconds(answer.expires_at))
 }
 
 /// Frees an answer and zeroes its text; `answer` may be NULL.

@@ -4,22 +4,24 @@ use std::ffi::c_char;
 use std::future::Future;
 use std::sync::Arc;
 
-use rolecall::identity::{self, Auth};
+use rolecall::identity::{self, Auth, LoginOptions};
 use rolecall::leases::Leases;
-use rolecall::{Blocking, CredentialsError};
+use rolecall::{Blocking, Context, CredentialsError, Session};
 use serde_json::Value;
 
 use crate::answer::rolecall_answer;
-use crate::boundary::{Outcome, Place, free, given, guard, text};
+use crate::boundary::{Outcome, Place, free, given, guard, text, text_or_null};
 use crate::error::rolecall_error;
 use crate::leases::rolecall_leases;
+use crate::session::rolecall_session;
 use crate::status::rolecall_status;
 
-/// Named ways to log in with an IAM identity, kept in a store of leases. Threads may use it at once.
-/// Free it with `rolecall_auth_free`.
+/// Named ways to log in with an IAM identity, kept in a store of leases. Any number of threads may
+/// use it at the same time. Free it with `rolecall_auth_free`.
 pub struct rolecall_auth {
-    leases: Arc<Blocking<Leases>>,
+    // Before the store, whose runtime it may need at its end.
     auth: Blocking<Arc<Auth>>,
+    leases: Arc<Blocking<Leases>>,
 }
 
 /// The auth methods of a store, whose handle may be freed before.
@@ -191,6 +193,76 @@ pub unsafe extern "C" fn rolecall_auth_jwks(
     error: *mut *mut rolecall_error,
 ) -> rolecall_status {
     tell(auth, answer, error, |auth| Ok(async move { auth.jwks().await }))
+}
+
+/// Drops a signing key for ever, by its `kid` in `rolecall_auth_jwks`, and with it all sessions
+/// that it has signed: for one that others may have. Handles that have the key in memory go on with
+/// it until they are freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_auth_remove_key(
+    auth: *const rolecall_auth,
+    id: *const c_char,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let this = given(auth, "auth")?;
+        let id = text(id, "id")?;
+        let auth = this.auth.look(Arc::clone)?;
+        this.leases.wait(async |_| auth.remove_key(id).await)??;
+        Ok(())
+    })
+}
+
+/// Logs in with the credentials of a session: makes a token, has it checked by the method of
+/// `access_id`, and keeps what is begun in `~/.aws/rolecall/sessions`, unless `uses_cache` is
+/// false, for as long as it holds. `access_id` may be NULL: the one that
+/// `rolecall_identity_save_access_id` has saved in `profile`, which says nothing else; `profile`
+/// may be NULL: the one of `AWS_PROFILE`. The answer is as of `rolecall_auth_authenticate`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_auth_log_in(
+    auth: *const rolecall_auth,
+    session: *const rolecall_session,
+    profile: *const c_char,
+    access_id: *const c_char,
+    uses_cache: bool,
+    answer: *mut *mut rolecall_answer,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let answer = Place::at(answer, "answer")?;
+        let (this, session) = (given(auth, "auth")?, given(session, "session")?);
+        let profile = text_or_null(profile, "profile")?;
+        let access_id = text_or_null(access_id, "access_id")?.map(str::to_owned);
+        let options = LoginOptions { access_id, no_cache: !uses_cache };
+        let auth = this.auth.look(Arc::clone)?;
+        // Its connections are its runtime's, and the store's the other's.
+        session.wait(async |session| session.credentials().await)?;
+        let session = session.session.look(Session::clone)?;
+        let begun = this
+            .leases
+            .wait(async |_| identity::log_in(&auth, &session, profile, &options).await)??;
+        answer.hand_over(rolecall_answer::json(&identity::session_to_json(&begun))?);
+        Ok(())
+    })
+}
+
+/// Saves in a profile by which auth method it logs in, as `rolecall identity configure` does.
+/// `profile` may be NULL: the one of `AWS_PROFILE`, else `default`. The one `access_type` is
+/// `aws_iam`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_identity_save_access_id(
+    profile: *const c_char,
+    access_id: *const c_char,
+    access_type: *const c_char,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let profile = text_or_null(profile, "profile")?.map(str::to_owned);
+        let (id, kind) = (text(access_id, "access_id")?, text(access_type, "access_type")?);
+        let saving = identity::save_access_id(Context::real(), profile, id, kind);
+        rolecall::block_on(saving)??;
+        Ok(())
+    })
 }
 
 /// Frees it; `auth` may be NULL.

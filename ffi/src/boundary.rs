@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rolecall::{CredentialsError, ErrorKind};
 
@@ -174,6 +175,12 @@ pub(crate) fn value_of<T, R>(handle: *const T, otherwise: R, value: impl FnOnce(
     // SAFETY: the caller gives NULL, or a handle that lives longer than the call.
     let Some(handle) = (unsafe { handle.as_ref() }) else { return otherwise };
     shielded(otherwise, || value(handle))
+}
+
+/// A moment for C, in seconds since 1970; 0 if there is none.
+pub(crate) fn seconds(moment: Option<SystemTime>) -> i64 {
+    let since = moment.and_then(|moment| moment.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0)
 }
 
 /// A text of a handle, which lives as long as that; NULL if there is none.

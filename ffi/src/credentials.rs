@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rolecall::export::{self, ExportFormat};
-use rolecall::{Credentials, CredentialsError, ErrorKind, Secret};
+use rolecall::{Context, Credentials, CredentialsError, ErrorKind, Secret, exec};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::answer::rolecall_answer;
 use crate::boundary::{
-    Failure, Outcome, Place, c_text, given, guard, shielded, text, text_of, text_or_null, value_of,
+    Failure, Outcome, Place, c_text, given, guard, seconds, shielded, text, text_of, text_or_null,
+    value_of,
 };
 use crate::error::rolecall_error;
 use crate::status::rolecall_status;
 
-/// AWS credentials: they do not change, and threads may read them at once. Each is yours: free it
-/// with `rolecall_credentials_free`. The secrets are zeroed when the last that has them is freed.
+/// AWS credentials: they do not change, and any number of threads may read them at the same time.
+/// Each is yours: free it with `rolecall_credentials_free`. The secrets are zeroed when the last
+/// that has them is freed.
 pub struct rolecall_credentials {
     pub(crate) inner: Credentials,
     access_key_id: CString,
@@ -129,11 +132,7 @@ pub unsafe extern "C" fn rolecall_credentials_session_token(
 pub unsafe extern "C" fn rolecall_credentials_expires_at(
     credentials: *const rolecall_credentials,
 ) -> i64 {
-    value_of(credentials, None, |credentials| {
-        let since = credentials.inner.expires_at()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        i64::try_from(since.as_secs()).ok()
-    })
-    .unwrap_or(0)
+    value_of(credentials, 0, |credentials| seconds(credentials.inner.expires_at()))
 }
 
 /// The account they belong to, 12 digits; NULL if that is not known.
@@ -167,6 +166,56 @@ pub unsafe extern "C" fn rolecall_credentials_export(
         let format: ExportFormat = text(format, "format")?.parse()?;
         let written = export::format(&credentials.inner, format)?;
         answer.hand_over(rolecall_answer::secret(&written)?);
+        Ok(())
+    })
+}
+
+/// The changes that make a program's environment one of these credentials: a JSON object of variables,
+/// with the value to set, or null for one to remove, as it would compete. `region` is set as well;
+/// `region` may be NULL: as it is. The answer holds the secrets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_credentials_environment(
+    credentials: *const rolecall_credentials,
+    region: *const c_char,
+    answer: *mut *mut rolecall_answer,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let answer = Place::at(answer, "answer")?;
+        let credentials = given(credentials, "credentials")?;
+        let region = text_or_null(region, "region")?;
+        let changes = exec::environment(&Context::real(), &credentials.inner, region);
+        let changes = changes.into_iter().map(|(name, value)| (name, Value::from(value)));
+        answer.hand_over(rolecall_answer::json(&Value::Object(changes.collect()))?);
+        Ok(())
+    })
+}
+
+/// The credentials in `~/.aws/cli/cache`, those of AWS CLI included, without their secrets: the
+/// JSON of `rolecall cache list --json`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_cached_credentials(
+    answer: *mut *mut rolecall_answer,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let answer = Place::at(answer, "answer")?;
+        let cached = rolecall::cached_credentials_json(&Context::real())?;
+        answer.hand_over(rolecall_answer::json(&cached)?);
+        Ok(())
+    })
+}
+
+/// Removes the credentials in `~/.aws/cli/cache`, those of AWS CLI included, and puts their number
+/// into `removed`. What sessions have in memory stays.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_clear_cached_credentials(
+    removed: *mut u64,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let removed = Place::at(removed, "removed")?;
+        removed.put(rolecall::clear_cached_credentials(&Context::real())? as u64);
         Ok(())
     })
 }

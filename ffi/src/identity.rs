@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rolecall::eks::{self, ExecApi, Role};
 use rolecall::identity::{
-    self, Challenges, Decision, Jwks, MemoryReplayGuard, Policy, TokenSource, Verifier,
+    self, Challenges, Checking, Decision, Jwks, MemoryReplayGuard, Policy, TokenSource, Verifier,
     VerifierOptions, WebIdentityRules,
 };
+use rolecall::leases::Leases;
 use rolecall::{Blocking, Context, CredentialsError, Session};
 use serde_json::Value;
 
@@ -15,15 +16,17 @@ use crate::answer::rolecall_answer;
 use crate::boundary::{Outcome, Place, free, given, guard, text, text_or_null};
 use crate::error::rolecall_error;
 use crate::fork;
+use crate::leases::rolecall_leases;
 use crate::options::{options_or_default, rolecall_session_options};
 use crate::session::rolecall_session;
 use crate::status::rolecall_status;
 
-/// Makes tokens that prove who a session is in AWS. Threads may use it at once. Free it with
-/// `rolecall_token_source_free`.
+/// Makes tokens that prove who a session is in AWS. Any number of threads may use it at the same
+/// time. Free it with `rolecall_token_source_free`.
 pub struct rolecall_token_source {
-    session: Arc<Blocking<Session>>,
+    // Before the session, whose runtime it may need at its end.
     source: Blocking<Arc<TokenSource>>,
+    session: Arc<Blocking<Session>>,
 }
 
 /// Says what tokens are for, and asks nobody yet. `options` is JSON: `{"format": "vault", "role",
@@ -53,7 +56,7 @@ pub unsafe extern "C" fn rolecall_token_source_new(
 }
 
 /// A token that is signed now: a text as its format has it, not JSON of ours. It is as good as a
-/// password for as long as it lives.
+/// password for as long as it lives, which `rolecall_answer_expires_at` says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_token_source_token(
     source: *const rolecall_token_source,
@@ -65,7 +68,8 @@ pub unsafe extern "C" fn rolecall_token_source_token(
         let this = given(source, "source")?;
         let source = this.source.look(Arc::clone)?;
         let token = this.session.wait(async |_| source.token().await)??;
-        answer.hand_over(rolecall_answer::secret(token.text.expose())?);
+        let told = rolecall_answer::secret(token.text.expose())?;
+        answer.hand_over(told.with_expires_at(token.expires_at));
         Ok(())
     })
 }
@@ -92,20 +96,25 @@ pub unsafe extern "C" fn rolecall_token_inspect(
 }
 
 /// Checks tokens, for a server that is shown them. One serves for as long as the process runs: it
-/// remembers which were used. Threads may use it at once; each process of a fork remembers for
-/// itself. Free it with `rolecall_verifier_free`.
+/// remembers which were used. Any number of threads may use it at the same time; each process of a
+/// fork remembers for itself. Free it with `rolecall_verifier_free`.
 pub struct rolecall_verifier {
-    verifier: Blocking<Verifier>,
+    // Before the store, whose runtime it may need at its end.
+    verifier: Blocking<Arc<Verifier>>,
+    /// What remembers, if that is no memory of the verifier's own.
+    store: Option<Arc<Blocking<Leases>>>,
     policy: Policy,
     challenges: Option<(Arc<Challenges>, String)>,
 }
 
-/// Makes a verifier. `options` is JSON that says whom to let in: `account_ids`, at least one, and as
-/// wanted `arns`, `role_names`, `role_ids`, `user_names`, `user_ids`, `session_names`: of each kind
-/// that is given one must fit, and all kinds must; `unique_identifier` (`role_id`, `user_name`, …),
-/// `sts_url`, `partition`. What tokens are taken: `formats`, `server_id` (Vault), `cluster_name`
-/// (EKS), `audience` (rolecall's own) and `"challenges": true`, if they must answer one. How: `cached`
-/// (a token may be used again while it is fresh), `max_age_seconds` (300), `time_limit_seconds` (5).
+/// Makes a verifier. `options` is JSON that says whom to let in: `account_ids`, at least one, and
+/// as wanted `arns`, `role_names`, `role_ids`, `user_names`, `user_ids`, `session_names`: of each
+/// kind that is given one must fit, and all kinds must; `unique_identifier` (`role_id`,
+/// `user_name`, …), `sts_url`, `partition`. What tokens are taken: `formats`, `server_id` (Vault),
+/// `cluster_name` (EKS), `audience` (rolecall's own) and `"challenges": true`, if they must answer
+/// one, or `{"key": "file://PATH", "life_seconds": 120}` for servers that take each other's: the
+/// key is 64 hexadecimal digits, `env:NAME` or `file://PATH`. How: `cached` (a token may be used
+/// again while it is fresh), `max_age_seconds` (300), `time_limit_seconds` (5).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_verifier_new(
     options: *const c_char,
@@ -114,18 +123,46 @@ pub unsafe extern "C" fn rolecall_verifier_new(
 ) -> rolecall_status {
     guard(error, || {
         let place = Place::at(verifier, "verifier")?;
-        let checking = identity::read_checking(text(options, "options")?)?;
-        fork::watch();
-        let guard = Arc::new(MemoryReplayGuard::default());
-        let options = checking.options;
-        let verifier = Blocking::new(move |_| {
-            let guard = Some(guard.clone() as Arc<_>);
-            Ok(identity::verifier(VerifierOptions { guard, ..options.clone() }))
-        })?;
-        let (policy, challenges) = (checking.policy, checking.challenges);
-        place.hand_over(rolecall_verifier { verifier, policy, challenges });
+        place.hand_over(verifier_of(text(options, "options")?, None)?);
         Ok(())
     })
+}
+
+/// Makes a verifier that remembers in a store which tokens were used: for several processes and
+/// machines that share it, each of which then takes a token once. The store's handle may be freed
+/// before it. Else as `rolecall_verifier_new`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_verifier_new_in_store(
+    options: *const c_char,
+    leases: *const rolecall_leases,
+    verifier: *mut *mut rolecall_verifier,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let place = Place::at(verifier, "verifier")?;
+        let store = given(leases, "leases")?.inner.clone();
+        place.hand_over(verifier_of(text(options, "options")?, Some(store))?);
+        Ok(())
+    })
+}
+
+fn verifier_of(
+    options: &str,
+    store: Option<Arc<Blocking<Leases>>>,
+) -> Result<rolecall_verifier, CredentialsError> {
+    fork::watch();
+    let Checking { options, policy, challenges } = identity::read_checking(options)?;
+    let within = store.clone();
+    let verifier = Blocking::new(move |_| {
+        // With the rest, as a lock of it may be held while the process forks.
+        let guard = match &within {
+            Some(store) => identity::replay_guard(store.look(|leases| leases.store().clone())?)?,
+            None => Arc::new(MemoryReplayGuard::default()),
+        };
+        let guard = Some(guard);
+        Ok(Arc::new(identity::verifier(VerifierOptions { guard, ..options.clone() })))
+    })?;
+    Ok(rolecall_verifier { verifier, store, policy, challenges })
 }
 
 /// What to know about whom the verifier lets in: a JSON list of warnings.
@@ -163,7 +200,13 @@ pub unsafe extern "C" fn rolecall_verifier_challenge(
 fn decide(verifier: *const rolecall_verifier, token: *const c_char) -> Outcome<Decision> {
     let this = given(verifier, "verifier")?;
     let token = text(token, "token")?;
-    Ok(this.verifier.wait(async |verifier| verifier.verify(token, &this.policy).await)?)
+    let Some(store) = &this.store else {
+        return Ok(this
+            .verifier
+            .wait(async |verifier| verifier.verify(token, &this.policy).await)?);
+    };
+    let verifier = this.verifier.look(Arc::clone)?;
+    Ok(store.wait(async |_| verifier.verify(token, &this.policy).await)?)
 }
 
 /// Checks a token, and asks STS whose it is. `ROLECALL_OK` means that it is who may come in, and
@@ -220,18 +263,44 @@ pub unsafe extern "C" fn rolecall_verify_web_identity_token(
 ) -> rolecall_status {
     guard(error, || {
         let answer = Place::at(answer, "answer")?;
-        let (token, jwks) = (text(token, "token")?, text(jwks, "jwks")?);
-        let rules = WebIdentityRules {
-            issuer: text(issuer, "issuer")?.to_owned(),
-            audience: text(audience, "audience")?.to_owned(),
-        };
-        let keys = Jwks::parse(jwks)?;
-        let now = Context::real().clock.now();
-        let claims = identity::verify_web_identity_token(token, &keys, &rules, now);
-        let claims = claims.map_err(CredentialsError::from)?;
-        answer.hand_over(rolecall_answer::json(&claims.to_json())?);
+        let keys = || Ok(Jwks::parse(text(jwks, "jwks")?)?);
+        answer.hand_over(claims(token, keys, issuer, audience)?);
         Ok(())
     })
+}
+
+/// As `rolecall_verify_web_identity_token`, with the issuer's keys from the file `path`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rolecall_verify_web_identity_token_by_file(
+    token: *const c_char,
+    path: *const c_char,
+    issuer: *const c_char,
+    audience: *const c_char,
+    answer: *mut *mut rolecall_answer,
+    error: *mut *mut rolecall_error,
+) -> rolecall_status {
+    guard(error, || {
+        let answer = Place::at(answer, "answer")?;
+        let keys = || Ok(identity::read_jwks(&Context::real(), text(path, "path")?.as_ref())?);
+        answer.hand_over(claims(token, keys, issuer, audience)?);
+        Ok(())
+    })
+}
+
+fn claims(
+    token: *const c_char,
+    keys: impl FnOnce() -> Outcome<Jwks>,
+    issuer: *const c_char,
+    audience: *const c_char,
+) -> Outcome<rolecall_answer> {
+    let token = text(token, "token")?;
+    let rules = WebIdentityRules {
+        issuer: text(issuer, "issuer")?.to_owned(),
+        audience: text(audience, "audience")?.to_owned(),
+    };
+    let now = Context::real().clock.now();
+    let claims = identity::verify_web_identity_token(token, &keys()?, &rules, now);
+    Ok(rolecall_answer::json(&claims.map_err(CredentialsError::from)?.to_json())?)
 }
 
 /// Makes a session of a role that is assumed with what `options` say, for tokens of EKS clusters.

@@ -26,7 +26,7 @@ pub struct rolecall_leases_options {
     inner: OpenOptions,
 }
 
-/// Options that say nothing: the store of this user. NULL if there is no memory.
+/// Options that say nothing: the store of this user.
 #[unsafe(no_mangle)]
 pub extern "C" fn rolecall_leases_options_new() -> *mut rolecall_leases_options {
     shielded(std::ptr::null_mut(), || Box::into_raw(Box::default()))
@@ -136,8 +136,9 @@ pub unsafe extern "C" fn rolecall_leases_options_free(options: *mut rolecall_lea
     free(options);
 }
 
-/// Dynamic secrets and their leases in one store. Threads may use it at once; in a forked child it
-/// opens the store anew. Free it with `rolecall_leases_free`, when no thread uses it any more.
+/// Dynamic secrets and their leases in one store. Any number of threads may use it at the same
+/// time; in a forked child it opens the store anew. Free it with `rolecall_leases_free`, when no
+/// thread uses it any more.
 pub struct rolecall_leases {
     pub(crate) inner: Arc<Blocking<Leases>>,
 }
@@ -280,8 +281,9 @@ pub unsafe extern "C" fn rolecall_leases_probe(
 
 /// Makes a user or a session in AWS, and hands it out. `request` is JSON: `{"secret": "ci/reader",
 /// "ttl_seconds": 900, "identity": {"name": "build-7"}, "session": "JWT", "note": "…", "mfa_code":
-/// "123456", "keep": false, "wait": true}`, all but `secret` optional; `wait` waits until the key works
-/// everywhere, `session` is one of `rolecall_auth_authenticate`. The answer is the lease, without the secret, and has the credentials.
+/// "123456", "keep": false, "wait": true}`, all but `secret` optional: without `identity` it is for
+/// the user whose process this is; with `wait`, which is not the default, the call ends when the key
+/// works everywhere in AWS; `session` is one of `rolecall_auth_authenticate`. The answer is the lease, without the secret, and has the credentials.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_create(
     leases: *const rolecall_leases,
@@ -291,8 +293,8 @@ pub unsafe extern "C" fn rolecall_leases_create(
 ) -> rolecall_status {
     guard(error, || {
         let answer = Place::at(answer, "answer")?;
-        given(leases, "leases")?;
-        let request = leases::read_request(text(request, "request")?)?;
+        let context = given(leases, "leases")?.inner.look(|leases| leases.context().clone())?;
+        let request = leases::read_request(&context, text(request, "request")?)?;
         let issued = work(leases, async |leases| leases.create(&request).await)?;
         let told = rolecall_answer::json(&leases::lease_to_json(&issued.lease))?;
         answer.hand_over(told.with_credentials(Some(issued.credentials))?);
@@ -336,8 +338,8 @@ pub unsafe extern "C" fn rolecall_leases_list(
 }
 
 /// Moves the end of a lease by `ttl_seconds`, up to its maximum; 0 is the definition's default. The
-/// answer is the lease. `session` is one of `rolecall_auth_authenticate`, where the definition asks for
-/// one; `session` may be NULL.
+/// answer is the lease. `session` is one of `rolecall_auth_authenticate`, where the definition asks
+/// for one; `session` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_renew(
     leases: *const rolecall_leases,
@@ -410,8 +412,8 @@ pub unsafe extern "C" fn rolecall_leases_forget(
     })
 }
 
-/// The credentials of a lease that were kept, under the sealing key of the options. `session` is one of
-/// `rolecall_auth_authenticate`, where the definition asks for one; `session` may be NULL.
+/// The credentials of a lease that were kept, under the sealing key of the options. `session` is
+/// one of `rolecall_auth_authenticate`, where the definition asks for one; `session` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_reveal(
     leases: *const rolecall_leases,

@@ -39,7 +39,7 @@ pub(crate) fn options_or_default(options: *const rolecall_session_options) -> Se
     given(options, "options").map(rolecall_session_options::to_inner).unwrap_or_default()
 }
 
-/// Options that say nothing: the default chain of this machine. NULL if there is no memory.
+/// Options that say nothing: the default chain of this machine.
 #[unsafe(no_mangle)]
 pub extern "C" fn rolecall_session_options_new() -> *mut rolecall_session_options {
     shielded(std::ptr::null_mut(), || Box::into_raw(Box::default()))

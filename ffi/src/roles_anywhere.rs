@@ -67,8 +67,8 @@ fn located(text: *const c_char, name: &str) -> Outcome<Option<SecretInput>> {
     Ok(text_or_null(text, name)?.map(IdentitySource::locate))
 }
 
-/// The certificate, alone, with its chain or with its key: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a PKCS#11
-/// URI. `place` may be NULL: none.
+/// The certificate, alone, with its chain or with its key: the path of a file, `file://PATH`,
+/// `env:NAME`, `-` (standard input) or a PKCS#11 URI. `place` may be NULL: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_roles_anywhere_set_certificate(
     certificate: *mut rolecall_roles_anywhere,
@@ -81,8 +81,8 @@ pub unsafe extern "C" fn rolecall_roles_anywhere_set_certificate(
     })
 }
 
-/// The certificate, alone, with its chain or with its key, from memory: PEM, DER or PKCS#12. The bytes are copied, and the copy is zeroed at
-/// its end.
+/// The certificate, alone, with its chain or with its key, from memory: PEM, DER or PKCS#12. The
+/// bytes are copied, and the copy is zeroed at its end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_roles_anywhere_set_certificate_bytes(
     certificate: *mut rolecall_roles_anywhere,
@@ -96,9 +96,8 @@ pub unsafe extern "C" fn rolecall_roles_anywhere_set_certificate_bytes(
     })
 }
 
-/// The private key: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a PKCS#11
-/// URI. Needed unless it
-/// lies with the certificate. `place` may be NULL: none.
+/// The private key: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a
+/// PKCS#11 URI. Needed unless it lies with the certificate. `place` may be NULL: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_roles_anywhere_set_private_key(
     certificate: *mut rolecall_roles_anywhere,
@@ -126,8 +125,8 @@ pub unsafe extern "C" fn rolecall_roles_anywhere_set_private_key_bytes(
     })
 }
 
-/// More certificates of the chain: the path of a file, `file://PATH`, `env:NAME`, `-` (standard input) or a PKCS#11
-/// URI. `place` may be NULL: none.
+/// More certificates of the chain: the path of a file, `file://PATH`, `env:NAME`, `-` (standard
+/// input) or a PKCS#11 URI. `place` may be NULL: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_roles_anywhere_set_intermediates(
     certificate: *mut rolecall_roles_anywhere,
@@ -140,8 +139,8 @@ pub unsafe extern "C" fn rolecall_roles_anywhere_set_intermediates(
     })
 }
 
-/// More certificates of the chain, from memory: PEM, DER or PKCS#12. The bytes are copied, and the copy is zeroed at
-/// its end.
+/// More certificates of the chain, from memory: PEM, DER or PKCS#12. The bytes are copied, and the
+/// copy is zeroed at its end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_roles_anywhere_set_intermediates_bytes(
     certificate: *mut rolecall_roles_anywhere,
@@ -262,8 +261,8 @@ pub unsafe extern "C" fn rolecall_roles_anywhere_set_region(
     })
 }
 
-/// Where Roles Anywhere is asked, above `AWS_ENDPOINT_URL_ROLESANYWHERE` and the profile's. `url` may be
-/// NULL: none.
+/// Where Roles Anywhere is asked, above `AWS_ENDPOINT_URL_ROLESANYWHERE` and the profile's. `url`
+/// may be NULL: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_roles_anywhere_set_endpoint_url(
     certificate: *mut rolecall_roles_anywhere,

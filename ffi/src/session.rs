@@ -16,9 +16,10 @@ use crate::fork;
 use crate::options::{options_or_default, rolecall_session_options};
 use crate::status::rolecall_status;
 
-/// Credentials of one profile, or of the default chain, kept in memory and renewed in time. Threads
-/// may use one session at once: one asks AWS, those who wait share its outcome. In a forked child it
-/// makes itself anew. Free it with `rolecall_session_free`, when no thread uses it any more.
+/// Credentials of one profile, or of the default chain, kept in memory and renewed in time. Any
+/// number of threads may use one session at the same time: one asks AWS, those who wait share its
+/// outcome. In a forked child it makes itself anew. Free it with `rolecall_session_free`, when no
+/// thread uses it any more.
 pub struct rolecall_session {
     pub(crate) session: Arc<Blocking<Session>>,
     region: Option<CString>,

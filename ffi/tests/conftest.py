@@ -74,10 +74,11 @@ def home(tmp_path, kit, libraries):
     home.role_profile("deploy", roles["Deploy"], "hop")
     home.role_profile("final", roles["Final"], "deploy")
     home.role_profile("mfa", roles["Mfa"], "user", f"mfa_serial = {about['mfa_serial']}")
-    home.role_profile("broken", roles["Hop"], "missing")
+    home.role_profile("denied", roles["Final"], "user")
     issued = kit.post("certificate")
     certificate = home.write("host.pem", issued["certificate"] + issued["chain"])
     private_key = home.write("host.key", issued["private_key"])
+    jwks = json.dumps(kit.get("oidc/.well-known/jwks.json"))
     home.env |= {
         "LD_LIBRARY_PATH": str(libraries),
         "AWS_ENDPOINT_URL_IAM": kit.url,
@@ -99,7 +100,10 @@ def home(tmp_path, kit, libraries):
         "WEB_TOKEN": kit.web_identity_token(),
         "ENCODED_MESSAGE": kit.post("authorization-message", message='{"allowed":false}')["encoded"],
         "ISSUER": f"{kit.url}/_kit/oidc",
-        "JWKS": json.dumps(kit.get("oidc/.well-known/jwks.json")),
+        "JWKS": jwks,
+        "JWKS_FILE": str(home.write("jwks.json", jwks)),
+        "CHALLENGE_KEY": "5c" * 32,
+        "USER": "somebody",
     }
     return home
 

@@ -114,6 +114,13 @@ def test_children_of_a_fork_go_on_with_the_handles(compiler, home):
     run(home, compiler.build(PROGRAMS / "fork.c"), limit=LONG)
 
 
+def test_a_child_does_not_wait_for_a_call_of_a_token(compiler, home, tmp_path):
+    module = tmp_path / "module.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-Wall", "-Werror", str(PROGRAMS / "module.c"), "-o",
+                    str(module)], check=True)
+    run(home, compiler.build(PROGRAMS / "token.c"), env={"MODULE": str(module)})
+
+
 def test_the_library_names_itself():
     table = subprocess.run(["readelf", "-d", str(SHARED)], capture_output=True, text=True,
                            check=True).stdout

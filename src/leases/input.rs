@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use rolecall_core::{CredentialsError, ErrorKind, Result, Secret, json};
+use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, json};
 use rolecall_secrets::{Identity, LeaseFilter, LeaseId, LeaseRequest, LeaseState, ReapOptions};
 use serde::Deserialize;
 
 /// How many leases a page has where nothing is said.
-const PAGE: u32 = 100;
+pub const PAGE: u32 = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,30 +29,41 @@ struct Request {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Whom {
-    name: String,
+    name: Option<String>,
     arn: Option<String>,
     account_id: Option<String>,
 }
 
 /// Reads a request: `{"secret": "ci/reader", "ttl_seconds": 900, "identity": {"name": "build-7",
-/// "arn", "account_id"}, "session": "JWT", "note", "mfa_code", "keep": false, "wait": true}`; all but
-/// `secret` may be left out.
+/// "arn", "account_id"}, "session": "JWT", "note", "mfa_code", "keep": false, "wait": false}`; all but
+/// `secret` may be left out. Whom it is for is as [`whom`] says.
 ///
 /// # Errors
 /// `InvalidConfiguration` if it is none.
-pub fn read_request(text: &str) -> Result<LeaseRequest> {
+pub fn read_request(context: &Context, text: &str) -> Result<LeaseRequest> {
     let request: Request = json::read("lease request", text)?;
     let Whom { name, arn, account_id } = request.identity;
     Ok(LeaseRequest {
         secret: request.secret,
         ttl: request.ttl_seconds.map(Duration::from_secs),
-        identity: Identity { name, arn, account_id },
+        identity: Identity { arn, account_id, ..whom(context, name) },
         session: request.session,
         note: request.note,
         mfa_code: request.mfa_code,
         keep: request.keep,
         wait: request.wait,
     })
+}
+
+/// Whom a lease is for: who is named, or else the user whose process this is.
+pub fn whom(context: &Context, name: Option<String>) -> Identity {
+    let name = name.unwrap_or_else(|| super::user_name(context));
+    Identity { name, ..Identity::default() }
+}
+
+/// The states of leases that are not over, which are listed where no others are named.
+pub fn live_states() -> Vec<LeaseState> {
+    LeaseState::ALL.into_iter().filter(|state| !state.is_over()).collect()
 }
 
 /// A page of leases to list.
@@ -86,7 +97,7 @@ struct List {
 pub fn read_listing(text: &str, now: SystemTime) -> Result<Listing> {
     let list: List = json::read("list of leases", text)?;
     let states = match list.states {
-        None => LeaseState::ALL.into_iter().filter(|state| !state.is_over()).collect(),
+        None => live_states(),
         Some(names) => names.iter().map(|name| state(name)).collect::<Result<_>>()?,
     };
     let within = list.expires_within_seconds.map(Duration::from_secs);
@@ -149,10 +160,19 @@ fn wrong(message: String) -> CredentialsError {
 
 #[cfg(test)]
 mod tests {
+    use rolecall_core::Env;
+
     use super::*;
 
     #[test]
     fn requests_are_read() {
+        let env = Env::from_pairs([("USER", "ann")]);
+        let context = Context { env, ..Context::real() };
+        let read_request = |text: &str| super::read_request(&context, text);
+        for (text, name) in [("", "ann"), (r#", "identity": {"arn": "arn:x"}"#, "ann")] {
+            let request = read_request(&format!(r#"{{"secret": "a"{text}}}"#)).unwrap();
+            assert_eq!((request.identity.name.as_str(), request.wait), (name, false));
+        }
         let request = read_request(
             r#"{"secret": "a", "ttl_seconds": 60, "identity": {"name": "n"}, "wait": true}"#,
         );

@@ -149,7 +149,7 @@ struct ListArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     expires_within: Option<Duration>,
     /// How many at most
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = leases::PAGE, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
     /// Those after this one: the last of the page before
     #[arg(long, value_name = "LEASE")]
@@ -285,11 +285,10 @@ fn read_session(input: Option<&SecretInput>, context: &Context) -> Result<Option
 
 impl RequestArgs {
     fn request(&self, global: &Global, context: &Context) -> Result<LeaseRequest, Failure> {
-        let name = self.identity.clone().unwrap_or_else(|| leases::user_name(context));
         Ok(LeaseRequest {
             secret: self.secret.clone(),
             ttl: self.ttl,
-            identity: Identity { name, ..Identity::default() },
+            identity: leases::whom(context, self.identity.clone()),
             session: read_session(self.session.as_ref(), context)?,
             note: self.note.clone(),
             mfa_code: global.mfa_code.as_ref().map(|input| input.read(context)).transpose()?,
@@ -349,7 +348,7 @@ async fn list(global: &Global, leases: &Leases, args: &ListArgs) -> Result<ExitC
     let states = match (args.all, args.state.is_empty()) {
         (true, _) => Vec::new(),
         (false, false) => args.state.clone(),
-        (false, true) => LeaseState::ALL.into_iter().filter(|state| !state.is_over()).collect(),
+        (false, true) => leases::live_states(),
     };
     let filter = LeaseFilter {
         secret: args.secret.clone(),

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <time.h>
 
 static rolecall_error *error = NULL;
 
@@ -77,7 +78,39 @@ static void sessions(void)
     expect(answer, "\"AccessKeyId\": \"ASIA");
     FAILS(ROLECALL_INVALID_CONFIGURATION, "format",
           rolecall_credentials_export(second, "csv", &answer, &error));
+    DO(rolecall_credentials_environment(second, "eu-west-1", &answer, &error));
+    CHECK(strstr(rolecall_answer_text(answer), "\"AWS_REGION\":\"eu-west-1\"") != NULL);
+    CHECK(strstr(rolecall_answer_text(answer), rolecall_credentials_secret_access_key(second)));
+    expect(answer, "\"AWS_PROFILE\":null");
+    DO(rolecall_credentials_environment(second, NULL, &answer, &error));
+    CHECK(strstr(rolecall_answer_text(answer), "AWS_REGION") == NULL);
+    rolecall_answer_free(answer);
     rolecall_credentials_free(second);
+}
+
+/* What AWS CLI and rolecall have put into the folder that they share. */
+static void cached_credentials(void)
+{
+    rolecall_session *session = NULL;
+    rolecall_session_options *options = rolecall_session_options_new();
+    rolecall_answer *answer = NULL;
+    const rolecall_credentials *credentials = NULL;
+    uint64_t removed = 7;
+    DO(rolecall_clear_cached_credentials(&removed, &error));
+    DO(rolecall_session_options_set_profile(options, "hop", &error));
+    DO(rolecall_session_new(options, &session, &error));
+    DO(rolecall_session_credentials(session, &credentials, &error));
+    DO(rolecall_cached_credentials(&answer, &error));
+    CHECK(strstr(rolecall_answer_text(answer),
+                 rolecall_credentials_secret_access_key(credentials)) == NULL);
+    expect(answer, rolecall_credentials_access_key_id(credentials));
+    DO(rolecall_clear_cached_credentials(&removed, &error));
+    CHECK(removed == 1);
+    DO(rolecall_cached_credentials(&answer, &error));
+    expect(answer, "{\"entries\":[]}");
+    rolecall_credentials_free(credentials);
+    rolecall_session_free(session);
+    rolecall_session_options_free(options);
 }
 
 static void made_credentials(void)
@@ -127,14 +160,12 @@ static int32_t denied(void *data, const rolecall_credentials **credentials, role
 /* Its code counts, and of the error the rest: what failed, where, and what to do. */
 static int32_t passed_on(void *data, const rolecall_credentials **credentials, rolecall_error **why)
 {
-    rolecall_session *session = NULL;
-    rolecall_session_options *options = rolecall_session_options_new();
-    (void)data, (void)credentials;
-    DO(rolecall_session_options_set_profile(options, "broken", &error));
-    CHECK(rolecall_session_new(options, &session, why) == ROLECALL_INVALID_CONFIGURATION);
-    CHECK(rolecall_error_place(*why) != NULL);
-    rolecall_session_options_free(options);
-    return ROLECALL_NOT_CONFIGURED;
+    rolecall_session *session = session_of("denied");
+    (void)data;
+    CHECK(rolecall_session_credentials(session, credentials, why) == ROLECALL_DENIED);
+    CHECK(strstr(rolecall_error_place(*why), ".aws/config") != NULL);
+    rolecall_session_free(session);
+    return ROLECALL_UNAVAILABLE;
 }
 
 static int32_t unknown_code(void *data, const rolecall_credentials **credentials,
@@ -220,7 +251,7 @@ static void providers(void)
     rolecall_session_free(alice);
 
     failure_of(denied, ROLECALL_DENIED, "the door is shut; ring the bell");
-    failure_of(passed_on, ROLECALL_NOT_CONFIGURED, ".aws/config");
+    failure_of(passed_on, ROLECALL_UNAVAILABLE, ".aws/config");
     failure_of(unknown_code, ROLECALL_INTERNAL, "mine: the provider gave no credentials");
     failure_of(nothing, ROLECALL_MALFORMED, "no credentials and no error");
     failure_of(not_configured, ROLECALL_NOT_CONFIGURED, "mine: the provider gave no credentials");
@@ -415,7 +446,10 @@ static void identities(void)
         expect(answer, "[");
         DO(rolecall_token_source_new(session, FORMATS[i], &source, &error));
         DO(rolecall_token_source_token(source, &token, &error));
+        CHECK(rolecall_answer_expires_at(token) > time(NULL));
+        CHECK(rolecall_answer_expires_at(token) <= time(NULL) + 900);
         DO(rolecall_token_inspect(rolecall_answer_text(token), &answer, &error));
+        CHECK(rolecall_answer_expires_at(answer) == 0);
         expect(answer, "\"signature\":\"[redacted]\"");
         DO(rolecall_verifier_verify(verifier, rolecall_answer_text(token), &answer, &error));
         expect(answer, "\"subject\":\"Hop\"");
@@ -450,6 +484,56 @@ static void identities(void)
     rolecall_verifier_free(verifier);
 }
 
+/* A token of rolecall's own that answers a challenge of this verifier's. */
+static rolecall_answer *answer_to(rolecall_verifier *verifier, rolecall_session *session)
+{
+    rolecall_answer *challenge = NULL, *token = NULL;
+    rolecall_token_source *source = NULL;
+    char options[1024];
+    DO(rolecall_verifier_challenge(verifier, &challenge, &error));
+    snprintf(options, sizeof options,
+             "{\"format\": \"rolecall\", \"audience\": \"door\", \"challenge\": \"%s\", \"sts_url\": "
+             "\"%s\"}",
+             rolecall_answer_text(challenge), told("KIT_URL"));
+    DO(rolecall_token_source_new(session, options, &source, &error));
+    DO(rolecall_token_source_token(source, &token, &error));
+    rolecall_token_source_free(source);
+    rolecall_answer_free(challenge);
+    return token;
+}
+
+/* Two servers with one key and one store take each other's challenges, and each token once. */
+static void servers(void)
+{
+    rolecall_session *session = session_of("hop");
+    rolecall_leases *store = NULL;
+    rolecall_verifier *one = NULL, *two = NULL, *alone = NULL;
+    rolecall_answer *token = NULL, *answer = NULL;
+    char options[1024];
+    snprintf(options, sizeof options,
+             "{\"account_ids\": [\"222222222222\"], \"sts_url\": \"%s\", \"audience\": \"door\", "
+             "\"challenges\": {\"key\": \"env:CHALLENGE_KEY\", \"life_seconds\": 60}}",
+             told("KIT_URL"));
+    DO(rolecall_leases_open(NULL, &store, &error));
+    DO(rolecall_verifier_new_in_store(options, store, &one, &error));
+    DO(rolecall_verifier_new_in_store(options, store, &two, &error));
+    rolecall_leases_free(store);
+    DO(rolecall_verifier_new(options, &alone, &error));
+    token = answer_to(one, session);
+    DO(rolecall_verifier_verify(two, rolecall_answer_text(token), &answer, &error));
+    expect(answer, "\"accepted\":true");
+    FAILS(ROLECALL_DENIED, "used before",
+          rolecall_verifier_verify(one, rolecall_answer_text(token), &answer, &error));
+    /* This one remembers for itself. */
+    DO(rolecall_verifier_verify(alone, rolecall_answer_text(token), &answer, &error));
+    expect(answer, "\"accepted\":true");
+    rolecall_answer_free(token);
+    rolecall_verifier_free(one);
+    rolecall_verifier_free(two);
+    rolecall_verifier_free(alone);
+    rolecall_session_free(session);
+}
+
 static void web_identity_tokens(void)
 {
     rolecall_session *alice = session_of("user");
@@ -466,6 +550,12 @@ static void web_identity_tokens(void)
     FAILS(ROLECALL_DENIED, "",
           rolecall_verify_web_identity_token(token, told("JWKS"), told("ISSUER"), "window", &answer,
                                              &error));
+    DO(rolecall_verify_web_identity_token_by_file(token, told("JWKS_FILE"), told("ISSUER"), "door",
+                                                  &answer, &error));
+    expect(answer, "user/alice");
+    FAILS(ROLECALL_INVALID_CONFIGURATION, "/nowhere",
+          rolecall_verify_web_identity_token_by_file(token, "/nowhere", told("ISSUER"), "door",
+                                                     &answer, &error));
     rolecall_session_free(alice);
 }
 
@@ -497,7 +587,7 @@ static void logins(rolecall_leases *store)
     rolecall_answer *answer = NULL, *token = NULL;
     rolecall_token_source *source = NULL;
     rolecall_session *session = session_of("hop");
-    char method[1024], jwt[4096];
+    char method[1024], access_id[64], kid[128], jwt[4096], again[4096];
     snprintf(method, sizeof method,
              "{\"name\": \"ci\", \"bounds\": {\"account_ids\": [\"222222222222\"], \"role_names\": "
              "[\"Hop\"], \"sts_url\": \"%s\"}}",
@@ -523,8 +613,33 @@ static void logins(rolecall_leases *store)
           rolecall_auth_authenticate(auth, "ci", rolecall_answer_text(token), &answer, &error));
     DO(rolecall_auth_session(auth, jwt, &answer, &error));
     expect(answer, "\"method\":\"ci\"");
+    DO(rolecall_auth_method(auth, "ci", &answer, &error));
+    field(answer, "access_id", access_id, sizeof access_id);
+    rolecall_answer_free(answer);
+    FAILS(ROLECALL_NOT_CONFIGURED, "no auth method",
+          rolecall_auth_log_in(auth, session, "hop", NULL, true, &answer, &error));
+    FAILS(ROLECALL_INVALID_CONFIGURATION, "access type",
+          rolecall_identity_save_access_id("hop", access_id, "saml", &error));
+    DO(rolecall_identity_save_access_id("hop", access_id, "aws_iam", &error));
+    for (int i = 0; i < 2; i++) {
+        DO(rolecall_auth_log_in(auth, session, "hop", NULL, true, &answer, &error));
+        field(answer, "token", i == 0 ? jwt : again, sizeof jwt);
+        expect(answer, "assumed-role/Hop");
+    }
+    CHECK(strcmp(jwt, again) == 0);
+    DO(rolecall_auth_log_in(auth, session, NULL, access_id, false, &answer, &error));
+    field(answer, "token", again, sizeof again);
+    CHECK(strcmp(jwt, again) != 0);
+    rolecall_answer_free(answer);
+
     DO(rolecall_auth_jwks(auth, &answer, &error));
+    field(answer, "kid", kid, sizeof kid);
     expect(answer, "\"keys\":[");
+    FAILS(ROLECALL_INVALID_CONFIGURATION, "no signing key",
+          rolecall_auth_remove_key(auth, "none", &error));
+    DO(rolecall_auth_remove_key(auth, kid, &error));
+    DO(rolecall_auth_jwks(auth, &answer, &error));
+    expect(answer, "\"keys\":[]");
     DO(rolecall_auth_delete(auth, "ci", &error));
     FAILS(ROLECALL_DENIED, "", rolecall_auth_session(auth, jwt, &answer, &error));
     rolecall_answer_free(token);
@@ -605,7 +720,8 @@ static void leases(void)
 
     DO(rolecall_leases_create(store, "{\"secret\": \"ci/reader\"}", &answer, &error));
     field(answer, "id", id, sizeof id);
-    rolecall_answer_free(answer);
+    /* Somebody always is whom it is for. */
+    expect(answer, "\"identity\":\"somebody\"");
     DO(rolecall_leases_revoke_all(store, "ci/reader", &answer, &error));
     expect(answer, "{\"revoked\":1,\"failures\":[]}");
     DO(rolecall_leases_reap(store, "{}", &answer, &error));
@@ -649,12 +765,14 @@ int main(void)
     versions();
     made_credentials();
     sessions();
+    cached_credentials();
     providers();
     questions();
     sts();
     roles_anywhere();
     findings();
     identities();
+    servers();
     web_identity_tokens();
     clusters();
     leases();
