@@ -10,10 +10,11 @@ done
 cargo build --release -p rolecall-cli -p rolecall-ffi -p rolecall-kit
 mkdir -p target/bench
 rustc -O benches/empty.rs -o target/bench/empty
-gcc -O2 -Iffi/include benches/memory.c -o target/bench/memory target/release/librolecall.a \
+make --no-print-directory "$PWD/target/release/c/librolecall.a" > /dev/null
+gcc -O2 -Iffi/include benches/memory.c -o target/bench/memory target/release/c/librolecall.a \
     -lgcc_s -lutil -lrt -lpthread -lm -ldl
 target/bench/memory
-stat --format='%n: %s bytes' target/release/librolecall.so target/release/librolecall.a
+stat --format='%n: %s bytes' target/release/librolecall.so target/release/c/librolecall.a
 cargo bench -p rolecall --bench memory -- --quiet
 cargo bench -p rolecall-secrets --bench leases
 cargo bench -p rolecall-rolesanywhere --bench signing -- --quiet

@@ -282,8 +282,9 @@ pub unsafe extern "C" fn rolecall_leases_probe(
 /// Makes a user or a session in AWS, and hands it out. `request` is JSON: `{"secret": "ci/reader",
 /// "ttl_seconds": 900, "identity": {"name": "build-7"}, "session": "JWT", "note": "…", "mfa_code":
 /// "123456", "keep": false, "wait": true}`, all but `secret` optional: without `identity` it is for
-/// the user whose process this is; with `wait`, which is not the default, the call ends when the key
-/// works everywhere in AWS; `session` is one of `rolecall_auth_authenticate`. The answer is the lease, without the secret, and has the credentials.
+/// the user whose process this is; with `wait`, which is not the default, the call ends when the
+/// key works everywhere in AWS; `session` is one of `rolecall_auth_authenticate`. The answer is the
+/// lease, without the secret, and has the credentials.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_create(
     leases: *const rolecall_leases,

@@ -12,6 +12,7 @@ mod answer;
 mod auth;
 mod boundary;
 mod callback;
+mod configure;
 mod credentials;
 mod error;
 mod explain;

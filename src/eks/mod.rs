@@ -12,10 +12,12 @@
 //! ```
 
 mod exec_credential;
+mod input;
 mod kubeconfig;
 mod token;
 mod update;
 
 pub use exec_credential::{ExecApi, exec_credential};
+pub use input::read_update_kubeconfig;
 pub use token::{ClusterToken, Role, session, token, token_blocking};
 pub use update::{ExecCommand, KubeconfigUpdate, UpdateKubeconfig};

@@ -5,7 +5,6 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use rolecall::eks::{self, ExecApi, ExecCommand, Role, UpdateKubeconfig};
 use rolecall::{SessionOptions, block_on};
-use serde_json::json;
 
 use crate::args::Global;
 use crate::output::{Failure, print, print_json, warn};
@@ -166,11 +165,7 @@ fn update_kubeconfig(global: &Global, args: &UpdateKubeconfigArgs) -> Result<Exi
     block_on(update.write())??;
     let (context, path) = (update.context_name(), update.path().display());
     if global.json {
-        return print_json(&json!({
-            "context": context,
-            "kubeconfig": path.to_string(),
-            "updated": update.is_update(),
-        }));
+        return print_json(&update.to_json());
     }
     match update.is_update() {
         true => print(&format!("Updated context {context} in {path}\n"))?,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use rolecall::export::ExportFormat;
 use rolecall::leases::{
-    self, Fate, Identity, Issued, LeaseFilter, LeaseId, LeaseNews, LeaseRequest, LeaseState,
-    Leases, MetricsServer, ReapOptions, Reaped, Worker, WorkerOptions, parse_duration,
+    self, Fate, Issued, LeaseFilter, LeaseId, LeaseNews, LeaseRequest, LeaseState, Leases,
+    MetricsServer, ReapOptions, Reaped, Worker, WorkerOptions, parse_duration,
 };
 use rolecall::serve::stop_signal;
 use rolecall::{

@@ -573,6 +573,52 @@ static void clusters(void)
     rolecall_session_options_free(options);
 }
 
+static void files(void)
+{
+    rolecall_session_options *options = rolecall_session_options_new();
+    rolecall_answer *answer = NULL;
+    const rolecall_credentials *credentials = NULL;
+    char input[1024], path[1024];
+    DO(rolecall_configure_get("written", "region", &answer, &error));
+    expect(answer, "null");
+    DO(rolecall_configure_set("written", "region=eu-west-1", &answer, &error));
+    expect(answer, "[]");
+    DO(rolecall_configure_get("written", "region", &answer, &error));
+    expect(answer, "\"eu-west-1\"");
+    DO(rolecall_configure_set("written", "region=Europe", &answer, &error));
+    expect(answer, "no region of AWS");
+    DO(rolecall_configure_set("written", "s3.endpoint_url=http://127.0.0.1", &answer, &error));
+    rolecall_answer_free(answer);
+    DO(rolecall_configure_get("written", "s3", &answer, &error));
+    expect(answer, "{}");
+    FAILS(ROLECALL_INVALID_CONFIGURATION, "KEY=VALUE",
+          rolecall_configure_set("written", "region", &answer, &error));
+
+    DO(rolecall_session_options_set_profile(options, "hop", &error));
+    DO(rolecall_update_profile(options, "copied", false, &credentials, &error));
+    DO(rolecall_configure_get("copied", "aws_access_key_id", &answer, &error));
+    expect(answer, rolecall_credentials_access_key_id(credentials));
+    rolecall_credentials_free(credentials);
+    FAILS(ROLECALL_INVALID_CONFIGURATION, "user",
+          rolecall_update_profile(options, "user", false, &credentials, &error));
+
+    DO(rolecall_session_options_set_profile(options, "user", &error));
+    snprintf(path, sizeof path, "%s/kubeconfig", told("HOME"));
+    snprintf(input, sizeof input,
+             "{\"name\": \"prod\", \"kubeconfig\": \"%s\", \"alias\": \"mine\", \"command\": "
+             "\"rolecall\", \"endpoint_url\": \"%s\"}",
+             path, told("KIT_URL"));
+    DO(rolecall_eks_update_kubeconfig(options, input, &answer, &error));
+    CHECK(strstr(rolecall_answer_text(answer), "\"updated\":false") != NULL);
+    expect(answer, "\"context\":\"mine\"");
+    DO(rolecall_eks_update_kubeconfig(options, input, &answer, &error));
+    expect(answer, "\"updated\":true");
+    FAILS(ROLECALL_INVALID_CONFIGURATION, "neither aws nor rolecall",
+          rolecall_eks_update_kubeconfig(
+              options, "{\"name\": \"prod\", \"command\": \"kubectl\"}", &answer, &error));
+    rolecall_session_options_free(options);
+}
+
 static void *run_worker(void *worker)
 {
     rolecall_error *why = NULL;
@@ -775,6 +821,7 @@ int main(void)
     servers();
     web_identity_tokens();
     clusters();
+    files();
     leases();
     puts("every function works");
     return 0;
