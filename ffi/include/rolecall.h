@@ -306,9 +306,9 @@ rolecall_status rolecall_auth_jwks(const rolecall_auth *auth,
                                    rolecall_error **error);
 
 /**
- * Drops a signing key for ever, by its `kid` in `rolecall_auth_jwks`, and with it all sessions
- * that it has signed: for one that others may have. Handles that have the key in memory go on with
- * it until they are freed.
+ * Drops a signing key for ever, by its `kid` in `rolecall_auth_jwks`, and with it all sessions that
+ * it has signed: for one that others may have. Free the handles of the store that have signed with
+ * it, and open it again: they have the key in memory.
  */
 rolecall_status rolecall_auth_remove_key(const rolecall_auth *auth,
                                          const char *id,
@@ -343,6 +343,50 @@ rolecall_status rolecall_identity_save_access_id(const char *profile,
  * Frees it; `auth` may be NULL.
  */
 void rolecall_auth_free(rolecall_auth *auth);
+
+/**
+ * What a setting of a profile is, as `aws configure get` finds it: JSON, a text, null if it is not
+ * set, or `{}` if it is a group of settings. It may be a secret. `profile` may be NULL: the one of
+ * `AWS_PROFILE`, else `default`.
+ */
+rolecall_status rolecall_configure_get(const char *profile,
+                                       const char *setting,
+                                       rolecall_answer **answer,
+                                       rolecall_error **error);
+
+/**
+ * Sets a setting of a profile, as `aws configure set` does: `assignment` is `KEY=VALUE`, where a
+ * secret value may also be `file://PATH`, `env:NAME` or `-`. The answer is a JSON list of warnings.
+ * `profile` may be NULL: the one of `AWS_PROFILE`, else `default`.
+ */
+rolecall_status rolecall_configure_set(const char *profile,
+                                       const char *assignment,
+                                       rolecall_answer **answer,
+                                       rolecall_error **error);
+
+/**
+ * Writes the credentials of a session of these options into a section of the credentials file, once,
+ * as `rolecall update --once` does, and puts them into `credentials`. Keys of a user that are there
+ * stay, and the call fails, unless `replaces_long_lived_keys`. `options` may be NULL: the default
+ * chain.
+ */
+rolecall_status rolecall_update_profile(const rolecall_session_options *options,
+                                        const char *profile,
+                                        bool replaces_long_lived_keys,
+                                        const rolecall_credentials **credentials,
+                                        rolecall_error **error);
+
+/**
+ * Puts a cluster of EKS into a kubeconfig file, as `aws eks update-kubeconfig` does. `request` is
+ * JSON: `{"name": "prod", "kubeconfig": "PATH", "role_arn", "assume_role_arn", "proxy_url",
+ * "alias", "user_alias", "command": "aws", "endpoint_url"}`, all but `name` optional; `command` is
+ * the program for tokens, `aws` or `rolecall`. The answer is `{"context", "kubeconfig", "updated",
+ * "overruled_by", "warnings": […]}`. `options` may be NULL: the default chain.
+ */
+rolecall_status rolecall_eks_update_kubeconfig(const rolecall_session_options *options,
+                                               const char *request,
+                                               rolecall_answer **answer,
+                                               rolecall_error **error);
 
 /**
  * Makes credentials, for a provider of yours to give. `session_token` may be NULL: long-lived keys
@@ -757,8 +801,9 @@ rolecall_status rolecall_leases_probe(const rolecall_leases *leases,
  * Makes a user or a session in AWS, and hands it out. `request` is JSON: `{"secret": "ci/reader",
  * "ttl_seconds": 900, "identity": {"name": "build-7"}, "session": "JWT", "note": "…", "mfa_code":
  * "123456", "keep": false, "wait": true}`, all but `secret` optional: without `identity` it is for
- * the user whose process this is; with `wait`, which is not the default, the call ends when the key
- * works everywhere in AWS; `session` is one of `rolecall_auth_authenticate`. The answer is the lease, without the secret, and has the credentials.
+ * the user whose process this is; with `wait`, which is not the default, the call ends when the
+ * key works everywhere in AWS; `session` is one of `rolecall_auth_authenticate`. The answer is the
+ * lease, without the secret, and has the credentials.
  */
 rolecall_status rolecall_leases_create(const rolecall_leases *leases,
                                        const char *request,

@@ -195,9 +195,9 @@ pub unsafe extern "C" fn rolecall_auth_jwks(
     tell(auth, answer, error, |auth| Ok(async move { auth.jwks().await }))
 }
 
-/// Drops a signing key for ever, by its `kid` in `rolecall_auth_jwks`, and with it all sessions
-/// that it has signed: for one that others may have. Handles that have the key in memory go on with
-/// it until they are freed.
+/// Drops a signing key for ever, by its `kid` in `rolecall_auth_jwks`, and with it all sessions that
+/// it has signed: for one that others may have. Free the handles of the store that have signed with
+/// it, and open it again: they have the key in memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_auth_remove_key(
     auth: *const rolecall_auth,

@@ -578,8 +578,10 @@ static void files(void)
     rolecall_session_options *options = rolecall_session_options_new();
     rolecall_answer *answer = NULL;
     const rolecall_credentials *credentials = NULL;
-    char input[1024], path[1024];
-    DO(rolecall_configure_get("written", "region", &answer, &error));
+    char input[4096], path[1024];
+    FAILS(ROLECALL_INVALID_CONFIGURATION, "no such profile",
+          rolecall_configure_get("written", "region", &answer, &error));
+    DO(rolecall_configure_get("user", "output", &answer, &error));
     expect(answer, "null");
     DO(rolecall_configure_set("written", "region=eu-west-1", &answer, &error));
     expect(answer, "[]");
