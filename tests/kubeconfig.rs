@@ -90,7 +90,7 @@ fn same(is: &str, wanted: &str) -> Result<(), Failed> {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/kubeconfig")
+    rolecall_kit::conformance("kubeconfig")
 }
 
 fn read(name: &str) -> String {

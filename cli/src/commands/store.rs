@@ -11,8 +11,8 @@ use crate::output::{Failure, warn_of_exposed};
 #[derive(Args)]
 pub(crate) struct StoreArgs {
     /// Where definitions and leases are kept: sqlite:PATH or a path, postgres://…, or env:NAME or
-    /// file://PATH where one is written; otherwise ROLECALL_STORE says, or it is
-    /// ~/.local/share/rolecall/leases.db
+    /// file://PATH where one is written; otherwise ROLECALL_STORE says, or it is rolecall/leases.db in
+    /// XDG_DATA_HOME (~/.local/share)
     #[arg(long, global = true, value_name = "PLACE")]
     pub(crate) store: Option<String>,
 }
