@@ -129,7 +129,7 @@ impl Machine {
         let options =
             SessionOptions { context: Some(self.context.clone()), ..SessionOptions::default() };
         let update: KubeconfigUpdate = block_on(wanted.plan(options))??;
-        block_on(update.write())?
+        block_on(update.write())?.map(drop)
     }
 
     fn text(&self) -> String {

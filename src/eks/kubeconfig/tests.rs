@@ -50,7 +50,7 @@ impl Machine {
         Kubeconfigs::of(&self.context, None)?.choose(CLUSTER, "prod")
     }
 
-    async fn write(&self, path: &str) -> Result<()> {
+    async fn write(&self, path: &str) -> Result<bool> {
         write(&self.context, Path::new(path), &entries()).await
     }
 
