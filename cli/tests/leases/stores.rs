@@ -35,6 +35,15 @@ fn a_full_and_a_read_only_disk_each_say_so_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_new_store_has_a_log_in_which_nothing_stands() {
+    let sandbox = sandbox();
+    let log = sandbox.run(&["lease", "audit", "@store", "--verify", "--json"]).json();
+    let expected = serde_json::json!({ "subject": "@store", "entries": [], "is_whole": true });
+    assert_eq!(log, expected);
+    sandbox.run(&["lease", "audit", "@store"]).good();
+}
+
+#[test]
 fn a_store_that_others_could_write_is_refused() {
     let sandbox = sandbox();
     define(&sandbox, &[]);
