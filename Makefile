@@ -18,6 +18,9 @@ SECONDS ?= 60
 # More arguments for pytest, e.g. PYTEST='-k cache'
 PYTEST ?=
 
+# Those of the library.
+FEATURES := eks roles-anywhere pkcs11 serve leases postgres
+
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PEERS := $(TARGET)/peers
 # Where what is installed was built.
@@ -42,9 +45,12 @@ test: peers lint doc test-rust test-peers test-python test-c ## everything that 
 peers: ## install AWS CLI, moto, boto3, fish and pytest for the tests
 	@tests/peers/install.sh $(PEERS)
 
-lint: ## formatting and lints
+lint: ## formatting and lints, of the library with each feature alone too
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	for feature in '' $(FEATURES); do \
+	    $(CARGO) clippy --locked --package rolecall --features "$$feature" -- -D warnings; \
+	done
 
 doc: ## the library's documentation, in target/doc
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps

@@ -1,6 +1,7 @@
 //! Credentials from memory, and the work that a warm start does.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails has no figures")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
 
 use std::path::Path;
 use std::sync::{Arc, Barrier};

@@ -9,12 +9,13 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLECALL = ROOT / "target/release/rolecall"
-KIT = ROOT / "target/release/rolecall-kit"
-EMPTY = ROOT / "target/bench/empty"
-AWS_V1 = ROOT / "target/peers/bin/aws"
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+ROLECALL = TARGET / "release/rolecall"
+KIT = TARGET / "release/rolecall-kit"
+EMPTY = TARGET / "bench/empty"
+AWS_V1 = TARGET / "peers/bin/aws"
 AWS_V2 = pathlib.Path("/usr/bin/aws")
-PYTHON = ROOT / "target/peers/bin/python"
+PYTHON = TARGET / "peers/bin/python"
 
 
 @contextlib.contextmanager

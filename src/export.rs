@@ -10,9 +10,10 @@ use rolecall_core::{Credentials, CredentialsError, ErrorKind, Result, timestamp}
 use zeroize::Zeroizing;
 
 /// A form of output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExportFormat {
     /// JSON as `credential_process` programs print it.
+    #[default]
     Process,
     /// `export NAME=value` for POSIX shells.
     Env,

@@ -32,6 +32,7 @@ pub(crate) struct Setup {
     pub(crate) has_own_prompt: bool,
     pub(crate) process_timeout: Option<Duration>,
     /// The region and the URL of the caller, above all else.
+    #[cfg(feature = "leases")]
     given: (Option<String>, Option<String>),
     /// What reaches the world, unless the caller brought something of its own.
     pub(crate) web: Option<Arc<WebClient>>,
@@ -123,6 +124,7 @@ impl Setup {
         Self {
             context,
             selected,
+            #[cfg(feature = "leases")]
             given: (options.region, options.endpoint_url),
             plan,
             sts,

@@ -90,7 +90,7 @@ fn same(is: &str, wanted: &str) -> Result<(), Failed> {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/kubeconfig")
+    rolecall_kit::conformance("kubeconfig")
 }
 
 fn read(name: &str) -> String {
@@ -129,7 +129,7 @@ impl Machine {
         let options =
             SessionOptions { context: Some(self.context.clone()), ..SessionOptions::default() };
         let update: KubeconfigUpdate = block_on(wanted.plan(options))??;
-        block_on(update.write())?
+        block_on(update.write())?.map(drop)
     }
 
     fn text(&self) -> String {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use clap::error::ErrorKind as UsageError;
 use clap::{Parser, Subcommand, ValueEnum};
 use rolecall::SecretInput;
 use rolecall::configure::SettingPath;
@@ -13,6 +14,7 @@ use crate::commands::lease::LeaseCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::sts::StsCommand;
 use crate::helper_flags::{CertificateFlags, IdentityFlags};
+use crate::usage::refuse;
 
 /// Short-lived AWS credentials for any profile.
 #[derive(Parser)]
@@ -61,6 +63,17 @@ pub(crate) struct Global {
     /// Say on standard error what is being done
     #[arg(long, global = true)]
     pub(crate) debug: bool,
+}
+
+impl Global {
+    /// The form of the output that `--format` asks for. Ends the program beside `--json`, which asks
+    /// for another.
+    pub(crate) fn form<T: Default>(&self, format: Option<T>) -> T {
+        if self.json && format.is_some() {
+            refuse(UsageError::ArgumentConflict, "--json and --format are two forms: give one");
+        }
+        format.unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -123,9 +136,9 @@ pub(crate) enum Command {
 
 #[derive(clap::Args)]
 pub(crate) struct ExportArgs {
-    /// process, env, env-no-export, fish, powershell or windows-cmd
-    #[arg(long, default_value = "process", value_name = "FORMAT", value_parser = export_format())]
-    pub(crate) format: ExportFormat,
+    /// process, env, env-no-export, fish, powershell or windows-cmd; process otherwise
+    #[arg(long, value_name = "FORMAT", value_parser = export_format())]
+    pub(crate) format: Option<ExportFormat>,
 }
 
 pub(crate) fn export_format() -> impl clap::builder::TypedValueParser<Value = ExportFormat> {
@@ -250,9 +263,9 @@ pub(crate) struct SignStringArgs {
     /// The digest that is signed
     #[arg(long, value_name = "DIGEST", default_value = "SHA256")]
     pub(crate) digest: DigestName,
-    /// How the signature is printed
-    #[arg(long, value_name = "FORM", default_value = "json")]
-    pub(crate) format: SignatureForm,
+    /// How the signature is printed; json otherwise
+    #[arg(long, value_name = "FORM")]
+    pub(crate) format: Option<SignatureForm>,
     #[command(flatten)]
     pub(crate) identity: IdentityFlags,
 }
@@ -275,9 +288,10 @@ impl From<DigestName> for Digest {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Default, ValueEnum)]
 pub(crate) enum SignatureForm {
     /// Hexadecimal digits in quotes
+    #[default]
     Json,
     /// Hexadecimal digits
     Text,

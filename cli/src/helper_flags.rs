@@ -3,14 +3,15 @@
 
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory};
+use clap::{Arg, ArgAction, ArgMatches};
 use rolecall::rolesanywhere::command_line::{
     BadUsage, Flag, HelperOptions, IDENTITY_FLAGS, REQUEST_FLAGS,
 };
 use rolecall::{Context, CredentialsError, RolesAnywhereOptions};
 
-use crate::args::{Args, Global};
+use crate::args::Global;
 use crate::output::{Failure, warn_of_exposed};
+use crate::usage::refuse;
 
 /// Those that are global here.
 const GLOBAL: [&str; 2] = ["region", "debug"];
@@ -108,27 +109,13 @@ fn arg(flag: &Flag) -> Arg {
 pub(crate) fn refuse_beside(flag: &str, is_given: bool) {
     if is_given {
         let message = format!("{flag} does not go with a certificate's flags");
-        usage(ErrorKind::ArgumentConflict, &message)
+        refuse(ErrorKind::ArgumentConflict, &message)
     }
 }
 
-/// Ends the program: the command line makes no sense.
-pub(crate) fn usage(kind: ErrorKind, message: &str) -> ! {
-    let mut command = Args::command();
-    command.build();
-    let given = command.clone().try_get_matches_from(std::env::args_os()).ok();
-    // The usage that is shown is that of the command which was given.
-    let mut given = given.as_ref().and_then(ArgMatches::subcommand);
-    while let Some((name, below)) = given {
-        let Some(next) = command.find_subcommand(name).cloned() else { break };
-        (command, given) = (next, below.subcommand());
-    }
-    command.error(kind, message).exit()
-}
-
-/// The same for what the library says of it.
+/// Ends the program with what the library says of the command line.
 pub(crate) fn bad_usage(error: &BadUsage) -> ! {
-    usage(ErrorKind::ValueValidation, &error.to_string())
+    refuse(ErrorKind::ValueValidation, &error.to_string())
 }
 
 /// What a call of Roles Anywhere is made from.

@@ -8,10 +8,10 @@ mod helper_flags;
 mod output;
 mod shorthand;
 mod talk;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use rolecall::Prompt;
 use rolecall::rolesanywhere::command_line::HelperVerb;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     if commands::helper::is_called(arguments.next().as_ref()) {
         return as_helper(arguments.collect());
     }
-    let args = Args::parse();
+    let args = usage::parse();
     match &args.command {
         _ if args.global.debug => start_log(LevelFilter::TRACE),
         // What fails while nobody looks is told too.
@@ -77,7 +77,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Update(update) => commands::update::run(global, update),
         Command::SignString(sign) => commands::sign_string::run(global, sign),
         Command::ReadCertificateData(identity) => commands::certificate_data::run(global, identity),
-        Command::Version => commands::helper::version(),
+        Command::Version => commands::version::run(global),
         Command::Identity(identity) => commands::identity::run(global, identity),
         Command::Eks(eks) => commands::eks::run(global, eks),
         Command::Secret(secret) => commands::secret::run(global, secret),

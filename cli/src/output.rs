@@ -90,11 +90,11 @@ pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
 }
 
 /// Prints JSON as AWS CLI does: indented by four.
-pub(crate) fn print_json(value: &serde_json::Value) -> Result<ExitCode, Failure> {
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<ExitCode, Failure> {
     let mut text = zeroize_buffer();
     let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut *text, indent);
-    serde::Serialize::serialize(value, &mut serializer).map_err(io::Error::other)?;
+    value.serialize(&mut serializer).map_err(io::Error::other)?;
     text.push(b'\n');
     let mut out = io::stdout().lock();
     out.write_all(&text)?;

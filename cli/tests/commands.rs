@@ -280,7 +280,14 @@ fn completions_name_the_profiles() {
     }
     let zsh = sandbox.run(&["completions", "zsh"]).stdout;
     assert!(zsh.starts_with("#compdef rolecall\n"), "{zsh}");
-    assert!(zsh.contains("\n_rolecall_profiles() {") && !zsh.contains(":NAME:_default"), "{zsh}");
+    assert!(zsh.contains("\n_rolecall_profiles() {"), "{zsh}");
+    for (flag, completed_by) in [("--profile", "_rolecall_profiles"), ("--secret", "_default")] {
+        let lines = zsh.lines().filter(|line| line.contains(&format!("{flag}=[")));
+        let lines: Vec<_> = lines.collect();
+        let ending = format!(":NAME:{completed_by}' \\");
+        assert!(lines.iter().all(|line| line.ends_with(&ending)), "{lines:?}");
+        assert!(lines.len() > 2, "{lines:?}");
+    }
     let fish = sandbox.run(&["completions", "fish"]).stdout;
     assert!(fish.contains("-l profile -x -a \"(rolecall configure list-profiles"), "{fish}");
 }
@@ -308,12 +315,68 @@ fn bad_usage() {
 }
 
 #[test]
+fn bad_usage_has_a_form_for_programs_too() {
+    let sandbox = Sandbox::new();
+    for (args, says, helps) in [
+        (
+            &["export", "--formt", "env"][..],
+            "unexpected argument '--formt'",
+            "Usage: rolecall export",
+        ),
+        (&["export", "--format", "xml"], "invalid value 'xml'", "--help"),
+        (&["sts", "assume-role"], "--role-arn <ARN>", "Usage: rolecall sts assume-role"),
+        (&["lease", "list", "--profile", "p"], "secret create", "Usage: rolecall lease list"),
+        (&["identity", "token", "--format", "eks"], "--cluster-name", "rolecall identity token"),
+    ] {
+        let text = sandbox.run(args);
+        assert!(text.code() == 2 && text.stderr.contains(says), "{text:?}");
+        assert!(text.stderr.contains(helps), "{text:?}");
+        for form in [&["--error-format", "json"][..], &["--error-format=json"]] {
+            let json = sandbox.run(&[form, args].concat());
+            assert_eq!((json.code(), json.stdout.as_str()), (2, ""), "{json:?}");
+            let error: Value = serde_json::from_str(&json.stderr).unwrap();
+            let error = &error["error"];
+            assert_eq!((&error["kind"], &error["causes"]), (&json!("BadUsage"), &json!([])));
+            assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+            assert!(error["help"].as_str().unwrap().contains(helps), "{error}");
+        }
+    }
+    // What follows `--` is another command's.
+    let theirs =
+        sandbox.run(&["exec", "--process-timeout", "0", "--", "x", "--error-format", "json"]);
+    assert!(theirs.code() == 2 && theirs.stderr.starts_with("error: "), "{theirs:?}");
+    let help = sandbox.run(&["export", "--help", "--error-format", "json"]).good();
+    assert!(help.stdout.contains("Usage: "), "{help:?}");
+}
+
+#[test]
+fn two_forms_of_output_at_once_are_bad_usage() {
+    let sandbox = Sandbox::new();
+    let lease = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    for args in [
+        &["export", "--format", "fish"][..],
+        &["export", "--format", "process"],
+        &["lease", "create", "app", "--format", "env"],
+        &["lease", "show", lease, "--format", "env"],
+        &["sign-string", "--private-key", "key", "--format", "text"],
+    ] {
+        for all in [[args, &["--json"]].concat(), [&["--json"], args].concat()] {
+            let refused = sandbox.run(&all);
+            assert!(refused.code() == 2 && refused.stdout.is_empty(), "{refused:?}");
+            assert!(refused.stderr.contains("--json and --format"), "{refused:?}");
+        }
+    }
+}
+
+#[test]
 fn help_and_version() {
     let sandbox = Sandbox::new();
     let help = sandbox.run(&["--help"]).good();
     assert!(help.stderr.is_empty() && help.stdout.contains("explain"), "{help:?}");
     let version = format!("rolecall {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(sandbox.run(&["--version"]).good().stdout, version);
+    let version = sandbox.run(&["version", "--json"]).json();
+    assert_eq!(version, json!({ "version": env!("CARGO_PKG_VERSION") }));
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn update_kubeconfig_writes_a_file_and_says_which() {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let flags =
-        ["--alias", "p", "--user-alias", "u", "--command", "rolecall", "--role-arn", "arn:r"];
+        ["--alias", "p", "--user-alias", "u", "--command", "rolecall", "--role-arn", names::HOP];
     let done =
         sandbox.run(&[&update[..], &flags, &["--proxy-url", "http://p:1", "--verbose"]].concat());
     let done = done.good();
@@ -159,7 +159,7 @@ fn update_kubeconfig_writes_a_file_and_says_which() {
     for part in [
         "current-context: p\n",
         "- name: u\n  user:\n    exec:\n",
-        "      - --role\n      - arn:r\n      command: rolecall\n",
+        &format!("      - --role\n      - {}\n      command: rolecall\n", names::HOP),
         "    proxy-url: http://p:1\n",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
@@ -167,6 +167,17 @@ fn update_kubeconfig_writes_a_file_and_says_which() {
     let none = ["--json", "--alias", "", "--user-alias", ""];
     let json = sandbox.run(&[&update[..], &none].concat()).json();
     assert_eq!((&json["context"], &json["updated"]), (&ARN.into(), &true.into()));
+    let again = sandbox.run(&[&update[..], &none].concat()).json();
+    assert_eq!((&again["updated"], &again["changed"]), (&false.into(), &false.into()));
+    let again = sandbox.run(&[&update[..], &none[1..]].concat()).good().stdout;
+    assert!(again.contains("nothing was changed"), "{again}");
+    let nonsense = Expected {
+        code: 4,
+        kind: "InvalidConfiguration",
+        says: &["--role-arn", "nonsense"],
+        help: "arn:aws:iam::ACCOUNT:role/NAME",
+    };
+    nonsense.from(&sandbox, &[&update[..], &["--role-arn", "nonsense"]].concat());
     let first = sandbox.file("first", "current-context: dev\n");
     let both = format!("{}:{}", first.display(), path.display());
     let told = sandbox.set("KUBECONFIG", both).run(&update).good();

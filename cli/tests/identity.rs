@@ -68,6 +68,14 @@ fn what_is_in_a_token_is_shown_without_its_secrets() {
         assert_eq!(shown["region"], "us-east-1");
         assert_eq!(shown["signature"], "[redacted]");
     }
+    let inspect = |flags: &[&str]| {
+        let args = ["identity", "token", "--profile", "hop", "--format"];
+        let token = sandbox.run(&[&args[..], flags].concat()).good().stdout;
+        sandbox.run_with_input(&["identity", "inspect", "--json"], &token).json()
+    };
+    assert_eq!(inspect(&["vault", "--role", "dev"])["role"], "dev");
+    assert_eq!(inspect(&["vault"])["role"], Value::Null);
+    assert_eq!(inspect(&["infisical", "--identity-id", "m-1"])["identity_id"], "m-1");
 }
 
 #[test]
@@ -252,6 +260,17 @@ fn a_profile_logs_in_by_a_method_once_and_its_session_is_kept() {
     refused.from(&sandbox, &["identity", "auth", "--profile", "alice"]);
     let ended = sandbox.run_with_input(&["identity", "session"], &session);
     assert_eq!(ended.code(), 5, "{ended:?}");
+    let past = ["identity", "method", "update", "aws-iam", "--name", "ci", "--access-expires", "1"];
+    let over = sandbox.run(&past).good();
+    assert!(over.stderr.contains("has ended: nobody can log in by it"), "{over:?}");
+    sandbox.run(&["identity", "method", "delete", "--name", "ci"]).good();
+    let gone = Expected {
+        code: 4,
+        kind: "InvalidConfiguration",
+        says: &[&id, "of profile alice is gone"],
+        help: "identity configure --profile alice",
+    };
+    gone.from(&sandbox, &["identity", "auth", "--profile", "alice"]);
 }
 
 #[test]
@@ -297,6 +316,15 @@ fn a_lease_that_asks_for_a_session_is_refused_without_one() {
     ));
     let access = format!("{id},user_name=alice");
     let define = ["secret", "create", "app", "--profile", "admin", "--group", names::GROUP];
+    for nobody in ["ci", "p-nobody,user_name=alice"] {
+        let unknown = Expected {
+            code: 4,
+            kind: "InvalidConfiguration",
+            says: &["no auth method with the access id"],
+            help: &format!("{id} (ci)"),
+        };
+        unknown.from(&sandbox, &[&define[..], &["--access", nobody]].concat());
+    }
     sandbox.run(&[&define[..], &["--access", &access]].concat()).good();
     let shown = sandbox.run(&["secret", "show", "app"]).good().stdout;
     assert!(shown.contains(&access), "{shown}");
@@ -317,10 +345,11 @@ fn a_lease_that_asks_for_a_session_is_refused_without_one() {
             sandbox.run_with_input(&with, &session).good();
             let keys = sandbox.run(&["identity", "jwks"]).json();
             let kid = keys["keys"][0]["kid"].as_str().unwrap();
-            let left = sandbox.run(&["identity", "jwks", "--remove", kid]).json();
-            assert_eq!(left["keys"], serde_json::json!([]));
+            let left = sandbox.run(&["identity", "jwks", "--remove", kid]).good();
+            assert!(left.stderr.contains(&format!("{kid} is dropped")), "{left:?}");
+            assert_eq!(left.json()["keys"], serde_json::json!([]));
             let ended = sandbox.run_with_input(&with, &session);
-            assert!(ended.code() == 5 && ended.stderr.contains("not of this store"), "{ended:?}");
+            assert!(ended.code() == 5 && ended.stderr.contains("key was dropped"), "{ended:?}");
         }
     }
 }

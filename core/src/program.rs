@@ -151,6 +151,7 @@ mod tests {
         for (name, mode) in [("tool", 0o755), ("text", 0o644)] {
             fs.write(&std::path::Path::new("/bin").join(name), b"").unwrap();
             let mode = PermissionsExt::from_mode(mode);
+            #[expect(clippy::disallowed_methods, reason = "a test's own files")]
             std::fs::set_permissions(folder.path().join("bin").join(name), mode).unwrap();
         }
         let check = |command: &str, path: &str| {

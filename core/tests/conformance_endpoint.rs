@@ -21,7 +21,7 @@ fn main() {
 }
 
 fn table(file: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(file);
+    let path = rolecall_kit::conformance(file);
     let bytes =
         Fs::real().read(&path, 1 << 20).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{file}: {e}"))

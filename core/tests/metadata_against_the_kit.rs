@@ -250,6 +250,7 @@ async fn a_connection_that_never_comes_about_is_no_service() {
     let full = socket.listen(0).unwrap();
     let address = full.local_addr().unwrap();
     // One connection fills the queue, as nobody accepts it.
+    #[expect(clippy::disallowed_methods, reason = "the test is its own client")]
     let _first = std::net::TcpStream::connect(address).unwrap();
     let kit = kit(|_| {});
     let url = format!("http://{address}");

@@ -381,7 +381,8 @@ rolecall_status rolecall_update_profile(const rolecall_session_options *options,
  * JSON: `{"name": "prod", "kubeconfig": "PATH", "role_arn", "assume_role_arn", "proxy_url",
  * "alias", "user_alias", "command": "aws", "endpoint_url"}`, all but `name` optional; `command` is
  * the program for tokens, `aws` or `rolecall`. The answer is `{"context", "kubeconfig", "updated",
- * "overruled_by", "warnings": […]}`. `options` may be NULL: the default chain.
+ * "changed", "overruled_by", "warnings": […]}`: whether the context was there before and is now
+ * another, and whether the file is. `options` may be NULL: the default chain.
  */
 rolecall_status rolecall_eks_update_kubeconfig(const rolecall_session_options *options,
                                                const char *request,
@@ -789,8 +790,11 @@ rolecall_status rolecall_leases_definitions(const rolecall_leases *leases,
                                             rolecall_error **error);
 
 /**
- * Tries a definition: the connection, and every permission that it needs. `{"account_id", "arn",
- * "missing": ["iam:CreateUser"], "policy": …}`; nothing is made.
+ * Tries a definition: the connection, and every step with a user that is made and removed again, or
+ * with a session of 15 minutes that nobody gets. `{"account_id", "arn", "missing": ["CreateUser"],
+ * "untried": [], "policy": …}`: the actions that are not allowed, those that could not be tried before
+ * those are, and a policy that allows what is missing. A user that cannot be removed is a lease that
+ * the worker goes on with.
  */
 rolecall_status rolecall_leases_probe(const rolecall_leases *leases,
                                       const char *name,

@@ -89,7 +89,8 @@ pub unsafe extern "C" fn rolecall_update_profile(
 /// JSON: `{"name": "prod", "kubeconfig": "PATH", "role_arn", "assume_role_arn", "proxy_url",
 /// "alias", "user_alias", "command": "aws", "endpoint_url"}`, all but `name` optional; `command` is
 /// the program for tokens, `aws` or `rolecall`. The answer is `{"context", "kubeconfig", "updated",
-/// "overruled_by", "warnings": […]}`. `options` may be NULL: the default chain.
+/// "changed", "overruled_by", "warnings": […]}`: whether the context was there before and is now
+/// another, and whether the file is. `options` may be NULL: the default chain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_eks_update_kubeconfig(
     options: *const rolecall_session_options,
@@ -102,9 +103,9 @@ pub unsafe extern "C" fn rolecall_eks_update_kubeconfig(
         let wanted = eks::read_update_kubeconfig(text(request, "request")?)?;
         let update = rolecall::block_on(async {
             let update = wanted.plan(options_or_default(options)).await?;
-            update.write().await.map(|()| update)
+            update.write().await.map(|is_changed| update.to_json(is_changed))
         });
-        answer.hand_over(rolecall_answer::json(&update??.to_json())?);
+        answer.hand_over(rolecall_answer::json(&update??)?);
         Ok(())
     })
 }

@@ -1,7 +1,6 @@
 """The library, C compilers, and programs in C that know the kit and nothing else."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "peers"))
 
-from programs import BUILT, REGION, TIME_OUT, Home, Kit  # noqa: E402
+from fixtures import clear_environment, kit, running_kit  # noqa: E402, F401
+from programs import BUILT, REGION, TIME_OUT, Home  # noqa: E402
 
 FFI = ROOT / "ffi"
 HEADER = FFI / "include" / "rolecall.h"
@@ -28,29 +28,12 @@ STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
 def pytest_sessionstart(session):
-    # Nothing of this machine's settings is to take part, in this process either.
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "ROLECALL_")) or name.lower().endswith("_proxy"):
-            del os.environ[name]
+    clear_environment()
     for built in [SHARED, BUILT / "librolecall.a"]:
         if not built.exists():
             raise pytest.UsageError(f"{built} is missing; `make test-c` builds it")
     subprocess.run(["make", f"BUILT={BUILT}", str(STATIC)], cwd=ROOT, check=True,
                    stdout=subprocess.DEVNULL, timeout=LONG)
-
-
-@pytest.fixture(scope="session")
-def running_kit(tmp_path_factory):
-    kit = Kit(tmp_path_factory.mktemp("kit"))
-    yield kit
-    kit.stop()
-
-
-@pytest.fixture
-def kit(running_kit):
-    """The kit as it was when it started."""
-    running_kit.post("reset", sessions=True, world=True)
-    return running_kit
 
 
 @pytest.fixture(scope="session")

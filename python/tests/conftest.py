@@ -1,7 +1,6 @@
 """Fixtures: a home with nothing in it, the kit, and moto, as the tests of the peers have them."""
 
 import importlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,18 +12,12 @@ sys.path.insert(0, str(PEERS))
 sys.path.insert(0, str(Path(__file__).parent))
 
 programs = importlib.import_module("programs")
-# The environment that runs these tests has the wheel alone: the peers' programs lie in theirs.
-programs.MOTO = str(Path(os.environ.get("CARGO_TARGET_DIR", programs.ROOT / "target"))
-                    / "peers" / "bin" / "moto_server")
-MotoWorld = importlib.import_module("moto_world").MotoWorld
-sys.modules["moto_world"].MOTO = programs.MOTO
+fixtures = importlib.import_module("fixtures")
+running_kit, kit, moto = fixtures.running_kit, fixtures.kit, fixtures.moto
 
 
 def pytest_sessionstart(session):
-    # Nothing of this machine's settings is to take part.
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "ROLECALL_")) or name.lower().endswith("_proxy"):
-            del os.environ[name]
+    fixtures.clear_environment()
 
 
 @pytest.fixture
@@ -35,20 +28,6 @@ def home(tmp_path, monkeypatch):
         if name != "PATH":
             monkeypatch.setenv(name, value)
     return home
-
-
-@pytest.fixture(scope="session")
-def running_kit(tmp_path_factory):
-    kit = programs.Kit(tmp_path_factory.mktemp("kit"))
-    yield kit
-    kit.stop()
-
-
-@pytest.fixture
-def kit(running_kit):
-    """The kit as it was when it started."""
-    running_kit.post("reset", sessions=True, world=True)
-    return running_kit
 
 
 @pytest.fixture
@@ -64,13 +43,6 @@ def kit_home(home, kit, monkeypatch):
     home.static_profile("admin", kit.admin_key, kit.admin_secret)
     home.role_profile("hop", kit.roles["Hop"], "user")
     return home
-
-
-@pytest.fixture(scope="session")
-def moto(tmp_path_factory):
-    world = MotoWorld(tmp_path_factory.mktemp("moto"))
-    yield world
-    world.stop()
 
 
 @pytest.fixture

@@ -47,11 +47,8 @@ pub(crate) fn run_in(
 
 /// Wire captures of two requests of AWS's helper.
 pub(crate) fn captures() -> Vec<serde_json::Value> {
-    const PATH: &str = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../shared/conformance/roles-anywhere/wire-captures.json"
-    );
-    serde_json::from_slice(&read_file(PATH)).unwrap()
+    let path = rolecall_kit::conformance("roles-anywhere/wire-captures.json");
+    serde_json::from_slice(&read_file(path.to_str().unwrap())).unwrap()
 }
 
 #[expect(clippy::disallowed_methods, reason = "test data")]

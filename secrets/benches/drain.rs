@@ -4,6 +4,7 @@
 //! `cargo bench -p rolecall-secrets --bench drain`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails has no figures")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -3,6 +3,7 @@
 //! `cargo bench -p rolecall-secrets --bench leases`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails has no figures")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -191,7 +192,6 @@ async fn fill_database(url: &str) {
 
 /// A process of its own, so that its memory is the store's.
 fn part(path: &str, name: &str) -> std::process::Child {
-    #[expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.env("BENCH_STORE", path).env("BENCH_PART", name).stdout(Stdio::piped());
     command.spawn().unwrap()

@@ -46,6 +46,7 @@ impl Machine {
         self.folder.path().join(path.trim_start_matches('/'))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     pub(super) fn mode(self, path: &str, mode: u32) -> Self {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
         std::fs::set_permissions(self.place(path), mode).unwrap();
@@ -72,6 +73,7 @@ impl Machine {
         self.context.clock.advance(target.duration_since(local).unwrap());
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     fn newest(&self) -> SystemTime {
         self.place("/home/.aws").metadata().unwrap().modified().unwrap()
     }

@@ -54,14 +54,15 @@ pub fn read_update_kubeconfig(text: &str) -> Result<UpdateKubeconfig> {
 }
 
 impl KubeconfigUpdate {
-    /// What was found, as JSON: `{"context", "kubeconfig", "updated", "overruled_by", "warnings":
-    /// […]}`.
-    pub fn to_json(&self) -> Value {
+    /// What was found, as JSON: `{"context", "kubeconfig", "updated", "changed", "overruled_by",
+    /// "warnings": […]}`. `is_changed` is what [`Self::write`] gave.
+    pub fn to_json(&self, is_changed: bool) -> Value {
         let warnings: Vec<_> = self.warnings().iter().map(ToString::to_string).collect();
         json!({
             "context": self.context_name(),
             "kubeconfig": self.path().display().to_string(),
-            "updated": self.is_update(),
+            "updated": self.is_update() && is_changed,
+            "changed": is_changed,
             "overruled_by": self.overruled_by().map(|path| path.display().to_string()),
             "warnings": warnings,
         })

@@ -86,9 +86,10 @@ impl UpdateKubeconfig {
     ///
     /// # Errors
     /// As [`Session::new`] and [`EksClient::describe_cluster`]; `Unavailable` for a cluster that is
-    /// being made, `InvalidConfiguration` for one that is not there and for a file that cannot be
-    /// read.
+    /// being made, `InvalidConfiguration` for one that is not there, a role that is none and a file
+    /// that cannot be read.
     pub async fn plan(&self, options: SessionOptions) -> Result<KubeconfigUpdate> {
+        self.check_role()?;
         let mut setup = Setup::read(options.clone())?;
         if let Some(role_arn) = &self.assume_role_arn {
             let role = Role { role_arn: role_arn.clone(), ..Role::default() };
@@ -124,6 +125,19 @@ impl UpdateKubeconfig {
             overruled_by: chosen.overruled_by,
             session,
         })
+    }
+
+    /// Refuses a role that is none: only kubectl would find out, at each call.
+    fn check_role(&self) -> Result<()> {
+        let Some(role) = &self.role_arn else { return Ok(()) };
+        let parts: Vec<_> = role.splitn(6, ':').collect();
+        if matches!(parts[..], ["arn", _, "iam", "", _, name] if name.starts_with("role/")) {
+            return Ok(());
+        }
+        let shown = rolecall_core::printable(role, 80);
+        let message = format!("{shown} is not the ARN of a role");
+        Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "--role-arn", message)
+            .with_help("write arn:aws:iam::ACCOUNT:role/NAME"))
     }
 
     fn entries(&self, cluster: &Cluster, profile: Option<&str>) -> Result<Entries> {
@@ -215,12 +229,13 @@ impl KubeconfigUpdate {
         kubeconfig::with(self.session.context(), &self.path, &self.entries)
     }
 
-    /// Writes the file: as a whole, every byte kept that is not of these entries.
+    /// Writes the file: as a whole, every byte kept that is not of these entries. `false`: it says all
+    /// of it already, and nothing was written.
     ///
     /// # Errors
     /// As [`Self::text`]; `InvalidConfiguration` if it may not be written, `Unavailable` if another
     /// process holds its lock for long, `Internal` if the disk is full. It is then as it was.
-    pub async fn write(&self) -> Result<()> {
+    pub async fn write(&self) -> Result<bool> {
         kubeconfig::write(self.session.context(), &self.path, &self.entries).await
     }
 }

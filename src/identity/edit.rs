@@ -1,11 +1,9 @@
 //! Bounds and auth methods from parts.
 
-use std::time::Duration;
-
 use rolecall_core::Result;
 use rolecall_sts::identity::{Bounds, SubClaim};
 #[cfg(all(unix, feature = "leases"))]
-use {rolecall_secrets::AuthMethod, rolecall_sts::identity::TokenFormat};
+use {rolecall_secrets::AuthMethod, rolecall_sts::identity::TokenFormat, std::time::Duration};
 
 /// What to set in bounds. What is `None` stays; an empty text or list clears what it is of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

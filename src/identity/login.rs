@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rolecall_core::profile::{Plan, ProfileSet, Source, aws_folder};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
-use rolecall_secrets::{Auth, AuthMethod, AuthSession, StoredMethod};
+use rolecall_secrets::{Auth, AuthMethod, AuthSession, Conflict, StoredMethod};
 use rolecall_sts::identity::{Check, Dialect, TokenFormat};
 use serde_json::{Value, json};
 
@@ -81,11 +81,10 @@ pub async fn log_in(
     options: &LoginOptions,
 ) -> Result<AuthSession> {
     let context = session.context();
-    let access_id = match &options.access_id {
-        Some(access_id) => access_id.clone(),
-        None => saved_access_id(context, profile)?,
+    let StoredMethod { method, .. } = match &options.access_id {
+        Some(access_id) => auth.method(access_id).await?,
+        None => saved_method(auth, context, profile).await?,
     };
-    let StoredMethod { method, .. } = auth.method(&access_id).await?;
     let place = match options.no_cache {
         true => None,
         false => place(session, &auth.issuer().await?, &method.access_id),
@@ -194,15 +193,29 @@ fn dialect(method: &AuthMethod) -> Result<Dialect> {
     Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "identity", message))
 }
 
-fn saved_access_id(context: &Context, profile: Option<&str>) -> Result<String> {
+/// The method that the profile names.
+async fn saved_method(
+    auth: &Auth,
+    context: &Context,
+    profile: Option<&str>,
+) -> Result<StoredMethod> {
     let set = ProfileSet::load(&context.env, &context.fs)?;
     let name = profile.map_or_else(|| ProfileSet::selected_name(&context.env), str::to_owned);
-    let saved = set.get(&name).and_then(|profile| profile.get(ACCESS_ID)).map(str::to_owned);
-    saved.filter(|id| !id.is_empty()).ok_or_else(|| {
+    let help = format!(
+        "run rolecall identity configure --profile {name} --access-id ID --access-type {AWS_IAM}"
+    );
+    let saved = set.get(&name).and_then(|profile| profile.get(ACCESS_ID));
+    let Some(access_id) = saved.filter(|id| !id.is_empty()) else {
         let message = format!("profile {name} names no auth method to log in by");
-        CredentialsError::new(ErrorKind::NotConfigured, "identity", message).with_help(format!(
-            "run rolecall identity configure --profile {name} --access-id ID --access-type {AWS_IAM}"
-        ))
+        let error = CredentialsError::new(ErrorKind::NotConfigured, "identity", message);
+        return Err(error.with_help(help));
+    };
+    auth.method(access_id).await.map_err(|error| match Conflict::of(&error) {
+        Some(Conflict::NoSuchMethod) => {
+            let message = format!("the auth method {access_id:?} of profile {name} is gone");
+            CredentialsError::new(error.kind(), "identity", message).with_help(help)
+        }
+        _ => error,
     })
 }
 

@@ -227,6 +227,8 @@ pub(super) fn cannot_listen(port: u16, error: io::Error) -> CredentialsError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use serde_json::json;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
@@ -257,7 +259,12 @@ mod tests {
     }
 
     async fn connect(port: u16) -> TcpStream {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap()
+        connect_to(Ipv4Addr::LOCALHOST.into(), port).await.unwrap()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "what connects is another program")]
+    async fn connect_to(address: IpAddr, port: u16) -> io::Result<TcpStream> {
+        TcpStream::connect((address, port)).await
     }
 
     /// Everything the server says until it closes the connection.
@@ -300,7 +307,7 @@ mod tests {
         }
         running.stop.send(()).unwrap();
         assert_eq!(rest(silent).await, "");
-        let nobody = TcpStream::connect((Ipv4Addr::LOCALHOST, running.port)).await;
+        let nobody = connect_to(Ipv4Addr::LOCALHOST.into(), running.port).await;
         assert_eq!(nobody.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         provider.gate.add_permits(1);
         let said = rest(waiting).await;
@@ -389,7 +396,7 @@ mod tests {
     async fn both_families_are_served() {
         let options = ServeOptions { ipv6: true, ..options() };
         let running = serve(profiles(&context()), &options);
-        let mut stream = TcpStream::connect((Ipv6Addr::LOCALHOST, running.port)).await.unwrap();
+        let mut stream = connect_to(Ipv6Addr::LOCALHOST.into(), running.port).await.unwrap();
         ask(&mut stream, running.port).await;
         ask(&mut connect(running.port).await, running.port).await;
     }

@@ -1,6 +1,8 @@
 //! How many tokens are made and checked in a second on one core:
 //! `cargo run --release -p rolecall-sts --example identity_speed`.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
+
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

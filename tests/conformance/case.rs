@@ -43,7 +43,7 @@ impl Suite {
             Self::DefaultChain => "default-credential-provider-chain",
             Self::ProfileProvider => "profile-provider",
         };
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance").join(name)
+        rolecall_kit::conformance(name)
     }
 }
 

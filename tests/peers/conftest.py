@@ -4,15 +4,12 @@ import os
 
 import pytest
 
-from moto_world import MotoWorld
-from programs import Home, Kit, check_versions
+from fixtures import clear_environment, kit, moto, running_kit  # noqa: F401
+from programs import Home, check_versions
 
 
 def pytest_sessionstart(session):
-    # Nothing of this machine's settings is to take part, in this process either.
-    for name in list(os.environ):
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
-            del os.environ[name]
+    clear_environment()
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     try:
         check_versions()
@@ -26,20 +23,6 @@ def home(tmp_path):
     return Home(tmp_path / "home")
 
 
-@pytest.fixture(scope="session")
-def running_kit(tmp_path_factory):
-    kit = Kit(tmp_path_factory.mktemp("kit"))
-    yield kit
-    kit.stop()
-
-
-@pytest.fixture
-def kit(running_kit):
-    """The kit as it was when it started."""
-    running_kit.post("reset", sessions=True, world=True)
-    return running_kit
-
-
 @pytest.fixture
 def kit_home(home, kit):
     """A home whose STS is the kit, with profiles of a user and a chain of three roles."""
@@ -49,13 +32,6 @@ def kit_home(home, kit):
     home.role_profile("deploy", kit.roles["Deploy"], "hop")
     home.role_profile("final", kit.roles["Final"], "deploy")
     return home
-
-
-@pytest.fixture(scope="session")
-def moto(tmp_path_factory):
-    world = MotoWorld(tmp_path_factory.mktemp("moto"))
-    yield world
-    world.stop()
 
 
 @pytest.fixture

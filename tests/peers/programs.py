@@ -19,7 +19,8 @@ NODE = "/usr/bin/node"
 KUBECTL = shutil.which("kubectl") or "/usr/bin/kubectl"
 FAKETIME = "/usr/bin/faketime"
 NODE_MODULES = str(Path(PYTHON).parents[1] / "node" / "node_modules")
-MOTO = str(Path(PYTHON).parent / "moto_server")
+# Where make puts it: not every environment that runs tests is the peers' own.
+MOTO = str(BUILT.parent / "peers" / "bin" / "moto_server")
 AWS = {"v1": str(Path(PYTHON).parent / "aws"), "v2": "/usr/bin/aws"}
 REGION = "us-east-1"
 TIME_OUT = 60

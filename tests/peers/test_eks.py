@@ -11,6 +11,8 @@ from programs import AWS, FAKETIME, KUBECTL, ROLECALL, ROOT, Kit
 CLUSTER = "prod"
 ARN = "arn:aws:eks:us-east-1:111111111111:cluster/prod"
 CONFORMANCE = ROOT.parent / "shared" / "conformance" / "kubeconfig"
+if not CONFORMANCE.is_dir():
+    raise pytest.UsageError(f"{CONFORMANCE} is missing: CONTRIBUTING.md says where it comes from")
 AT_NOON = [FAKETIME, "-f", "2026-01-01 12:34:56"]
 KEYS = {
     "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",

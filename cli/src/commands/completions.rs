@@ -24,7 +24,15 @@ pub(crate) fn run(shell: Shell) -> Result<ExitCode, Failure> {
 
 /// The function stands below the first line, `#compdef rolecall`: the last ones run the completion.
 fn zsh(script: &str) -> String {
-    let script = script.replace(":NAME:_default'", ":NAME:_rolecall_profiles'");
+    let names_profile = |line: &str| {
+        let line = line.trim_start_matches(['(', '*', '\'']);
+        ["--profile=", "--from="].iter().any(|flag| line.starts_with(flag))
+    };
+    let lines = script.split_inclusive('\n').map(|line| match names_profile(line) {
+        true => line.replace(":NAME:_default'", ":NAME:_rolecall_profiles'"),
+        false => line.to_owned(),
+    });
+    let script: String = lines.collect();
     let (first, rest) = script.split_once('\n').unwrap_or_default();
     format!("{first}\n{}{rest}", include_str!("completions/profiles.zsh"))
 }

@@ -162,15 +162,16 @@ fn update_kubeconfig(global: &Global, args: &UpdateKubeconfigArgs) -> Result<Exi
     if args.dry_run {
         return print(&update.text()?);
     }
-    block_on(update.write())??;
+    let is_changed = block_on(update.write())??;
     let (context, path) = (update.context_name(), update.path().display());
     if global.json {
-        return print_json(&update.to_json());
+        return print_json(&update.to_json(is_changed));
     }
-    match update.is_update() {
-        true => print(&format!("Updated context {context} in {path}\n"))?,
-        false => print(&format!("Added new context {context} to {path}\n"))?,
-    };
+    print(&match (is_changed, update.is_update()) {
+        (true, true) => format!("Updated context {context} in {path}\n"),
+        (true, false) => format!("Added new context {context} to {path}\n"),
+        (false, _) => format!("Context {context} is already in {path}: nothing was changed\n"),
+    })?;
     if args.verbose {
         let [context, user, cluster] = update.entries();
         print(&format!("Entries:\n\n{context}\n{user}\n{cluster}\n"))?;

@@ -8,7 +8,7 @@ use crate::helper_flags::{CertificateFlags, certificate};
 use crate::output::{Failure, print};
 
 pub(crate) fn run(global: &Global, args: &ExportArgs) -> Result<ExitCode, Failure> {
-    write(global, args.format)
+    write(global, global.form(args.format))
 }
 
 pub(crate) fn credential_process(

@@ -19,6 +19,7 @@ pub(crate) mod sign_string;
 mod store;
 pub(crate) mod sts;
 pub(crate) mod update;
+pub(crate) mod version;
 pub(crate) mod whoami;
 
 use std::time::Duration;

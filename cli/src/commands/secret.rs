@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind as UsageError;
 use clap::{Args, Subcommand};
 use rolecall::leases::{
     self, Access, Connection, DefinitionEdit, DynamicSecret, Leases, StoredSecret, format_duration,
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use super::store::{self, StoreArgs};
 use crate::args::Global;
 use crate::output::{Failure, print, print_json, print_table, warn};
+use crate::usage::refuse;
 
 #[derive(Args)]
 #[command(subcommand_required = true)]
@@ -82,10 +84,11 @@ struct DefinitionArgs {
     /// For people
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// How long a lease lasts if nobody says: 90s, 15m, 1h, 7d; 1h otherwise
+    /// How long a lease lasts if nobody says: 90s, 15m, 1h, 7d (1h in a new definition)
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     default_ttl: Option<Duration>,
-    /// How long a lease may last in all, renewals included; 1d otherwise, 12h for roles
+    /// How long a lease may last in all, renewals included (in a new definition 1d, 12h
+    /// for roles)
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     max_ttl: Option<Duration>,
     /// The path of users: theirs is this, `rolecall` and the store's id
@@ -299,7 +302,10 @@ impl DefinitionArgs {
 
     fn edit(&self, global: &Global, context: &Context) -> Result<DefinitionEdit, Failure> {
         if self.connection.is_some() && global.profile.is_some() {
-            store::bad_usage("--profile and --connection say the same: give one of them");
+            refuse(
+                UsageError::ArgumentConflict,
+                "--profile and --connection say the same: give one of them",
+            );
         }
         let connection = self.connection.as_deref().map(str::parse).transpose()?;
         let of_profile = global.profile.clone().map(Connection::Profile);

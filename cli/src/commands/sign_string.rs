@@ -11,7 +11,7 @@ use crate::output::{Failure, print};
 
 pub(crate) fn run(global: &Global, args: &SignStringArgs) -> Result<ExitCode, Failure> {
     let mut options = args.identity.options(global);
-    (options.digest, options.format) = (args.digest.into(), args.format.into());
+    (options.digest, options.format) = (args.digest.into(), global.form(args.format).into());
     run_for(options)
 }
 

@@ -1,18 +1,19 @@
 //! What `secret` and `lease` share: the store.
 
+use clap::Args;
 use clap::error::ErrorKind as UsageError;
-use clap::{Args, CommandFactory};
 use rolecall::leases::{self, Leases, OpenOptions, StorePlace};
 use rolecall::{Context, SecretInput};
 
-use crate::args::{self, Global};
+use crate::args::Global;
 use crate::output::{Failure, warn_of_exposed};
+use crate::usage::refuse;
 
 #[derive(Args)]
 pub(crate) struct StoreArgs {
     /// Where definitions and leases are kept: sqlite:PATH or a path, postgres://…, or env:NAME or
-    /// file://PATH where one is written; otherwise ROLECALL_STORE says, or it is
-    /// ~/.local/share/rolecall/leases.db
+    /// file://PATH where one is written; otherwise ROLECALL_STORE says, or it is rolecall/leases.db in
+    /// XDG_DATA_HOME (~/.local/share)
     #[arg(long, global = true, value_name = "PLACE")]
     pub(crate) store: Option<String>,
 }
@@ -52,13 +53,9 @@ pub(crate) async fn open(
 /// Ends the program if a profile is named: definitions name theirs.
 pub(crate) fn refuse_profile(global: &Global) {
     if global.profile.is_some() {
-        bad_usage(
+        refuse(
+            UsageError::ArgumentConflict,
             "--profile goes with `secret create` and `secret update`: the definition keeps it",
         );
     }
-}
-
-/// Ends the program as clap does for a wrong command line.
-pub(crate) fn bad_usage(message: &str) -> ! {
-    args::Args::command().error(UsageError::ArgumentConflict, message).exit()
 }

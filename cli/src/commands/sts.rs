@@ -60,29 +60,34 @@ struct PolicyArgs {
 
 #[derive(Args)]
 struct AssumeRoleArgs {
-    #[arg(long)]
+    /// The role
+    #[arg(long, value_name = "ARN")]
     role_arn: String,
-    #[arg(long)]
+    /// A name for the session: 2 to 64 of A-Z a-z 0-9 + = , . @ _ -
+    #[arg(long, value_name = "NAME")]
     role_session_name: String,
     #[command(flatten)]
     policies: PolicyArgs,
-    /// 900 to 43200
-    #[arg(long)]
+    /// How long it lasts: 900 to 43200 seconds, up to the role's maximum; 3600 otherwise
+    #[arg(long, value_name = "SECONDS")]
     duration_seconds: Option<u32>,
     /// Session tags: Key=K,Value=V …
     #[arg(long, num_args = 1..)]
     tags: Vec<String>,
-    #[arg(long, num_args = 1..)]
+    /// Keys of session tags that go on into further roles
+    #[arg(long, value_name = "KEY", num_args = 1..)]
     transitive_tag_keys: Vec<String>,
-    #[arg(long)]
+    /// What the role's trust policy asks for
+    #[arg(long, value_name = "ID")]
     external_id: Option<String>,
-    /// The MFA device
-    #[arg(long)]
+    /// The MFA device: its serial number or ARN
+    #[arg(long, value_name = "SERIAL")]
     serial_number: Option<String>,
     /// The MFA code, or where it comes from: file://PATH, - or env:NAME
-    #[arg(long)]
+    #[arg(long, value_name = "CODE")]
     token_code: Option<SecretInput>,
-    #[arg(long)]
+    /// Who is behind the session, for CloudTrail: 2 to 64 characters; it stays in further roles
+    #[arg(long, value_name = "NAME")]
     source_identity: Option<String>,
     /// Contexts: ProviderArn=ARN,ContextAssertion=TEXT …
     #[arg(long, num_args = 1..)]
@@ -91,48 +96,54 @@ struct AssumeRoleArgs {
 
 #[derive(Args)]
 struct AssumeRoleWithSamlArgs {
-    #[arg(long)]
+    /// The role
+    #[arg(long, value_name = "ARN")]
     role_arn: String,
-    #[arg(long)]
+    /// The SAML provider in IAM
+    #[arg(long, value_name = "ARN")]
     principal_arn: String,
     /// The assertion in base64, better from file://PATH, - or env:NAME
     #[arg(long, allow_hyphen_values = true)]
     saml_assertion: SecretInput,
     #[command(flatten)]
     policies: PolicyArgs,
-    /// 900 to 43200
-    #[arg(long)]
+    /// How long it lasts: 900 to 43200 seconds, up to the role's maximum; 3600 otherwise
+    #[arg(long, value_name = "SECONDS")]
     duration_seconds: Option<u32>,
 }
 
 #[derive(Args)]
 struct AssumeRoleWithWebIdentityArgs {
-    #[arg(long)]
+    /// The role
+    #[arg(long, value_name = "ARN")]
     role_arn: String,
-    #[arg(long)]
+    /// A name for the session: 2 to 64 of A-Z a-z 0-9 + = , . @ _ -
+    #[arg(long, value_name = "NAME")]
     role_session_name: String,
     /// The token, better from file://PATH, - or env:NAME
     #[arg(long, allow_hyphen_values = true)]
     web_identity_token: SecretInput,
-    #[arg(long)]
+    /// The host of an OAuth 2.0 provider (www.amazon.com, graph.facebook.com); none for OpenID
+    /// Connect
+    #[arg(long, value_name = "HOST")]
     provider_id: Option<String>,
     #[command(flatten)]
     policies: PolicyArgs,
-    /// 900 to 43200
-    #[arg(long)]
+    /// How long it lasts: 900 to 43200 seconds, up to the role's maximum; 3600 otherwise
+    #[arg(long, value_name = "SECONDS")]
     duration_seconds: Option<u32>,
 }
 
 #[derive(Args)]
 struct AssumeRootArgs {
     /// The member account's id or ARN
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     target_principal: String,
     /// arn=ARN of the task's policy
     #[arg(long, value_name = "arn=ARN")]
     task_policy_arn: String,
-    /// 0 to 900
-    #[arg(long)]
+    /// How long it lasts: 0 to 900 seconds; 900 otherwise
+    #[arg(long, value_name = "SECONDS")]
     duration_seconds: Option<u32>,
 }
 
@@ -145,7 +156,8 @@ struct DecodeArgs {
 
 #[derive(Args)]
 struct AccessKeyInfoArgs {
-    #[arg(long)]
+    /// The access key's id: AKIA… or ASIA…
+    #[arg(long, value_name = "ID")]
     access_key_id: String,
 }
 
@@ -158,12 +170,13 @@ struct DelegatedArgs {
 
 #[derive(Args)]
 struct FederationArgs {
-    #[arg(long)]
+    /// The federated user's name: 2 to 32 of A-Z a-z 0-9 + = , . @ _ -
+    #[arg(long, value_name = "NAME")]
     name: String,
     #[command(flatten)]
     policies: PolicyArgs,
-    /// 900 to 129600
-    #[arg(long)]
+    /// How long it lasts: 900 to 129600 seconds; 43200 otherwise
+    #[arg(long, value_name = "SECONDS")]
     duration_seconds: Option<u32>,
     /// Session tags: Key=K,Value=V …
     #[arg(long, num_args = 1..)]
@@ -172,26 +185,27 @@ struct FederationArgs {
 
 #[derive(Args)]
 struct SessionTokenArgs {
-    /// 900 to 129600
-    #[arg(long)]
+    /// How long it lasts: 900 to 129600 seconds; 43200 otherwise
+    #[arg(long, value_name = "SECONDS")]
     duration_seconds: Option<u32>,
-    /// The MFA device
-    #[arg(long)]
+    /// The MFA device: its serial number or ARN
+    #[arg(long, value_name = "SERIAL")]
     serial_number: Option<String>,
     /// The MFA code, or where it comes from: file://PATH, - or env:NAME
-    #[arg(long)]
+    #[arg(long, value_name = "CODE")]
     token_code: Option<SecretInput>,
 }
 
 #[derive(Args)]
 struct WebIdentityTokenArgs {
-    #[arg(long, num_args = 1.., required = true)]
+    /// Whom the token is for, one or more
+    #[arg(long, value_name = "NAME", num_args = 1.., required = true)]
     audience: Vec<String>,
-    /// ES384 or RS256
-    #[arg(long)]
+    /// How it is signed: ES384 or RS256
+    #[arg(long, value_name = "NAME")]
     signing_algorithm: String,
-    /// 60 to 3600
-    #[arg(long)]
+    /// How long it lasts: 60 to 3600 seconds; 300 otherwise
+    #[arg(long, value_name = "SECONDS")]
     duration_seconds: Option<u32>,
     /// Request tags: Key=K,Value=V …
     #[arg(long, num_args = 1..)]

@@ -34,7 +34,10 @@ fn requests_beyond_the_limits_are_refused_and_change_nothing() {
     for verb in ["show", "renew", "revoke"] {
         wrong(&[none], "").from(&sandbox, &["lease", verb, none]);
     }
-    wrong(&["no lease and no dynamic secret"], "list").from(&sandbox, &["lease", "audit", "x"]);
+    for nothing in ["x", "@method/x", none] {
+        wrong(&["no lease, dynamic secret or auth method", nothing], "list")
+            .from(&sandbox, &["lease", "audit", nothing]);
+    }
     assert_eq!(sandbox.run(&["lease", "show", id, "--json"]).json(), before);
     assert_eq!(sandbox.kit.operations("iam"), calls, "AWS was asked");
 

@@ -1,6 +1,7 @@
 //! A home folder of its own, a clean environment, and a program that cannot run for ever.
 
 mod certificates;
+mod disks;
 mod finished;
 mod needles;
 mod profile_files;
@@ -18,6 +19,7 @@ use rolecall_kit::{Kit, World, names};
 use tempfile::TempDir;
 
 pub(crate) use certificates::{flags, request_flags};
+pub(crate) use disks::Disk;
 pub(crate) use finished::{Expected, Finished};
 pub(crate) use needles::Needles;
 pub(crate) use running::Running;

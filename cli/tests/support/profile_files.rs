@@ -15,24 +15,6 @@ impl Sandbox {
         fs::read_to_string(self.home().join(".aws").join(name)).unwrap_or_default()
     }
 
-    /// Runs the program on a disk that is full: `~/.aws` lies on one of its own meanwhile, with its
-    /// files as they are. `None` where this process may not mount one.
-    pub(crate) fn run_on_full_disk(&self, args: &[&str]) -> Option<Finished> {
-        let mut command = Command::new("unshare");
-        let script = "set -e; aws=$1; shift; cp -a \"$aws\" \"$aws.kept\"\n\
-             mount -t tmpfs -o size=64k none \"$aws\"\n\
-             cp -a \"$aws.kept/.\" \"$aws\"; before=$(ls -A \"$aws\" | cksum)\n\
-             cat /dev/zero > \"$aws/full\" 2>/dev/null || true; echo mounted >&2\n\
-             code=0; \"$@\" || code=$?\n\
-             rm \"$aws/full\"; test \"$before\" = \"$(ls -A \"$aws\" | cksum)\"\n\
-             cmp \"$aws/credentials\" \"$aws.kept/credentials\"; exit $code";
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
-        command.arg(self.home().join(".aws")).arg(env!("CARGO_BIN_EXE_rolecall")).args(args);
-        self.dress(&mut command);
-        let finished = Running::start(command.stdin(Stdio::null()), b"").finish();
-        finished.stderr.contains("mounted\n").then_some(finished)
-    }
-
     /// Runs the program where no file may have a single byte.
     pub(crate) fn run_with_no_bytes_allowed(&self, args: &[&str]) -> Finished {
         let mut command = Command::new("sh");

@@ -75,7 +75,6 @@ impl Clock {
     }
 
     /// Now, by this machine's own clock.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn local_now(&self) -> SystemTime {
         match &self.0.manual {
             None => SystemTime::now(),
@@ -149,7 +148,6 @@ impl Clock {
     }
 
     /// Waits.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn sleep(&self, duration: Duration) {
         match &self.0.manual {
             None => tokio::time::sleep(duration).await,
@@ -166,7 +164,6 @@ impl Clock {
     /// Waits for `future`, at most `limit`. `None`: time is up, and the future is dropped.
     ///
     /// The limit is real time on a manual clock too, so that a test cannot hang.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn timeout<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout(limit, future).await.ok()
     }

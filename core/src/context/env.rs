@@ -19,7 +19,6 @@ impl Env {
     }
 
     /// The value of `name`. Empty counts as unset, as in AWS's tools; so does what is not UTF-8.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn get(&self, name: &str) -> Option<String> {
         let value = match &self.0 {
             None => std::env::var(name).ok(),
@@ -48,7 +47,6 @@ impl Env {
     }
 
     /// The names of all variables that are set and are UTF-8.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn names(&self) -> Vec<String> {
         match &self.0 {
             None => std::env::vars_os().filter_map(|(k, _)| k.into_string().ok()).collect(),

@@ -119,7 +119,6 @@ impl Fs {
     /// # Errors
     /// As the system says.
     pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let entries = match self.call(|| std::fs::read_dir(self.place(path))) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
@@ -245,18 +244,15 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
 #[cfg(unix)]
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

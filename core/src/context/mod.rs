@@ -3,6 +3,8 @@
 //! Each seam is a concrete struct over the real thing or a fake one, so that tests need neither
 //! generics nor mocks. `clippy.toml` bans the calls behind them everywhere else.
 
+#![expect(clippy::disallowed_methods, reason = "these are the doors")]
+
 #[cfg(all(unix, feature = "children"))]
 mod child;
 mod clock;

@@ -121,7 +121,6 @@ impl Process {
             let status = if text.len() > limit { None } else { Some(child.wait().await?) };
             io::Result::Ok((text, status))
         };
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let finished = tokio::time::timeout(deadline, finish).await;
         match finished {
             Err(_) => Err(fail(
@@ -168,7 +167,6 @@ impl Process {
             let kind = ErrorKind::InvalidConfiguration;
             return Err(CredentialsError::new(kind, "exec", "no command"));
         };
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let mut command = std::process::Command::new(program);
         command.args(arguments);
         for (name, value) in environment {
@@ -215,7 +213,6 @@ impl Process {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn command(argv: &[String]) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(argv.first().map_or("", String::as_str));
     command.args(argv.get(1..).unwrap_or_default());

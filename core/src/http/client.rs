@@ -342,6 +342,7 @@ mod tests {
     }
 
     /// Carries bytes both ways, and damages what comes back after so many calls.
+    #[expect(clippy::disallowed_methods, reason = "a peer on the way")]
     fn damaging(to: std::net::SocketAddr, kit: Arc<Kit>, after: u64) -> u16 {
         use std::io::{Read, Write};
         let door = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();

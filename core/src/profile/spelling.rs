@@ -59,6 +59,8 @@ const KNOWN: &[&str] = &[
     "retry_mode",
     "role_arn",
     "role_session_name",
+    "rolecall_access_id",
+    "rolecall_access_type",
     "s3_disable_express_session_auth",
     "s3_disable_multiregion_access_points",
     "s3_us_east_1_regional_endpoint",
@@ -137,6 +139,7 @@ mod tests {
             ("credentials_process", "credential_process"),
             ("regoin", "region"),
             ("durationSeconds", "duration_seconds"),
+            ("rolecall_acces_id", "rolecall_access_id"),
         ] {
             let told = [(format!("did you mean {meant}?"), 2)];
             assert_eq!(found(&format!("[profile a]\n{written} = hunter2\n")), told, "{written}");

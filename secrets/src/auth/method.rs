@@ -116,7 +116,10 @@ impl AuthMethod {
     }
 
     /// Refuses it if its time is over at `now`.
-    pub(super) fn check_time(&self, now: SystemTime) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub fn check_time(&self, now: SystemTime) -> Result<()> {
         if self.end().is_none_or(|end| now < end) {
             return Ok(());
         }

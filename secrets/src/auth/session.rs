@@ -157,7 +157,9 @@ pub(super) fn verify(
         return Err(malformed());
     }
     let key = keys.iter().find(|key| key.id == header.kid);
-    let key = key.ok_or_else(|| denied("the session is not of this store"))?;
+    let key = key.ok_or_else(|| {
+        denied("the session's key was dropped, or the session is not of this store")
+    })?;
     UnparsedPublicKey::new(&ED25519, &key.public)
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| denied("the session's signature is wrong"))?;

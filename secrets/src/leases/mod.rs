@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 
 use crate::audit::{AuditEntry, Outcome, Record, TrailFlaw};
-use crate::auth::{Auth, AuthOptions};
+use crate::auth::{Access, Auth, AuthOptions};
 use crate::connect::{Account, Accounts, Connect};
 use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId};
@@ -136,9 +136,10 @@ impl Leases {
     ///
     /// # Errors
     /// `InvalidConfiguration` for whatever is wrong with it ([`DynamicSecret::check`]), or if there
-    /// is one of its name; else the store's.
+    /// is one of its name, or no auth method that it gives access to; else the store's.
     pub async fn define(&self, secret: &DynamicSecret) -> Result<()> {
         secret.check()?;
+        self.check_access(&secret.access, &[]).await?;
         self.store.create_secret(secret, &self.record("create", Outcome::Done, "")).await
     }
 
@@ -148,7 +149,45 @@ impl Leases {
     /// As [`Self::define`]; `InvalidConfiguration` if it was changed since `version`.
     pub async fn redefine(&self, secret: &DynamicSecret, version: u32) -> Result<()> {
         secret.check()?;
+        // A method may have gone since: that is no reason to refuse other changes.
+        let before = self.store.secret(&secret.name, None).await?;
+        let before = before.map(|before| before.secret.access).unwrap_or_default();
+        self.check_access(&secret.access, &before).await?;
         self.store.update_secret(secret, version, &self.record("update", Outcome::Done, "")).await
+    }
+
+    /// Refuses access by an auth method that is not there, but for what was there `before`: nobody
+    /// could ever come in by it.
+    async fn check_access(&self, access: &[Access], before: &[Access]) -> Result<()> {
+        /// How many methods an error names.
+        const TOLD: u32 = 20;
+        for access in access {
+            if before.contains(access) {
+                continue;
+            }
+            let (access_id, auth) = (&access.access_id, self.auth()?);
+            let found = match auth.method(access_id).await {
+                Err(error) if Conflict::of(&error) == Some(Conflict::NoSuchMethod) => None,
+                found => Some(found?.method),
+            };
+            // A name may come to mean another method.
+            if found.is_some_and(|method| method.access_id == *access_id) {
+                continue;
+            }
+            let message = format!("there is no auth method with the access id {access_id:?}");
+            let error = CredentialsError::new(ErrorKind::InvalidConfiguration, "access", message);
+            let there = auth
+                .methods(None, TOLD)
+                .await?
+                .into_iter()
+                .map(|stored| format!("{} ({})", stored.method.access_id, stored.method.name));
+            let there = there.collect::<Vec<_>>().join(", ");
+            return Err(error.with_help(match there.is_empty() {
+                true => "make one with `rolecall identity method create`".to_owned(),
+                false => format!("the access ids, with their methods, are: {there}"),
+            }));
+        }
+        Ok(())
     }
 
     /// Takes a definition out of use.

@@ -9,10 +9,10 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rolecall_core::profile::aws_folder;
-use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
+use rolecall_core::{Clock, Context, CredentialsError, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Doubt, PROVIDER, StoreInfo};
@@ -58,12 +58,19 @@ pub(super) struct Guard {
 
 #[derive(Debug, Default)]
 struct Noted {
-    /// When a note was last written or found to need no writing.
-    at: Option<Instant>,
+    /// When a note was last written or found to need no writing, by [`Clock::elapsed`].
+    at: Option<Duration>,
     /// What the store said last.
     last: Option<Standing>,
     /// Whether that is not in the note.
     is_pending: bool,
+}
+
+impl Noted {
+    /// Whether that was a moment ago.
+    fn was_written(&self, clock: &Clock) -> bool {
+        self.at.is_some_and(|at| clock.elapsed().saturating_sub(at) < NOTE_INTERVAL)
+    }
 }
 
 impl Guard {
@@ -107,9 +114,9 @@ impl Guard {
     /// next call.
     pub(super) fn note(&self, standing: Standing) {
         let Ok(mut noted) = self.noted.lock() else { return };
-        noted.is_pending = noted.at.is_some_and(|at| at.elapsed() < NOTE_INTERVAL);
+        noted.is_pending = noted.was_written(&self.context.clock);
         if !noted.is_pending {
-            noted.at = Some(Instant::now());
+            noted.at = Some(self.context.clock.elapsed());
             self.write_if_sure(&standing);
         }
         noted.last = Some(standing);
@@ -119,7 +126,7 @@ impl Guard {
     #[cfg(feature = "postgres")]
     pub(super) fn saw(&self, number: u64) -> bool {
         let Ok(mut noted) = self.noted.lock() else { return false };
-        if noted.at.is_none_or(|at| at.elapsed() >= NOTE_INTERVAL) {
+        if !noted.was_written(&self.context.clock) {
             return true;
         }
         let Noted { last, is_pending, .. } = &mut *noted;
@@ -132,7 +139,7 @@ impl Guard {
 
     /// The clock that bounds waits.
     #[cfg(feature = "postgres")]
-    pub(super) fn clock(&self) -> rolecall_core::Clock {
+    pub(super) fn clock(&self) -> Clock {
         self.context.clock.clone()
     }
 

@@ -299,17 +299,39 @@ async fn a_store_that_may_only_be_read_says_so() {
 }
 
 #[tokio::test]
+#[ignore = "a part of other tests"]
+async fn part_that_is_refused() {
+    let Some((context, path, _)) = part_of() else { return };
+    println!("{}", refused(&context, &path).await.1);
+}
+
+#[tokio::test]
 async fn a_store_of_somebody_else_is_refused() {
-    if !rustix::process::geteuid().is_root() {
-        // Nobody else can give a file away; CI runs as root.
+    let bed = SqliteBed::new().await;
+    let folder = bed.path.parent().unwrap();
+    if rustix::process::geteuid().is_root() {
+        for path in [bed.path.as_path(), folder] {
+            std::os::unix::fs::chown(path, Some(65534), None).unwrap();
+            let (_, message) = refused(&bed.context, &bed.path).await;
+            assert!(message.contains("belongs to user 65534"), "{message}");
+            std::os::unix::fs::chown(path, Some(0), None).unwrap();
+        }
         return;
     }
-    let bed = SqliteBed::new().await;
-    std::os::unix::fs::chown(&bed.path, Some(65534), None).unwrap();
-    assert!(refused(&bed.context, &bed.path).await.1.contains("belongs to user 65534"));
-    std::os::unix::fs::chown(&bed.path, Some(0), None).unwrap();
-    std::os::unix::fs::chown(bed.path.parent().unwrap(), Some(65534), None).unwrap();
-    assert!(refused(&bed.context, &bed.path).await.1.contains("belongs to user 65534"));
+    // Nobody else can give a file away, but can have root's in its place: in a user namespace it
+    // belongs to 65534.
+    for (mine, roots) in [(bed.path.as_path(), "/etc/passwd"), (folder, "/usr")] {
+        let script = "mount --rbind \"$1\" \"$2\" && shift 2 && exec \"$@\"";
+        let part = part("part_that_is_refused", &bed.path, 0);
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", roots]);
+        command.arg(mine).arg(part.get_program()).args(part.get_args());
+        command.envs(part.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let is_told = said.contains("belongs to user 65534");
+        assert!(is_told, "this test must be root, or have user namespaces: {output:?}");
+    }
 }
 
 #[tokio::test]

@@ -112,15 +112,15 @@ pub(super) fn with(context: &Context, path: &Path, entries: &Entries) -> Result<
 }
 
 /// Puts the entries into the file, which is replaced as a whole and keeps its permissions; a new one
-/// is its owner's alone. A file that says all of it already is not written.
+/// is its owner's alone. A file that says all of it already is not written: then it gives `false`.
 ///
 /// # Errors
 /// As [`with`]; `InvalidConfiguration` if it may not be written, `Unavailable` if another process
 /// of rolecall holds its lock for long, `Internal` if the disk is full. The file is then as it was.
-pub(super) async fn write(context: &Context, path: &Path, entries: &Entries) -> Result<()> {
+pub(super) async fn write(context: &Context, path: &Path, entries: &Entries) -> Result<bool> {
     // A file that is right already may lie where nobody can write, also no lock.
     if *with(context, path, entries)? == *read(context, path)? {
-        return Ok(());
+        return Ok(false);
     }
     let target = context.fs.resolve(path).map_err(|error| unwritable(path, error))?;
     if let Some(folder) = target.parent() {
@@ -141,7 +141,8 @@ pub(super) async fn write(context: &Context, path: &Path, entries: &Entries) -> 
     };
     // Somebody may have written it while the lock was waited for.
     let text = with(context, path, entries)?;
-    context.fs.rewrite(&target, text.as_bytes(), 0o777).map_err(|error| unwritable(path, error))
+    let written = context.fs.rewrite(&target, text.as_bytes(), 0o777);
+    written.map(|()| true).map_err(|error| unwritable(path, error))
 }
 
 /// The text of the file; empty if there is none.

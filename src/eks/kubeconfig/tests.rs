@@ -34,10 +34,12 @@ impl Machine {
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     fn mode(&self, path: &str) -> u32 {
         self.folder.path().join(path).metadata().unwrap().permissions().mode() & 0o777
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     fn set_mode(&self, path: &str, mode: u32) {
         let path = self.folder.path().join(path);
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
@@ -48,7 +50,7 @@ impl Machine {
         Kubeconfigs::of(&self.context, None)?.choose(CLUSTER, "prod")
     }
 
-    async fn write(&self, path: &str) -> Result<()> {
+    async fn write(&self, path: &str) -> Result<bool> {
         write(&self.context, Path::new(path), &entries()).await
     }
 

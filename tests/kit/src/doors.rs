@@ -3,7 +3,7 @@
 //! The workspace bans these calls elsewhere (`clippy.toml`); the kit runs for real, so it opens
 //! them here and nowhere else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -25,6 +25,17 @@ pub(crate) async fn sleep(duration: Duration) {
 #[expect(clippy::disallowed_methods, reason = "the network's time-outs are real time")]
 pub(crate) async fn timeout<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(duration, future).await.ok()
+}
+
+/// A file or folder of the AWS SDKs' conformance data, which lies beside the project.
+///
+/// # Panics
+/// If it is missing.
+pub fn conformance(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance").join(name);
+    let help = "CONTRIBUTING.md says where it comes from";
+    assert!(path.exists(), "{} is missing: {help}", path.display());
+    path
 }
 
 /// Reads a file named on the program's command line.

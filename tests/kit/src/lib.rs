@@ -51,7 +51,7 @@ pub use chaos::{Fault, FaultRule};
 pub use clock::{
     Clock, basic as basic_date, extended as extended_date, parse_basic as parse_basic_date,
 };
-pub use doors::{read_file, write_file};
+pub use doors::{conformance, read_file, write_file};
 pub use error::AwsError;
 pub use iam::{ByHand, IamKey, IamSettings, IamUser, Lag, Rate};
 pub use kit::{Kit, Options};

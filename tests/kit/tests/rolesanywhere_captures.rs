@@ -30,10 +30,7 @@ struct Capture {
 
 impl Capture {
     fn read(which: usize) -> Capture {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../../shared/conformance/roles-anywhere/wire-captures.json"
-        );
+        let path = rolecall_kit::conformance("roles-anywhere/wire-captures.json");
         let captures: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let capture = &captures[which];
         let request = &capture["request"];

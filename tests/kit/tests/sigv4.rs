@@ -21,7 +21,7 @@ const CONTEXTLESS_SECRET: &str = "notrealrnrELgWzOk3IfjzDKtFBhDby";
 const NOW: &str = "20150830T123600Z";
 
 fn main() {
-    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/sigv4");
+    let suite = rolecall_kit::conformance("sigv4");
     let mut trials = Vec::new();
     let mut cases: Vec<PathBuf> = fs::read_dir(&suite)
         .unwrap_or_else(|error| panic!("{}: {error}", suite.display()))

@@ -3,6 +3,8 @@ use std::process::ExitCode;
 use clap::Args;
 use rolecall::identity::{self, LoginOptions};
 use rolecall::{Context, SecretInput, block_on};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::verify::{read, table};
 use crate::args::Global;
@@ -66,6 +68,14 @@ pub(super) fn configure(global: &Global, args: &ConfigureArgs) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
+/// Written as it is: a value of serde_json would leave a copy of the session behind.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    claims: Value,
+    token: &'a str,
+}
+
 pub(super) fn auth(global: &Global, args: &AuthArgs) -> Result<ExitCode, Failure> {
     let session = crate::commands::session(global)?;
     let options = LoginOptions { access_id: args.access_id.clone(), no_cache: global.no_cache };
@@ -75,7 +85,10 @@ pub(super) fn auth(global: &Global, args: &AuthArgs) -> Result<ExitCode, Failure
         Ok::<_, Failure>(identity::log_in(&*leases.auth()?, &session, profile, &options).await?)
     })??;
     if global.json {
-        return print_json(&identity::session_to_json(&begun));
+        return print_json(&Printed {
+            claims: begun.claims.to_json(),
+            token: begun.token.expose(),
+        });
     }
     print(begun.token.expose())?;
     print("\n")
@@ -99,6 +112,7 @@ pub(super) fn jwks(global: &Global, args: &JwksArgs) -> Result<ExitCode, Failure
         let auth = store::open(global, &args.store, None).await?.auth()?;
         if let Some(id) = &args.remove {
             auth.remove_key(id).await?;
+            warn(&format!("signing key {id} is dropped, and with it the sessions that it signed"));
         }
         Ok::<_, Failure>(auth.jwks().await?)
     })??;

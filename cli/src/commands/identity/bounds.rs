@@ -40,7 +40,7 @@ pub(crate) struct BoundsArgs {
     /// The STS to ask, for which tokens must be made, instead of AWS's own hosts
     #[arg(long, value_name = "URL")]
     sts_url: Option<String>,
-    /// The partition: aws, aws-cn, aws-us-gov …; aws otherwise
+    /// The partition: aws, aws-cn, aws-us-gov … (aws if none is given)
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
 }

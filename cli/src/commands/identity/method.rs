@@ -30,7 +30,7 @@ pub(crate) struct MethodCommand {
 enum Operation {
     /// Add an auth method
     #[command(subcommand)]
-    Create(Kind),
+    Create(NewKind),
     /// Change an auth method, also for the sessions there are; an empty text clears a part
     #[command(subcommand)]
     Update(Kind),
@@ -43,9 +43,32 @@ enum Operation {
 }
 
 #[derive(Subcommand)]
+enum NewKind {
+    /// For IAM identities
+    AwsIam(Box<CreateArgs>),
+}
+
+#[derive(Subcommand)]
 enum Kind {
     /// For IAM identities
-    AwsIam(Box<MethodArgs>),
+    AwsIam(Box<UpdateArgs>),
+}
+
+#[derive(Args)]
+struct CreateArgs {
+    /// Its name: A-Z a-z 0-9 . _ - and slashes
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    method: MethodArgs,
+}
+
+#[derive(Args)]
+struct UpdateArgs {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    method: MethodArgs,
 }
 
 #[derive(Args)]
@@ -57,14 +80,13 @@ struct Named {
 
 #[derive(Args)]
 struct MethodArgs {
-    #[command(flatten)]
-    named: Named,
     /// For people
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
     bounds: BoundsArgs,
-    /// A dialect that is taken; several with commas, or given more than once; akeyless otherwise
+    /// A dialect that is taken; several with commas, or given more than once (akeyless
+    /// in a new method)
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = formats())]
     format: Option<Vec<TokenFormat>>,
     /// This server's name, which tokens of Vault must be bound to
@@ -76,7 +98,7 @@ struct MethodArgs {
     /// This server's name, which rolecall's own tokens must be for
     #[arg(long, value_name = "NAME")]
     audience: Option<String>,
-    /// How long a session lasts: 90s, 15m, 1h, 7d; 1h otherwise
+    /// How long a session lasts: 90s, 15m, 1h, 7d (1h in a new method)
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     jwt_ttl: Option<Duration>,
     /// From when on nobody comes in, in seconds since 1970; 0 is never
@@ -107,7 +129,7 @@ pub(super) fn run(global: &Global, command: &MethodCommand) -> Result<ExitCode, 
     block_on(async {
         let auth = store::open(global, &command.store, None).await?.auth()?;
         match &command.operation {
-            Operation::Create(Kind::AwsIam(args)) => create(global, &auth, args).await,
+            Operation::Create(NewKind::AwsIam(args)) => create(global, &auth, args).await,
             Operation::Update(Kind::AwsIam(args)) => update(global, &auth, args).await,
             Operation::List => list(global, &auth.methods(None, MOST).await?),
             Operation::Show(Named { name }) => show(global, &auth.method(name).await?),
@@ -120,23 +142,26 @@ pub(super) fn run(global: &Global, command: &MethodCommand) -> Result<ExitCode, 
     })?
 }
 
-async fn create(global: &Global, auth: &Auth, args: &MethodArgs) -> Result<ExitCode, Failure> {
-    let mut method = AuthMethod::new(auth.context(), &args.named.name);
-    args.edit().apply(&mut method)?;
+async fn create(global: &Global, auth: &Auth, args: &CreateArgs) -> Result<ExitCode, Failure> {
+    let mut method = AuthMethod::new(auth.context(), &args.name);
+    args.method.edit().apply(&mut method)?;
     auth.create(&method).await?;
-    warn_of(&method)?;
+    warn_of(auth, &method)?;
     done(global, &method, "created")
 }
 
-async fn update(global: &Global, auth: &Auth, args: &MethodArgs) -> Result<ExitCode, Failure> {
+async fn update(global: &Global, auth: &Auth, args: &UpdateArgs) -> Result<ExitCode, Failure> {
     let StoredMethod { mut method, version, .. } = auth.method(&args.named.name).await?;
-    args.edit().apply(&mut method)?;
+    args.method.edit().apply(&mut method)?;
     auth.update(&method, version).await?;
-    warn_of(&method)?;
+    warn_of(auth, &method)?;
     done(global, &method, "updated")
 }
 
-fn warn_of(method: &AuthMethod) -> Result<(), Failure> {
+fn warn_of(auth: &Auth, method: &AuthMethod) -> Result<(), Failure> {
+    if let Err(ended) = method.check_time(auth.context().clock.now()) {
+        warn(&format!("warning: {}: nobody can log in by it", ended.message()));
+    }
     for lint in method.policy()?.lints() {
         warn(&format!("warning: {}", lint.message));
     }

@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind as UsageError;
 use rolecall::identity::{Dialect, TokenFormat, TokenOptions, TokenSource, inspect};
 use rolecall::{CredentialsError, timestamp};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args::Global;
-use crate::commands::store::bad_usage;
 use crate::output::{Failure, print, print_json, warn};
+use crate::usage::refuse;
 
 #[derive(Args)]
 pub(crate) struct TokenArgs {
@@ -62,12 +63,15 @@ impl TokenArgs {
         ];
         for (flag, format, is_given) in flags {
             if is_given && format != self.format {
-                bad_usage(&format!("{flag} is for --format {format}"));
+                refuse(UsageError::ArgumentConflict, &format!("{flag} is for --format {format}"));
             }
         }
         let needed = |flag: &str, value: &Option<String>| match value {
             Some(value) => value.clone(),
-            None => bad_usage(&format!("--format {} needs {flag}", self.format)),
+            None => refuse(
+                UsageError::MissingRequiredArgument,
+                &format!("--format {} needs {flag}", self.format),
+            ),
         };
         match self.format {
             TokenFormat::Akeyless => Dialect::Akeyless,
@@ -91,6 +95,15 @@ impl TokenArgs {
     }
 }
 
+/// Written as it is: a value of serde_json would leave a copy of the token behind.
+#[derive(Serialize)]
+struct Printed<'a> {
+    format: &'a str,
+    token: &'a str,
+    signed_at: String,
+    expires_at: String,
+}
+
 pub(super) fn run(global: &Global, args: &TokenArgs) -> Result<ExitCode, Failure> {
     let options = TokenOptions {
         dialect: args.dialect(),
@@ -104,12 +117,12 @@ pub(super) fn run(global: &Global, args: &TokenArgs) -> Result<ExitCode, Failure
         warn(&format!("the token holds {}", inspection.to_json()));
     }
     if global.json {
-        return print_json(&json!({
-            "format": token.format.name(),
-            "token": text,
-            "signed_at": timestamp::format(token.signed_at),
-            "expires_at": timestamp::format(token.expires_at),
-        }));
+        return print_json(&Printed {
+            format: token.format.name(),
+            token: text,
+            signed_at: timestamp::format(token.signed_at),
+            expires_at: timestamp::format(token.expires_at),
+        });
     }
     print(text)?;
     print("\n")

@@ -294,6 +294,7 @@ async fn a_lock_stays_only_where_a_failure_is_noted_and_not_for_ever() {
     test.cache("held", broken()).provide_credentials().await.unwrap_err();
     test.cache("new", broken()).provide_credentials().await.unwrap_err();
     assert_eq!(lock_names(&test), ["key-gone.lock", "key-held.lock", "key-new.lock"]);
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     let age = |name: &str, seconds| {
         let place = test.folder.path().join("home/.aws/rolecall/locks").join(name);
         let written = test.context.clock.local_now() - Duration::from_secs(seconds);

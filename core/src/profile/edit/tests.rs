@@ -27,11 +27,13 @@ impl Machine {
         String::from_utf8(bytes.unwrap().to_vec()).unwrap()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     fn mode(&self, path: &str) -> u32 {
         use std::os::unix::fs::PermissionsExt;
         self.folder.path().join(path).metadata().unwrap().permissions().mode() & 0o777
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     fn chmod(&self, path: &str, mode: u32) {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
         std::fs::set_permissions(self.folder.path().join(path), mode).unwrap();

@@ -2,7 +2,7 @@
 //! another in its place.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rolecall_core::{Context, CredentialsError, ErrorKind, FileLock, Fs, PathKind, Result};
 
@@ -89,24 +89,22 @@ impl Files {
     /// Waits for this process's turn to wait for the store. Only whoever waits holds it, so that
     /// a process that writes without a pause does not keep others off.
     pub(super) fn turn(&self) -> Result<FileLock> {
-        let began = Instant::now();
+        let mut waited = Duration::ZERO;
         loop {
             let lock = self.context.fs.try_lock(&self.turn);
             if let Some(lock) = lock.map_err(|error| self.system_error(error))? {
                 return Ok(lock);
             }
-            if began.elapsed() >= self.patience {
+            if waited >= self.patience {
                 return Err(locked());
             }
             let pause = POLL / 2 + self.context.random.up_to(POLL);
-            match tokio::runtime::Handle::try_current() {
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 // Other processes take real time, whatever the clock.
-                Ok(runtime) => {
-                    let never = std::future::pending::<()>();
-                    runtime.block_on(self.context.clock.timeout(pause, never));
-                }
-                Err(_) => std::thread::yield_now(),
+                let never = std::future::pending::<()>();
+                runtime.block_on(self.context.clock.timeout(pause, never));
             }
+            waited += pause;
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Inspection {
     pub challenge: Option<String>,
     /// The life that it claims, in seconds.
     pub expires: Option<u32>,
+    /// Whom it asks to log in as, which nobody signed: Vault's role, or Infisical's machine identity.
+    pub asks_for: Option<String>,
     /// How long its session token is, in characters; `None`: a long-lived key signed it.
     pub session_token_length: Option<usize>,
 }
@@ -49,6 +51,7 @@ pub fn inspect(token: &str) -> Result<Inspection, Refusal> {
         binding: found.binding,
         challenge: found.challenge,
         expires: found.expires,
+        asks_for: found.asks_for,
     })
 }
 
@@ -71,6 +74,10 @@ impl Inspection {
         }
         if let Some(expires) = self.expires {
             put("expires", expires.into());
+        }
+        if let Some(asks_for) = &self.asks_for {
+            let is_vaults = self.format == TokenFormat::Vault;
+            put(if is_vaults { "role" } else { "identity_id" }, asks_for.as_str().into());
         }
         if let Some(length) = self.session_token_length {
             put("session_token", format!("[redacted, {length} characters]").into());

@@ -318,7 +318,10 @@ impl Compiled {
                 let fits = value.is_some_and(|value| set.contains(value));
                 bound(fits, check, code, || match value {
                     Some(value) => format!("the {what} {value}"),
-                    None => format!("a {} has no {what}, which", identity.principal.kind()),
+                    None => {
+                        let kind = identity.principal.kind();
+                        format!("an identity of the kind {kind} has no {what}, which")
+                    }
                 })?;
             }
             note(check, !set.is_empty());
@@ -337,7 +340,8 @@ impl Compiled {
             return Ok(None);
         };
         let value = claim.of(identity).ok_or_else(|| {
-            let message = format!("a {} has no {}", identity.principal.kind(), claim.name());
+            let (kind, claim) = (identity.principal.kind(), claim.name());
+            let message = format!("an identity of the kind {kind} has no {claim}");
             Refusal::new(Check::SubClaim, "sub-claim-missing", message)
         })?;
         note(Check::SubClaim, true);

@@ -133,7 +133,9 @@ impl Policy {
                 endpoint.scheme
             }
             None if presented.scheme == Some("http") => {
-                return refuse("endpoint-http", "the token is for an STS without TLS");
+                let message = "the token is for an STS without TLS, which the bounds must name \
+                               (--sts-url)";
+                return refuse("endpoint-http", message);
             }
             None if known.is_none() => {
                 return refuse("host-unknown", "the token's host is not one of AWS's for STS");

@@ -37,6 +37,8 @@ pub(in crate::identity) struct Presented {
     pub(in crate::identity) binding: Option<String>,
     pub(in crate::identity) challenge: Option<String>,
     pub(in crate::identity) expires: Option<u32>,
+    /// Whom it asks to log in as. Nobody signed that: it proves nothing.
+    pub(in crate::identity) asks_for: Option<String>,
     pub(super) signature: Zeroizing<[u8; 32]>,
 }
 
@@ -130,16 +132,15 @@ struct Vault<'a> {
 
 fn vault(text: &str) -> Result<Presented, Refusal> {
     let json: Vault<'_> = json::read(text.as_bytes(), Check::Format)?;
-    // Nobody signed the role: it says what is wished for, and proves nothing.
-    drop(json.role);
-    Parts {
+    let presented = Parts {
         format: TokenFormat::Vault,
         method: &json.iam_http_request_method.0,
         url: Some(&json.iam_request_url.0),
         body: &json.iam_request_body.0,
         headers: &json.iam_request_headers.0,
     }
-    .read()
+    .read()?;
+    Ok(Presented { asks_for: json.role.map(|role| role.0.into_owned()), ..presented })
 }
 
 #[derive(Deserialize)]
@@ -153,15 +154,15 @@ struct Infisical<'a> {
 
 fn infisical(text: &str) -> Result<Presented, Refusal> {
     let json: Infisical<'_> = json::read(text.as_bytes(), Check::Format)?;
-    drop(json.identity_id);
-    Parts {
+    let presented = Parts {
         format: TokenFormat::Infisical,
         method: &json.iam_http_request_method.0,
         url: None,
         body: &json.iam_request_body.0,
         headers: &json.iam_request_headers.0,
     }
-    .read()
+    .read()?;
+    Ok(Presented { asks_for: Some(json.identity_id.0.into_owned()), ..presented })
 }
 
 /// A request in parts, all but the method in base64.
@@ -222,6 +223,7 @@ impl Parts<'_> {
             binding: listed.server_id.map(str::to_owned),
             challenge: None,
             expires: None,
+            asks_for: None,
             signature: authorization.signature,
         })
     }
@@ -273,6 +275,7 @@ fn rolecall(rest: &str) -> Result<Presented, Refusal> {
         binding: Some(json.audience.0.into_owned()),
         challenge: json.challenge.map(|challenge| challenge.0.into_owned()),
         expires: Some(json.lifetime),
+        asks_for: None,
         signature: signature(&json.signature.0)?,
     })
 }

@@ -90,6 +90,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Presented, Refusal> {
         binding: None,
         challenge: None,
         expires: expires.map(|text| seconds(&text)).transpose()?,
+        asks_for: None,
         signature,
     })
 }

@@ -232,6 +232,7 @@ pub fn send(
     headers: &HeaderMap,
     body: &str,
 ) -> Option<Answer> {
+    #[expect(clippy::disallowed_methods, reason = "the test is its own client")]
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     let mut head = format!(

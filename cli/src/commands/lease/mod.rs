@@ -1,24 +1,29 @@
+mod audit;
+mod reap;
+mod which;
+mod worker;
+
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind as UsageError;
 use clap::{Args, Subcommand};
 use rolecall::export::ExportFormat;
 use rolecall::leases::{
-    self, Fate, Issued, LeaseFilter, LeaseId, LeaseNews, LeaseRequest, LeaseState, Leases,
-    MetricsServer, ReapOptions, Reaped, Worker, WorkerOptions, parse_duration,
+    self, Issued, LeaseFilter, LeaseId, LeaseNews, LeaseRequest, LeaseState, Leases, parse_duration,
 };
-use rolecall::serve::stop_signal;
 use rolecall::{
-    Context, Credentials, CredentialsError, ErrorKind, Secret, SecretInput, block_on, export,
-    printable, timestamp,
+    Context, Credentials, CredentialsError, Secret, SecretInput, block_on, export, printable,
+    timestamp,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::store::{self, StoreArgs};
 use crate::args::{Global, export_format};
 use crate::output::{Failure, Progress, print, print_json, print_table, warn, warn_of_exposed};
+use crate::usage::refuse;
 
 /// How many failures are told one by one.
 const TOLD: usize = 20;
@@ -71,25 +76,14 @@ enum Operation {
         #[arg(long)]
         yes: bool,
     },
-    /// Print the audit log of a lease, a dynamic secret or, as @store, the store
-    Audit {
-        /// The lease's id, or the dynamic secret's name
-        subject: String,
-        /// Check that no line was changed, left out or put elsewhere
-        #[arg(long)]
-        verify: bool,
-    },
+    /// Print the audit log of a lease, a dynamic secret, an auth method or the store
+    Audit(audit::AuditArgs),
     /// Take back what is due, until SIGTERM or SIGINT
-    Worker(WorkerArgs),
+    Worker(worker::WorkerArgs),
     /// Look in IAM for users that no lease needs any more; they are removed with --remove alone
-    Reap(ReapArgs),
+    Reap(reap::ReapArgs),
     /// Say which store this is
-    Store {
-        /// Say that it is right though it was restored from a backup or moved: what is due will be
-        /// taken back
-        #[arg(long)]
-        accept_restored: bool,
-    },
+    Store(which::WhichArgs),
     /// Run a command with a lease of its own, which is renewed while it runs and taken back after
     Exec(ExecArgs),
 }
@@ -125,9 +119,9 @@ struct CreateArgs {
     /// The key to seal under, 64 hexadecimal digits: file://PATH, - or env:NAME
     #[arg(long, value_name = "SOURCE")]
     seal_key: Option<SecretInput>,
-    /// process, env, env-no-export, fish, powershell or windows-cmd
-    #[arg(long, default_value = "process", value_name = "FORMAT", value_parser = export_format())]
-    format: ExportFormat,
+    /// process, env, env-no-export, fish, powershell or windows-cmd; process otherwise
+    #[arg(long, value_name = "FORMAT", value_parser = export_format())]
+    format: Option<ExportFormat>,
 }
 
 #[derive(Args)]
@@ -169,9 +163,10 @@ struct ShowArgs {
     /// The key that they were sealed under: file://PATH, - or env:NAME
     #[arg(long, value_name = "SOURCE")]
     seal_key: Option<SecretInput>,
-    /// The form of the credentials: process, env, env-no-export, fish, powershell or windows-cmd
-    #[arg(long, default_value = "process", value_name = "FORMAT", value_parser = export_format())]
-    format: ExportFormat,
+    /// The form of the credentials: process, env, env-no-export, fish, powershell or windows-cmd;
+    /// process otherwise
+    #[arg(long, value_name = "FORMAT", value_parser = export_format())]
+    format: Option<ExportFormat>,
 }
 
 #[derive(Args)]
@@ -185,39 +180,6 @@ struct RevokeArgs {
     /// Yes, all of them
     #[arg(long, requires = "secret")]
     all: bool,
-}
-
-#[derive(Args)]
-struct WorkerArgs {
-    /// Serve metrics at /metrics and a health answer at /healthz on this address of loopback
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
-    /// How many leases to work on at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
-    concurrency: u16,
-    /// Do what is due now, and end: for timers
-    #[arg(long, conflicts_with = "listen")]
-    once: bool,
-}
-
-#[derive(Args)]
-struct ReapArgs {
-    /// By the connection and path of this dynamic secret; by those of all otherwise
-    #[arg(long, value_name = "NAME")]
-    secret: Option<String>,
-    /// Remove what is found
-    #[arg(long)]
-    remove: bool,
-    /// How many to remove at most
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    max: usize,
-    /// Take also users that have not reached their end, if the store knows nothing of them: only
-    /// where the store is known to be whole
-    #[arg(long)]
-    unexpired: bool,
-    /// The users of another store, which is lost: its id is in their paths
-    #[arg(long, value_name = "ID")]
-    store_id: Option<String>,
 }
 
 #[derive(Args)]
@@ -242,10 +204,11 @@ pub(crate) fn run(global: &Global, command: &LeaseCommand) -> Result<ExitCode, F
         Operation::Create(args) => args.seal_key.as_ref(),
         Operation::Show(args) => args.seal_key.as_ref(),
         Operation::Forget { id, yes: false } => {
-            store::bad_usage(&format!(
+            let message = format!(
                 "AWS may still hold the user of lease {id}, with a key that works until its end, \
                  and nobody will remove it; give --yes if that is meant"
-            ));
+            );
+            refuse(UsageError::MissingRequiredArgument, &message)
         }
         _ => None,
     };
@@ -257,7 +220,7 @@ pub(crate) fn run(global: &Global, command: &LeaseCommand) -> Result<ExitCode, F
             Operation::Show(args) => show(global, &leases, args).await,
             Operation::Renew { id, ttl, session } => {
                 let session = read_session(session.as_ref(), leases.context())?;
-                one(global, &leases.renew(*id, *ttl, session.as_ref()).await?, "renewed")
+                one(global, &leases.renew(*id, *ttl, session.as_ref()).await?, Done::Renewed)
             }
             Operation::Revoke(args) => revoke(global, &leases, args).await,
             Operation::Forget { id, .. } => {
@@ -265,12 +228,12 @@ pub(crate) fn run(global: &Global, command: &LeaseCommand) -> Result<ExitCode, F
                 let (kind, name) = (&lease.principal.kind, &lease.principal.name);
                 let account = &lease.principal.account_id;
                 warn(&format!("AWS may still hold {kind} {name} in account {account}"));
-                one(global, &lease, "forgotten")
+                one(global, &lease, Done::Forgotten)
             }
-            Operation::Audit { subject, verify } => audit(global, &leases, subject, *verify).await,
-            Operation::Worker(args) => worker(global, leases, args).await,
-            Operation::Reap(args) => reap(global, &leases, args).await,
-            Operation::Store { accept_restored } => which(global, &leases, *accept_restored).await,
+            Operation::Audit(args) => audit::run(global, &leases, args).await,
+            Operation::Worker(args) => worker::run(global, leases, args).await,
+            Operation::Reap(args) => reap::run(global, &leases, args).await,
+            Operation::Store(args) => which::run(global, &leases, args).await,
             Operation::Exec(args) => exec(global, &leases, args).await,
         }
     })?
@@ -298,6 +261,7 @@ impl RequestArgs {
 }
 
 async fn create(global: &Global, leases: &Leases, args: &CreateArgs) -> Result<ExitCode, Failure> {
+    let format = global.form(args.format);
     let request = args.request.request(global, leases.context())?;
     let request = LeaseRequest { keep: args.keep, wait: args.wait, ..request };
     let Issued { lease, credentials } = leases.create(&request).await?;
@@ -309,7 +273,23 @@ async fn create(global: &Global, leases: &Leases, args: &CreateArgs) -> Result<E
             warn("it cannot be taken back before its end");
         }
     }
-    print_credentials(global, leases::lease_to_json(&lease), &credentials, args.format)
+    print_credentials(global, leases::lease_to_json(&lease), &credentials, format)
+}
+
+/// Written as they are: a value of serde_json would leave copies of the secrets behind.
+#[derive(Serialize)]
+struct Printed<'a> {
+    lease: Value,
+    credentials: PrintedCredentials<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PrintedCredentials<'a> {
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: Option<&'a str>,
+    expiration: Option<String>,
 }
 
 fn print_credentials(
@@ -321,26 +301,32 @@ fn print_credentials(
     if !global.json {
         return print(&export::format(credentials, format)?);
     }
-    print_json(&json!({
-        "lease": lease,
-        "credentials": {
-            "AccessKeyId": credentials.access_key_id(),
-            "SecretAccessKey": credentials.secret_access_key().expose(),
-            "SessionToken": credentials.session_token().map(|token| token.expose()),
-            "Expiration": credentials.expires_at().map(timestamp::format),
-        },
-    }))
+    let credentials = PrintedCredentials {
+        access_key_id: credentials.access_key_id(),
+        secret_access_key: credentials.secret_access_key().expose(),
+        session_token: credentials.session_token().map(Secret::expose),
+        expiration: credentials.expires_at().map(timestamp::format),
+    };
+    print_json(&Printed { lease, credentials })
 }
 
-fn one(global: &Global, lease: &leases::Lease, what: &str) -> Result<ExitCode, Failure> {
+/// What became of a lease.
+enum Done {
+    Renewed,
+    Forgotten,
+}
+
+fn one(global: &Global, lease: &leases::Lease, done: Done) -> Result<ExitCode, Failure> {
     if global.json {
         return print_json(&leases::lease_to_json(lease));
     }
-    let end = match what {
-        "renewed" => format!(" until {}", timestamp::format(lease.expires_at)),
-        _ => String::new(),
-    };
-    print(&format!("Lease {} {what}{end}.\n", lease.id))
+    let id = lease.id;
+    print(&match done {
+        Done::Renewed => {
+            format!("Lease {id} renewed until {}.\n", timestamp::format(lease.expires_at))
+        }
+        Done::Forgotten => format!("Lease {id} forgotten.\n"),
+    })
 }
 
 async fn list(global: &Global, leases: &Leases, args: &ListArgs) -> Result<ExitCode, Failure> {
@@ -393,12 +379,13 @@ fn left(time: Option<Duration>) -> String {
 }
 
 async fn show(global: &Global, leases: &Leases, args: &ShowArgs) -> Result<ExitCode, Failure> {
+    let format = global.form(args.format);
     let lease = leases.lease(args.id).await?;
     let value = leases::lease_to_json(&lease);
     if args.reveal {
         let session = read_session(args.session.as_ref(), leases.context())?;
         let credentials = leases.reveal(args.id, session.as_ref()).await?;
-        return print_credentials(global, value, &credentials, args.format);
+        return print_credentials(global, value, &credentials, format);
     }
     if global.json {
         return print_json(&value);
@@ -443,125 +430,6 @@ async fn revoke(global: &Global, leases: &Leases, args: &RevokeArgs) -> Result<E
     }
     // Errors are told in one way; this one also gives the exit code.
     Err(last.clone().into())
-}
-
-async fn audit(
-    global: &Global,
-    leases: &Leases,
-    subject: &str,
-    verify: bool,
-) -> Result<ExitCode, Failure> {
-    let id: Option<LeaseId> = subject.parse().ok();
-    let subject = id.map_or_else(|| subject.to_owned(), |id| id.to_string());
-    let entries = leases.trail(&subject).await?;
-    let flaw = if verify { leases.verify(&subject).await? } else { None };
-    if entries.is_empty() && flaw.is_none() {
-        let message = format!("there is no lease and no dynamic secret {subject:?}");
-        let error = CredentialsError::new(ErrorKind::InvalidConfiguration, "audit log", message);
-        return Err(error.with_help("`rolecall lease list --all` names leases").into());
-    }
-    if global.json {
-        let entries: Vec<_> = entries.iter().map(leases::entry_to_json).collect();
-        let mut value = json!({ "subject": subject, "entries": entries });
-        if verify {
-            value["is_whole"] = flaw.is_none().into();
-        }
-        print_json(&value)?;
-    } else {
-        let rows = entries.iter().map(|entry| {
-            let at = leases::entry_to_json(entry)["at"].as_str().unwrap_or_default().to_owned();
-            let outcome = entry.outcome.name().to_owned();
-            vec![at, entry.actor.clone(), entry.action.clone(), outcome, entry.detail.clone()]
-        });
-        let headings = ["TIME", "ACTOR", "ACTION", "OUTCOME", "DETAIL"];
-        print_table(&headings, &rows.collect::<Vec<_>>())?;
-    }
-    if let Some(flaw) = flaw {
-        return Err(CredentialsError::new(ErrorKind::Malformed, "audit log", flaw.to_string())
-            .with_place(subject)
-            .with_help("somebody has written to the store past rolecall, or it is damaged")
-            .into());
-    }
-    if verify && !global.json {
-        warn("the log is whole");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn worker(global: &Global, leases: Leases, args: &WorkerArgs) -> Result<ExitCode, Failure> {
-    let clock = leases.context().clock.clone();
-    let worker = Worker::new(leases, WorkerOptions { concurrency: args.concurrency.into() });
-    if args.once {
-        let done = worker.run_once().await?;
-        return match global.json {
-            true => print_json(&json!({ "worked_on": done })),
-            false => print(&format!("Worked on {done} leases.\n")),
-        };
-    }
-    let server = args.listen.map(MetricsServer::bind).transpose()?;
-    // Before anybody can know that there is something to stop.
-    let stop = stop_signal()?;
-    let address = server.as_ref().map(|server| server.address().to_string());
-    if global.json {
-        print(&format!("{}\n", json!({ "listen": address })))?;
-    }
-    match &address {
-        Some(address) => warn(&format!("working on leases; metrics at http://{address}/metrics")),
-        None => warn("working on leases"),
-    }
-    leases::run_worker(&worker, clock, server, stop).await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn reap(global: &Global, leases: &Leases, args: &ReapArgs) -> Result<ExitCode, Failure> {
-    let options = ReapOptions {
-        remove: args.remove,
-        most: args.max,
-        unexpired: args.unexpired,
-        store_id: args.store_id.clone(),
-    };
-    let Reaped { orphans, failure } =
-        leases::reap_all(leases, args.secret.as_deref(), &options).await;
-    if global.json {
-        let orphans: Vec<_> = orphans.iter().map(leases::orphan_to_json).collect();
-        print_json(&json!({ "orphans": orphans }))?;
-    } else {
-        let rows = orphans.iter().map(|orphan| {
-            let fate = match &orphan.fate {
-                Fate::Found => "found".to_owned(),
-                Fate::Removed => "removed".to_owned(),
-                Fate::Failed(why) => format!("failed: {why}"),
-            };
-            let (expires, why) = (orphan.expires.clone(), orphan.why.clone());
-            vec![orphan.arn.clone(), orphan.lease.clone(), expires, why, fate]
-        });
-        print_table(&["USER", "LEASE", "END", "WHY", "FATE"], &rows.collect::<Vec<_>>())?;
-    }
-    let is_found = |fate: &Fate| orphans.iter().filter(|orphan| orphan.fate == *fate).count();
-    match is_found(&Fate::Found) {
-        0 => {}
-        left if args.remove => warn(&format!("{left} more are left; raise --max")),
-        left => warn(&format!("{left} found; nothing was changed, --remove removes them")),
-    }
-    if let Some(failure) = failure {
-        return Err(failure.into());
-    }
-    let failed = orphans.iter().any(|orphan| matches!(orphan.fate, Fate::Failed(_)));
-    let unavailable = ExitCode::from(ErrorKind::Unavailable.exit_code());
-    Ok(if failed { unavailable } else { ExitCode::SUCCESS })
-}
-
-async fn which(global: &Global, leases: &Leases, accept: bool) -> Result<ExitCode, Failure> {
-    let info = if accept { leases.accept_restored().await? } else { leases.store().info().await? };
-    let doubt = info.doubt.map(|doubt| doubt.to_string());
-    if global.json {
-        return print_json(&json!({ "id": info.id, "epoch": info.epoch, "doubt": doubt }));
-    }
-    print(&format!("Id     {}\nEpoch  {}\n", info.id, info.epoch))?;
-    if let Some(doubt) = doubt {
-        warn(&format!("{doubt}; workers take nothing back until `lease store --accept-restored`"));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn exec(global: &Global, leases: &Leases, args: &ExecArgs) -> Result<ExitCode, Failure> {
