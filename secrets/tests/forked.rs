@@ -68,5 +68,5 @@ async fn a_child_opens_the_store_anew_unless_it_was_at_work() {
 }
 
 fn is_free(context: &Context, turn: &Path) -> bool {
-    context.fs.try_lock(turn).unwrap().is_some()
+    context.fs.try_lock(turn).expect("the lock can be asked for").is_some()
 }
