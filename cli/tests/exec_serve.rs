@@ -109,7 +109,11 @@ fn signals_are_passed_on() {
         (Signal::WINCH, "WINCH"),
     ] {
         let ready = sandbox.home().join(format!("ready-{name}"));
-        let script = format!("trap 'exit 7' {name}; : > {}; while :; do :; done", ready.display());
+        // It ends with its parent, should that be killed.
+        let script = format!(
+            "trap 'exit 7' {name}; : > {}; while kill -0 $PPID; do :; done",
+            ready.display()
+        );
         let running =
             sandbox.start(&["exec", "--serve", "--profile", "hop", "--", "bash", "-c", &script]);
         wait_for(&ready);

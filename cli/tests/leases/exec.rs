@@ -69,7 +69,7 @@ fn a_command_that_cannot_be_started_leaves_nothing() {
 fn sigterm_is_passed_on_and_the_user_is_gone() {
     let sandbox = sandbox();
     define(&sandbox, &[]);
-    let script = "trap 'exit 9' TERM; : > up; until test -e never; do :; done";
+    let script = "trap 'exit 9' TERM; : > up; while kill -0 $PPID; do :; done";
     let running = sandbox.start(&["lease", "exec", "app", "--", "bash", "-c", script]);
     wait_for(&sandbox.home().join("up"));
     assert_eq!(leased_users(&sandbox).len(), 1);
