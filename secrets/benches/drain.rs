@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails has no figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
 
+mod definition;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,12 +16,13 @@ use async_trait::async_trait;
 use rolecall_core::http::{HttpClient, HttpError, Request, Response, RetryPolicy};
 use rolecall_core::{Clock, Context, Credentials, Env};
 use rolecall_secrets::{
-    Change, Claimant, Connect, Connection, DynamicSecret, IamUser, LeaseFilter, LeaseId,
-    LeaseOptions, LeaseState, Leases, NewLease, Outcome, Principal, Reached, Record, SecretKind,
-    SqliteStore, Store, Worker, WorkerOptions,
+    Change, Claimant, Connect, LeaseFilter, LeaseId, LeaseOptions, LeaseState, Leases, NewLease,
+    Outcome, Principal, Reached, Record, SqliteStore, Store, Worker, WorkerOptions,
 };
 use rolecall_sts::QueryEndpoint;
 use zeroize::Zeroizing;
+
+use definition::define;
 
 const ACCOUNT: &str = "111111111111";
 const RATE: u32 = 20;
@@ -144,20 +147,6 @@ async fn drain(count: u32) {
     println!("    {:<34}{:>9.2} h", "all gone after", took.as_secs_f64() / 3600.0);
     println!("    {:<34}{:>9.2} h", "the last key after", keys.as_secs_f64() / 3600.0);
     println!("    {:<34}{:>9.1?}", "work of this machine", really.elapsed());
-}
-
-async fn define(store: &dyn Store) {
-    let secret = DynamicSecret {
-        name: "deploy".to_owned(),
-        description: String::new(),
-        connection: Connection::Default,
-        kind: SecretKind::IamUser(IamUser::default()),
-        region: None,
-        default_ttl: HOUR,
-        max_ttl: HOUR * 24,
-        access: Vec::new(),
-    };
-    store.create_secret(&secret, &record("define")).await.unwrap();
 }
 
 /// Leases that end in an hour.

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails has no figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark stands outside the seams")]
 
+mod definition;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,9 +17,11 @@ use std::time::{Duration, Instant};
 use rolecall_core::{Context, Env, Secret};
 use rolecall_kit::Postgres;
 use rolecall_secrets::{
-    Change, Claimant, Connection, DynamicSecret, IamUser, LeaseId, NewLease, Outcome,
-    PostgresStore, Principal, Record, SecretKind, SqliteStore, Store,
+    Change, Claimant, LeaseId, NewLease, Outcome, PostgresStore, Principal, Record, SqliteStore,
+    Store,
 };
+
+use definition::define;
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// How many callers there are at once.
@@ -252,20 +256,6 @@ fn memory() -> u64 {
     let status = String::from_utf8_lossy(&status).into_owned();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-async fn define(store: &dyn Store) {
-    let secret = DynamicSecret {
-        name: "deploy".to_owned(),
-        description: String::new(),
-        connection: Connection::Default,
-        kind: SecretKind::IamUser(IamUser::default()),
-        region: None,
-        access: Vec::new(),
-        default_ttl: HOUR,
-        max_ttl: HOUR * 24,
-    };
-    store.create_secret(&secret, &record("define")).await.unwrap();
 }
 
 async fn issue(store: Arc<dyn Store>, number: u64) {
