@@ -5,6 +5,24 @@ use rolecall_kit::names;
 
 use crate::support::Machine;
 
+/// Where `deploy` is assumed with session keys in the credentials file.
+fn machine() -> Machine {
+    Machine::new(&format!(
+        "[profile alice]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
+         [profile hop]\nrole_arn = {}\nsource_profile = alice\n\
+         [profile deploy]\nrole_arn = {}\nsource_profile = saml\n",
+        names::ALICE_KEY,
+        names::ALICE_SECRET,
+        names::HOP,
+        names::DEPLOY
+    ))
+}
+
+fn new_keys(machine: &Machine) -> Credentials {
+    let options = SessionOptions { no_disk_cache: true, ..machine.options("hop") };
+    machine.get(options).unwrap()
+}
+
 fn write(machine: &Machine, keys: &Credentials) {
     let (id, secret) = (keys.access_key_id(), keys.secret_access_key().expose());
     let token = keys.session_token().unwrap().expose();
@@ -17,27 +35,15 @@ fn write(machine: &Machine, keys: &Credentials) {
 
 #[test]
 fn a_long_run_takes_the_session_keys_that_another_program_has_written_since() {
-    let machine = Machine::new(&format!(
-        "[profile alice]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
-         [profile hop]\nrole_arn = {}\nsource_profile = alice\n\
-         [profile deploy]\nrole_arn = {}\nsource_profile = saml\n",
-        names::ALICE_KEY,
-        names::ALICE_SECRET,
-        names::HOP,
-        names::DEPLOY
-    ));
-    let new_keys = || {
-        let options = SessionOptions { no_disk_cache: true, ..machine.options("hop") };
-        machine.get(options).unwrap()
-    };
-    write(&machine, &new_keys());
+    let machine = machine();
+    write(&machine, &new_keys(&machine));
     let session = Session::new(machine.options("deploy")).unwrap();
     let role = || block_on(session.credentials()).unwrap();
     let first = role().unwrap();
     // Longer than the keys last. What was planned with has ended.
     machine.pass(Duration::from_secs(3601));
     assert_eq!(role().unwrap_err().kind(), ErrorKind::Denied);
-    write(&machine, &new_keys());
+    write(&machine, &new_keys(&machine));
     machine.pass(Duration::from_secs(120));
     let second = role().unwrap();
     assert_ne!(first.access_key_id(), second.access_key_id());
@@ -46,24 +52,12 @@ fn a_long_run_takes_the_session_keys_that_another_program_has_written_since() {
 
 #[test]
 fn what_other_keys_than_the_planned_gave_is_not_in_the_cache_as_theirs() {
-    let machine = Machine::new(&format!(
-        "[profile alice]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
-         [profile hop]\nrole_arn = {}\nsource_profile = alice\n\
-         [profile deploy]\nrole_arn = {}\nsource_profile = saml\n",
-        names::ALICE_KEY,
-        names::ALICE_SECRET,
-        names::HOP,
-        names::DEPLOY
-    ));
-    let new_keys = || {
-        let options = SessionOptions { no_disk_cache: true, ..machine.options("hop") };
-        machine.get(options).unwrap()
-    };
-    let planned = new_keys();
+    let machine = machine();
+    let planned = new_keys(&machine);
     write(&machine, &planned);
     let session = Session::new(machine.options("deploy")).unwrap();
     machine.pass(Duration::from_secs(120));
-    write(&machine, &new_keys());
+    write(&machine, &new_keys(&machine));
     let with_others = block_on(session.credentials()).unwrap().unwrap();
     // Whoever plans with the first keys gets nothing that came of the others,
     write(&machine, &planned);

@@ -127,6 +127,19 @@ pub(crate) struct Reply {
     pub(crate) error: Option<String>,
 }
 
+impl Reply {
+    /// A JSON document.
+    pub(crate) fn json(status: u16, value: &serde_json::Value, error: Option<String>) -> Self {
+        Self {
+            status,
+            content_type: "application/json".to_owned(),
+            body: value.to_string().into(),
+            request_id: request_id(),
+            error,
+        }
+    }
+}
+
 /// The connection is to be closed without an answer.
 #[derive(Debug)]
 struct Hangup;

@@ -13,7 +13,7 @@ use crate::error::AwsError;
 use crate::principal::Principal;
 use crate::query::decode as decode_form;
 use crate::secret::Secret;
-use crate::server::{Reply, request_id};
+use crate::server::Reply;
 use crate::sigv4::SignedRequest;
 use crate::state::State;
 use crate::sts::issue_unasked;
@@ -94,7 +94,7 @@ pub(crate) fn answer(state: &mut State, request: &SignedRequest<'_>, call: &mut 
         _ => Err(AwsError::new(404, "UnknownOperationException", "there is no such operation")),
     };
     match outcome {
-        Ok(value) => reply(200, &value, None),
+        Ok(value) => Reply::json(200, &value, None),
         Err(error) => failure(&error, &call.operation),
     }
 }
@@ -109,7 +109,7 @@ pub(crate) fn failure(error: &AwsError, operation: &str) -> Reply {
             "message": error.message, "__type": format!("com.amazonaws.switchboard.portal#{code}"),
         })
     };
-    reply(error.status, &value, Some(code.to_owned()))
+    Reply::json(error.status, &value, Some(code.to_owned()))
 }
 
 /// `InvalidGrantException` is `invalid_grant` in OAuth.
@@ -122,16 +122,6 @@ fn oauth_code(code: &str) -> String {
         text.push(letter.to_ascii_lowercase());
     }
     text
-}
-
-fn reply(status: u16, value: &Value, error: Option<String>) -> Reply {
-    Reply {
-        status,
-        content_type: "application/json".to_owned(),
-        body: value.to_string().into(),
-        request_id: request_id(),
-        error,
-    }
 }
 
 fn role_credentials(

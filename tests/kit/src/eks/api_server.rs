@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{SERVERS, reply, webhook};
+use super::{SERVERS, webhook};
 use crate::calls::Call;
 use crate::principal::Principal;
 use crate::server::Reply;
@@ -31,14 +31,16 @@ pub(crate) fn answer(state: &mut State, request: &SignedRequest<'_>, call: &mut 
         }
     }
     match (request.method, path) {
-        ("GET", "/version") => reply(200, &json!({"major": "1", "minor": "33"}), None),
-        ("GET", "/api") => reply(200, &json!({"kind": "APIVersions", "versions": ["v1"]}), None),
+        ("GET", "/version") => Reply::json(200, &json!({"major": "1", "minor": "33"}), None),
+        ("GET", "/api") => {
+            Reply::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]}), None)
+        }
         ("GET", "/apis") => {
             let groups = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []});
-            reply(200, &groups, None)
+            Reply::json(200, &groups, None)
         }
-        ("GET", "/api/v1") => reply(200, &resources(), None),
-        ("GET", "/api/v1/namespaces") => reply(200, &namespaces(), None),
+        ("GET", "/api/v1") => Reply::json(200, &resources(), None),
+        ("GET", "/api/v1/namespaces") => Reply::json(200, &namespaces(), None),
         _ => status(404, "NotFound", "the server could not find the requested resource"),
     }
 }
@@ -107,5 +109,5 @@ fn status(code: u16, reason: &str, message: &str) -> Reply {
         "reason": reason,
         "code": code,
     });
-    reply(code, &value, Some(reason.to_owned()))
+    Reply::json(code, &value, Some(reason.to_owned()))
 }

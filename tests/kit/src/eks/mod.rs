@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use crate::calls::Call;
 use crate::error::AwsError;
 use crate::principal::Principal;
-use crate::server::{Reply, request_id};
+use crate::server::Reply;
 use crate::sigv4::{Expected, SignedRequest};
 use crate::state::State;
 use crate::world::{EksCluster, denies};
@@ -45,7 +45,7 @@ fn name_in(path: &str) -> Option<&str> {
 /// Answers a request to this service's path.
 pub(crate) fn answer(state: &mut State, request: &SignedRequest<'_>, call: &mut Call) -> Reply {
     match describe(state, request, call) {
-        Ok(value) => reply(200, &value, None),
+        Ok(value) => Reply::json(200, &value, None),
         Err(error) => failure(&error),
     }
 }
@@ -62,7 +62,7 @@ pub(crate) fn failure(error: &AwsError) -> Reply {
         "AccessDenied" => "AccessDeniedException",
         code => code,
     };
-    reply(error.status, &json!({"message": error.message}), Some(code.to_owned()))
+    Reply::json(error.status, &json!({"message": error.message}), Some(code.to_owned()))
 }
 
 fn describe(
@@ -133,14 +133,4 @@ fn description(cluster: &EksCluster, arn: &str, addresses: &Addresses) -> Value 
         description["outpostConfig"] = json!({"outpostArns": []});
     }
     description
-}
-
-fn reply(status: u16, value: &Value, error: Option<String>) -> Reply {
-    Reply {
-        status,
-        content_type: "application/json".to_owned(),
-        body: value.to_string().into(),
-        request_id: request_id(),
-        error,
-    }
 }

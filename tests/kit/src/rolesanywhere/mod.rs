@@ -17,11 +17,11 @@ mod session;
 mod signing;
 mod verify;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::calls::Call;
 use crate::error::AwsError;
-use crate::server::{Reply, request_id};
+use crate::server::Reply;
 use crate::sigv4::SignedRequest;
 use crate::state::State;
 
@@ -69,7 +69,7 @@ pub(crate) fn operation_of(request: &SignedRequest<'_>) -> Option<&'static str> 
 /// Answers a request to this service's path.
 pub(crate) fn answer(state: &mut State, request: &SignedRequest<'_>, call: &mut Call) -> Reply {
     match session::create(state, request, call) {
-        Ok(value) => reply(201, &value, None),
+        Ok(value) => Reply::json(201, &value, None),
         Err(refusal) => {
             call.params.insert("refused_because".to_owned(), refusal.reason);
             failure(&refusal.error)
@@ -84,15 +84,5 @@ pub(crate) fn failure(error: &AwsError) -> Reply {
         "Throttling" => "ThrottlingException",
         code => code,
     };
-    reply(error.status, &json!({"message": error.message}), Some(code.to_owned()))
-}
-
-fn reply(status: u16, value: &Value, error: Option<String>) -> Reply {
-    Reply {
-        status,
-        content_type: "application/json".to_owned(),
-        body: value.to_string().into(),
-        request_id: request_id(),
-        error,
-    }
+    Reply::json(error.status, &json!({"message": error.message}), Some(code.to_owned()))
 }
