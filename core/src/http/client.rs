@@ -9,8 +9,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
+use super::any_name::unverified;
 use super::options::Options;
-use super::unverified::unverified;
 use super::{ANSWER_LIMIT, HttpClient, HttpError, HttpFailure, Request, Response};
 use crate::{Env, Fs, Secret};
 

@@ -1,11 +1,11 @@
 //! HTTP as AWS's protocols need it: bounded in time and size, retried, never redirected.
 
 mod answer;
+mod any_name;
 mod client;
 mod options;
 mod retry;
 mod scripted;
-mod unverified;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 pub use answer::{date_of, no_answer_to, no_error_of_aws, printable_request_id, request_id};
+pub use any_name::AnyName;
 pub use client::{WebClient, WebSettings};
 pub use options::{Direct, Pinned, TimeLimit};
 pub use retry::{Exchange, RetryPolicy, RetryQuota, Verdict, send};
