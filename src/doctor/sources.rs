@@ -50,54 +50,74 @@ fn winner(plan: &Plan) -> Finding {
 
 /// What is set up and not used, since another source goes before it.
 fn hidden(setup: &Setup, plan: &Plan, named: bool) -> Vec<Finding> {
+    if named {
+        return beside_a_named_profile(setup, plan);
+    }
+    let mut findings = Vec::from_iter(two_profile_variables(setup));
+    findings.extend(behind_keys(setup, plan));
+    findings.extend(later_in_the_chain(setup, plan));
+    findings
+}
+
+/// The variable that names a profile.
+fn profile_variable(setup: &Setup) -> Option<&'static str> {
+    let mut variables = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter();
+    variables.find(|variable| setup.context.env.get(variable).is_some())
+}
+
+fn two_profile_variables(setup: &Setup) -> Option<Finding> {
+    let env = &setup.context.env;
+    let (ours, theirs) = (env.get("AWS_PROFILE")?, env.get("AWS_DEFAULT_PROFILE")?);
+    (ours != theirs).then(|| {
+        Finding::warning(CHECK, "AWS_PROFILE and AWS_DEFAULT_PROFILE name different profiles")
+            .evidence(format!("rolecall takes {ours}; boto3 and AWS CLI v1 take {theirs}"))
+            .fix("unset AWS_DEFAULT_PROFILE")
+    })
+}
+
+fn beside_a_named_profile(setup: &Setup, plan: &Plan) -> Vec<Finding> {
     let env = &setup.context.env;
     let mut findings = Vec::new();
-    let variable =
-        ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find(|v| env.get(v).is_some());
-    let (first, second) = (env.get("AWS_PROFILE"), env.get("AWS_DEFAULT_PROFILE"));
-    if let (Some(ours), Some(theirs), false) = (&first, &second, named)
-        && ours != theirs
-    {
-        findings.push(
-            Finding::warning(CHECK, "AWS_PROFILE and AWS_DEFAULT_PROFILE name different profiles")
-                .evidence(format!("rolecall takes {ours}; boto3 and AWS CLI v1 take {theirs}"))
-                .fix("unset AWS_DEFAULT_PROFILE"),
-        );
-    }
     let uses_keys = matches!(plan.source, Source::Environment { .. });
-    if named {
-        if env.get("AWS_ACCESS_KEY_ID").is_some() && !uses_keys {
-            findings.push(unused("the keys in the environment", "a profile is named"));
-        }
-        if let Some(other) = first.or(second).filter(|other| Some(other) != plan.profile.as_ref()) {
-            findings.push(unused(
-                &format!("profile {other} of {}", variable.unwrap_or_default()),
-                "another profile is named",
-            ));
-        }
-        return findings;
+    if env.get("AWS_ACCESS_KEY_ID").is_some() && !uses_keys {
+        findings.push(unused("the keys in the environment", "a profile is named"));
     }
-    let rank = rank(plan);
-    if rank == Rank::Keys {
-        match (variable, setup.profiles.get(&setup.selected)) {
-            // `explain` has said so.
-            (Some("AWS_PROFILE"), _) => {}
-            (Some(variable), _) => findings.push(
-                Finding::warning(
-                    CHECK,
-                    format!("AWS_ACCESS_KEY_ID goes before {variable}, which is not used"),
-                )
-                .evidence(format!("{variable} is {}", setup.selected))
-                .fix(format!("{UNSET_KEYS}, or name the profile with --profile")),
-            ),
-            (None, Some(profile)) => findings.push(
-                unused("profile default", "AWS_ACCESS_KEY_ID goes before it")
-                    .evidence(profile.origin.to_string())
-                    .fix(format!("{UNSET_KEYS} if the profile is meant")),
-            ),
-            (None, None) => {}
-        }
+    let other = profile_variable(setup).and_then(|variable| Some((variable, env.get(variable)?)));
+    if let Some((variable, other)) = other.filter(|(_, name)| Some(name) != plan.profile.as_ref()) {
+        let what = format!("profile {other} of {variable}");
+        findings.push(unused(&what, "another profile is named"));
     }
+    findings
+}
+
+/// A profile behind the keys in the environment.
+fn behind_keys(setup: &Setup, plan: &Plan) -> Option<Finding> {
+    if rank(plan) != Rank::Keys {
+        return None;
+    }
+    match (profile_variable(setup), setup.profiles.get(&setup.selected)) {
+        // `explain` has said so.
+        (Some("AWS_PROFILE"), _) | (None, None) => None,
+        (Some(variable), _) => Some(
+            Finding::warning(
+                CHECK,
+                format!("AWS_ACCESS_KEY_ID goes before {variable}, which is not used"),
+            )
+            .evidence(format!("{variable} is {}", setup.selected))
+            .fix(format!("{UNSET_KEYS}, or name the profile with --profile")),
+        ),
+        (None, Some(profile)) => Some(
+            unused("profile default", "AWS_ACCESS_KEY_ID goes before it")
+                .evidence(profile.origin.to_string())
+                .fix(format!("{UNSET_KEYS} if the profile is meant")),
+        ),
+    }
+}
+
+/// Links of the default chain that come after the one that is used.
+fn later_in_the_chain(setup: &Setup, plan: &Plan) -> Vec<Finding> {
+    let (rank, variable) = (rank(plan), profile_variable(setup));
+    let mut findings = Vec::new();
     let others = [
         (Rank::WebIdentity, "web identity", "AWS_WEB_IDENTITY_TOKEN_FILE"),
         (Rank::Container, "the container's role", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
@@ -105,7 +125,7 @@ fn hidden(setup: &Setup, plan: &Plan, named: bool) -> Vec<Finding> {
     ];
     for (theirs, name, variable_of_it) in others {
         let is_said = rank == Rank::Profile && theirs == Rank::WebIdentity && plan.hops.is_empty();
-        if env.get(variable_of_it).is_none() || theirs <= rank || is_said {
+        if setup.context.env.get(variable_of_it).is_none() || theirs <= rank || is_said {
             continue;
         }
         let (winner, fix) = match (rank, variable) {

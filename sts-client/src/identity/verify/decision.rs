@@ -66,6 +66,11 @@ impl Trail {
         self.skipped |= 1 << check as u32;
     }
 
+    /// That it went well, if it was asked for.
+    pub(super) fn note(&mut self, check: Check, asked: bool) {
+        if asked { self.pass(check) } else { self.skip(check) }
+    }
+
     /// Those of reading that come before `failed`, but for what the dialect does not have.
     pub(super) fn read_until(&mut self, failed: Option<Check>, format: Option<TokenFormat>) {
         let reading = Check::ALL.iter().take_while(|check| **check <= Check::Authorization);
@@ -77,7 +82,7 @@ impl Trail {
                 }
                 _ => false,
             };
-            if absent { self.skip(*check) } else { self.pass(*check) }
+            self.note(*check, !absent);
         }
     }
 }

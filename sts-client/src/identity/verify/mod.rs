@@ -170,28 +170,15 @@ impl Verifier {
         trail.pass(Check::Partition);
         policy.check_binding(presented)?;
         let is_bound = presented.binding.is_some() || presented.format == TokenFormat::Eks;
-        if is_bound {
-            trail.pass(Check::Binding)
-        } else {
-            trail.skip(Check::Binding)
-        }
+        trail.note(Check::Binding, is_bound);
         check_expires(presented)?;
-        let claims = presented.expires.is_some();
-        if claims {
-            trail.pass(Check::Expires)
-        } else {
-            trail.skip(Check::Expires)
-        }
+        trail.note(Check::Expires, presented.expires.is_some());
         self.check_freshness(presented, now)?;
         trail.pass(Check::Freshness);
         let until = presented.date.time + self.max_age;
         decision.valid_until = Some(until);
         let challenge = self.check_challenge(presented, policy, now)?;
-        if challenge.is_some() {
-            trail.pass(Check::Challenge)
-        } else {
-            trail.skip(Check::Challenge)
-        }
+        trail.note(Check::Challenge, challenge.is_some());
 
         let cluster = match presented.format {
             TokenFormat::Eks => policy.binding.cluster.as_deref().unwrap_or_default(),
@@ -220,15 +207,13 @@ impl Verifier {
         policy.check_partition_of(&identity.partition)?;
         trail.pass(Check::Identity);
         decision.identity = Some(identity.clone());
-        if self.mode == Mode::SingleUse {
+        let is_spent = self.mode == Mode::SingleUse;
+        if is_spent {
             self.spend(presented, until, challenge, now).await?;
-            trail.pass(Check::Spend);
-        } else {
-            trail.skip(Check::Spend);
         }
-        decision.subject = policy.bounds.check(&identity, |check, asked| {
-            if asked { trail.pass(check) } else { trail.skip(check) }
-        })?;
+        trail.note(Check::Spend, is_spent);
+        let note = |check, asked| trail.note(check, asked);
+        decision.subject = policy.bounds.check(&identity, note)?;
         Ok(())
     }
 
