@@ -614,7 +614,7 @@ static void files(void)
     CHECK(strstr(rolecall_answer_text(answer), "\"updated\":false") != NULL);
     expect(answer, "\"context\":\"mine\"");
     DO(rolecall_eks_update_kubeconfig(options, input, &answer, &error));
-    expect(answer, "\"updated\":true");
+    expect(answer, "\"updated\":false,\"changed\":false");
     FAILS(ROLECALL_INVALID_CONFIGURATION, "neither aws nor rolecall",
           rolecall_eks_update_kubeconfig(
               options, "{\"name\": \"prod\", \"command\": \"kubectl\"}", &answer, &error));
