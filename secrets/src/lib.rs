@@ -50,3 +50,19 @@ pub use store::{
 #[cfg(feature = "postgres")]
 pub use store::{PostgresOptions, PostgresStore};
 pub use worker::{Metrics, Worker, WorkerOptions};
+
+/// What the fuzz targets need and nobody else.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    use rolecall_core::{Context, Result};
+
+    use crate::template::{NameFacts, NameTemplate};
+
+    /// What a template makes for somebody of this name.
+    pub fn render(template: &str, name: &str) -> Result<String> {
+        let facts = NameFacts { identity_name: name, secret_name: name, ..NameFacts::default() };
+        let context = Context::fake();
+        NameTemplate::parse(template)?.render(&facts, context.clock.now(), &context.random)
+    }
+}
