@@ -790,11 +790,11 @@ rolecall_status rolecall_leases_definitions(const rolecall_leases *leases,
                                             rolecall_error **error);
 
 /**
- * Tries a definition: the connection, and every step with a user that is made and removed again, or
- * with a session of 15 minutes that nobody gets. `{"account_id", "arn", "missing": ["CreateUser"],
- * "untried": [], "policy": …}`: the actions that are not allowed, those that could not be tried before
- * those are, and a policy that allows what is missing. A user that cannot be removed is a lease that
- * the worker goes on with.
+ * Tries a definition: the connection, and every step with a user that is made and removed again,
+ * or with a session of 15 minutes that nobody gets. `{"account_id", "arn", "missing":
+ * ["CreateUser"], "untried": [], "policy": …}`: the actions that are not allowed, those that could
+ * not be tried before those are, and a policy that allows what is missing. A user that cannot be
+ * removed is a lease that the worker goes on with.
  */
 rolecall_status rolecall_leases_probe(const rolecall_leases *leases,
                                       const char *name,

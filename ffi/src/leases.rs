@@ -264,11 +264,11 @@ pub unsafe extern "C" fn rolecall_leases_definitions(
     })
 }
 
-/// Tries a definition: the connection, and every step with a user that is made and removed again, or
-/// with a session of 15 minutes that nobody gets. `{"account_id", "arn", "missing": ["CreateUser"],
-/// "untried": [], "policy": …}`: the actions that are not allowed, those that could not be tried before
-/// those are, and a policy that allows what is missing. A user that cannot be removed is a lease that
-/// the worker goes on with.
+/// Tries a definition: the connection, and every step with a user that is made and removed again,
+/// or with a session of 15 minutes that nobody gets. `{"account_id", "arn", "missing":
+/// ["CreateUser"], "untried": [], "policy": …}`: the actions that are not allowed, those that could
+/// not be tried before those are, and a policy that allows what is missing. A user that cannot be
+/// removed is a lease that the worker goes on with.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_probe(
     leases: *const rolecall_leases,

@@ -611,10 +611,10 @@ static void files(void)
              "\"rolecall\", \"endpoint_url\": \"%s\"}",
              path, told("KIT_URL"));
     DO(rolecall_eks_update_kubeconfig(options, input, &answer, &error));
-    CHECK(strstr(rolecall_answer_text(answer), "\"updated\":false") != NULL);
+    CHECK(strstr(rolecall_answer_text(answer), "\"updated\":false,\"changed\":true") != NULL);
     expect(answer, "\"context\":\"mine\"");
     DO(rolecall_eks_update_kubeconfig(options, input, &answer, &error));
-    expect(answer, "\"updated\":false,\"changed\":false");
+    expect(answer, "\"changed\":false");
     FAILS(ROLECALL_INVALID_CONFIGURATION, "neither aws nor rolecall",
           rolecall_eks_update_kubeconfig(
               options, "{\"name\": \"prod\", \"command\": \"kubectl\"}", &answer, &error));
