@@ -66,6 +66,19 @@ pub struct Login {
     pub session: Option<AuthSession>,
 }
 
+impl Login {
+    /// The session that was begun.
+    ///
+    /// # Errors
+    /// The refusal, as `Denied` mostly.
+    pub fn into_session(self) -> Result<AuthSession> {
+        self.decision.accepted().map_err(Clone::clone)?;
+        self.session.ok_or_else(|| {
+            CredentialsError::new(ErrorKind::Internal, "auth", "no session was begun")
+        })
+    }
+}
+
 impl Auth {
     /// The methods that `store` keeps.
     ///
