@@ -1,5 +1,6 @@
 //! rolecall for Python: the classes of the package `rolecall`. All that they do is done by the facade.
 
+mod cached;
 mod credentials;
 mod eks;
 mod errors;
@@ -18,12 +19,13 @@ mod values;
 use pyo3::prelude::*;
 
 /// The native part of the package `rolecall`.
-#[pymodule]
+#[pymodule(gil_used = true)]
 mod _rolecall {
     use pyo3::prelude::*;
 
     #[pymodule_export]
     use crate::{
+        cached::{CachedCredentials, cached_credentials, clear_cached_credentials},
         credentials::Credentials,
         provider::Chain,
         report::{doctor, doctor_async, explain, profiles},
