@@ -300,11 +300,7 @@ methods! {
     /// Raises `InvalidConfigurationError` if there is no such key.
     fn remove_key / remove_key_async [kid] (py, &self, kid: String) -> () {
         let auth = self.opening.auth();
-        let forget = self.opening.forget_auth();
-        async move {
-            auth.await?.remove_key(&kid).await?;
-            forget.await
-        }
+        async move { auth.await?.remove_key(&kid).await }
     }
 
     /// The public keys of the sessions, a JSON Web Key Set: others verify them by it. None before the

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use rolecall::identity::Auth;
@@ -20,14 +20,7 @@ pub(crate) struct Opening {
     calls_per_second: Option<u32>,
     session: Options,
     providers: BTreeMap<String, Provider>,
-    opened: PerProcess<OnceCell<Arc<Opened>>>,
-}
-
-/// An open store.
-struct Opened {
-    leases: Leases,
-    /// One serves the process: it knows which tokens are being checked.
-    auth: Mutex<Option<Arc<Auth>>>,
+    opened: PerProcess<OnceCell<Leases>>,
 }
 
 impl Opening {
@@ -77,44 +70,18 @@ impl Opening {
     }
 
     /// The store of this process. Whoever comes first opens it, and the others wait for that.
-    fn opened(self: &Arc<Self>) -> Later<Arc<Opened>> {
+    pub(crate) fn leases(self: &Arc<Self>) -> Later<Leases> {
         let cell = self.opened.get_or_make(OnceCell::new);
         let opening = self.clone();
         Box::pin(async move {
-            let open = || async {
-                let options = apart(move || opening.options()).await?;
-                let leases = leases::open(options).await?;
-                Ok(Arc::new(Opened { leases, auth: Mutex::default() }))
-            };
+            let open = || async { leases::open(apart(move || opening.options()).await?).await };
             cell.get_or_try_init(open).await.cloned()
         })
     }
 
-    /// The leases of the store.
-    pub(crate) fn leases(self: &Arc<Self>) -> Later<Leases> {
-        let opened = self.opened();
-        Box::pin(async move { Ok(opened.await?.leases.clone()) })
-    }
-
     /// The auth methods of the store.
     pub(super) fn auth(self: &Arc<Self>) -> Later<Arc<Auth>> {
-        let opened = self.opened();
-        Box::pin(async move {
-            let opened = opened.await?;
-            let mut auth = opened.auth.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*auth {
-                Some(auth) => Ok(auth.clone()),
-                None => Ok(auth.insert(Arc::new(opened.leases.auth()?)).clone()),
-            }
-        })
-    }
-
-    /// Has the next call make the auth methods anew: the key they sign with was removed.
-    pub(super) fn forget_auth(self: &Arc<Self>) -> Later<()> {
-        let opened = self.opened();
-        Box::pin(async move {
-            opened.await?.auth.lock().unwrap_or_else(PoisonError::into_inner).take();
-            Ok(())
-        })
+        let leases = self.leases();
+        Box::pin(async move { leases.await?.auth() })
     }
 }
