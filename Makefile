@@ -70,8 +70,8 @@ test-python: peers ## the wheel, installed by itself, and its tests
 	    'import sysconfig; print(sysconfig.get_path("purelib"))') \
 	    $(TARGET)/python/bin/python -B -m pytest python/tests $(PYTEST)
 
-wheel: peers ## the wheel for Python with the program, for release, in target/wheels
-	CARGO_TARGET_DIR=$(TARGET) MATURIN=$(PEERS)/bin/maturin python/build.sh release $(TARGET)/wheels
+wheel: ## the wheel for Python with the program, for release, in target/wheels; takes maturin
+	CARGO_TARGET_DIR=$(TARGET) CARGO=$(CARGO) python/build.sh release $(TARGET)/wheels
 
 doc-python: test-python ## the reference for Python, in target/python/doc
 	PYTHONPATH=$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \

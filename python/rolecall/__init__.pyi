@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any, Protocol, SupportsFloat, Union, final
 
-from . import eks as eks, identity as identity, secrets as secrets, sts as sts
+from . import configure as configure, eks as eks, identity as identity, secrets as secrets, sts as sts
 
 __all__ = [
     "CachedCredentials",
@@ -22,6 +22,7 @@ __all__ = [
     "__version__",
     "cached_credentials",
     "clear_cached_credentials",
+    "configure",
     "doctor",
     "doctor_async",
     "eks",

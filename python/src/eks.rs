@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use rolecall::eks::{self as facade, ClusterToken, ExecApi, ExecCommand, Role, UpdateKubeconfig};
 use rolecall::identity::TokenFormat;
 use rolecall::{Context, Result};
-use serde_json::json;
 
 use crate::errors::{to_python, wrong};
 use crate::identity::Token;
@@ -93,8 +92,9 @@ pub(crate) fn exec_credential(py: Python<'_>, token: &Bound<'_, Token>) -> PyRes
 
 of_a_session! {
     /// Puts a cluster into a kubeconfig, as `aws eks update-kubeconfig` does, and makes it the current
-    /// one. Gives a dictionary with the file's `path`, the name of the `context`, `is_update`, whether
-    /// the file had the cluster already, and `warnings`.
+    /// one. Gives a dictionary with the file, `kubeconfig`, the name of the `context`, `changed`, whether
+    /// the file is another now, `updated`, whether it had the cluster before, `overruled_by`, a file that kubectl believes instead, and
+    /// `warnings`.
     ///
     /// - `name`: the cluster.
     /// - `kubeconfig`: the file; those of `KUBECONFIG`, else `~/.kube/config`, unless given.
@@ -143,19 +143,12 @@ of_a_session! {
         wait(py, async move {
             let options = apart(move || options.resolve()).await?;
             let update = wanted.plan(options).await?;
-            let warnings: Vec<_> = update.warnings().iter().map(ToString::to_string).collect();
-            let mut told = json!({
-                "path": update.path(),
-                "context": update.context_name(),
-                "is_update": update.is_update(),
-                "overruled_by": update.overruled_by(),
-                "warnings": warnings,
-            });
-            match dry_run {
-                true => told["text"] = update.text()?.to_string().into(),
-                false => update.write().await?,
+            if dry_run {
+                let mut told = update.to_json(false);
+                told["text"] = update.text()?.to_string().into();
+                return Ok(Json(told));
             }
-            Ok(Json(told))
+            Ok(Json(update.to_json(update.write().await?)))
         })
     }
 }

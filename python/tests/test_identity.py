@@ -163,9 +163,9 @@ def test_a_cluster_is_put_into_a_kubeconfig(kit_home, kit):
     told = eks.update_kubeconfig("prod", "user", dry_run=True, **how)
     assert not file.exists() and "current-context: here" in told["text"]
     told = eks.update_kubeconfig("prod", "user", **how)
-    assert (told["path"], told["context"], told["is_update"]) == (str(file), "here", False)
+    assert (told["kubeconfig"], told["context"], told["updated"]) == (str(file), "here", False)
     assert "current-context: here" in file.read_text() and "text" not in told
-    assert eks.update_kubeconfig("prod", "user", **how)["is_update"]
+    assert told["changed"] and not eks.update_kubeconfig("prod", "user", **how)["changed"]
     with pytest.raises(rolecall.InvalidConfigurationError, match="command"):
         eks.update_kubeconfig("prod", "user", **{**how, "command": "kubectl"})
     with pytest.raises(rolecall.InvalidConfigurationError):

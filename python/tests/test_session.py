@@ -105,6 +105,21 @@ def test_the_shared_cache_is_listed_and_cleared(kit_home):
     assert rolecall.clear_cached_credentials() == 1 and rolecall.cached_credentials() == []
 
 
+def test_settings_and_credentials_are_written_to_the_profile_files(kit_home):
+    assert rolecall.configure.get("region", profile="user") is None
+    settings = {"region": "eu-west-1", "s3.addressing_style": "path"}
+    assert rolecall.configure.set(settings, profile="user") == []
+    assert rolecall.configure.get("region", profile="user") == "eu-west-1"
+    assert rolecall.configure.get("s3", profile="user") == {}
+    with pytest.raises(rolecall.InvalidConfigurationError, match="no such profile"):
+        rolecall.configure.get("region", profile="nowhere")
+    written = rolecall.configure.write_credentials("out", "hop", disk_cache=False)
+    assert rolecall.Session("out").credentials().access_key_id == written.access_key_id
+    rolecall.configure.set({"aws_access_key_id": "AKID", "aws_secret_access_key": "s"}, profile="own")
+    with pytest.raises(rolecall.InvalidConfigurationError):
+        rolecall.configure.write_credentials("own", "own")
+
+
 def test_the_region_is_known(kit_home):
     assert rolecall.Session(profile="user").region == "us-east-1"
     assert rolecall.Session(profile="user", region="eu-west-1").region == "eu-west-1"
