@@ -104,8 +104,9 @@ fn in_a_loop<'py>(
 }
 
 fn lacks_a_loop(py: Python<'_>, raised: &PyErr) -> bool {
+    let said = raised.value(py).to_string();
     raised.is_instance_of::<PyRuntimeError>(py)
-        && raised.value(py).to_string() == "no running event loop"
+        && (said == "no running event loop" || said.starts_with("There is no current event loop"))
 }
 
 #[async_trait]

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ const LAST_WAIT: Duration = Duration::from_millis(250);
 /// It waits for sockets and timers; whatever blocks runs in threads of its own.
 const THREADS: usize = 2;
 
+/// Whether the interpreter comes to its end: only daemon threads are left then.
+static ENDED: AtomicBool = AtomicBool::new(false);
 static RUNTIME: PerProcess<Mutex<Option<Runtime>>> = PerProcess::empty();
 
 /// What is there later. Boxed, as each future that waits for another is as large as that again.
@@ -36,16 +39,31 @@ pub(crate) type Later<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 /// Hears of forks and of the end.
 pub(crate) fn register(py: Python<'_>) -> PyResult<()> {
     let module = PyModule::new(py, "_rolecall.runtime")?;
+    module.add_function(wrap_pyfunction!(before_fork, &module)?)?;
+    module.add_function(wrap_pyfunction!(after_fork, &module)?)?;
     module.add_function(wrap_pyfunction!(forked, &module)?)?;
     module.add_function(wrap_pyfunction!(end, &module)?)?;
     let os = py.import("os")?;
     if let Some(register) = os.getattr_opt("register_at_fork")? {
         let options = PyDict::new(py);
+        options.set_item("before", module.getattr("before_fork")?)?;
+        options.set_item("after_in_parent", module.getattr("after_fork")?)?;
         options.set_item("after_in_child", module.getattr("forked")?)?;
         register.call((), Some(&options))?;
     }
     py.import("atexit")?.call_method1("register", (module.getattr("end")?,))?;
     Ok(())
+}
+
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    // It waits for work that the child must not find half done.
+    py.detach(rolecall::before_fork);
+}
+
+#[pyfunction]
+fn after_fork() {
+    rolecall::after_fork();
 }
 
 #[pyfunction]
@@ -56,6 +74,7 @@ fn forked() {
 #[pyfunction]
 fn end(py: Python<'_>) {
     let take = |runtime: &Mutex<Option<Runtime>>| lock(runtime).take();
+    ENDED.store(true, Ordering::SeqCst);
     if let Some(runtime) = RUNTIME.look(take).flatten() {
         py.detach(move || {
             runtime.block_on(rolecall::sts::finish_renewals(PATIENCE));
@@ -116,6 +135,14 @@ pub(crate) fn wait_or<T: Send + 'static>(
         match (answer, broken_off.take()) {
             (Ok(_) | Err(RecvTimeoutError::Disconnected), Some(signal)) => return Err(signal),
             (Ok(answer), None) => return answer.map_err(|error| to_python(py, error)),
+            // A daemon thread: it must not say anything any more, as standard error is closed.
+            (Err(RecvTimeoutError::Disconnected), None) if ENDED.load(Ordering::SeqCst) => {
+                py.detach(|| {
+                    loop {
+                        std::thread::park();
+                    }
+                });
+            }
             (Err(RecvTimeoutError::Disconnected), None) => {
                 return Err(to_python(py, internal("the work was broken off by a fault")));
             }

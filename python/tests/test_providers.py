@@ -37,6 +37,7 @@ def test_functions_objects_and_coroutines_are_providers(home):
             return later().__await__()
 
     def soon():
+        asyncio.get_running_loop()
         return asyncio.ensure_future(later())
 
     other = rolecall.Session(provider=lambda: KEYS)
