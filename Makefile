@@ -31,7 +31,7 @@ SO_VERSION := $(shell echo $(VERSION) | sed 's/^\(0\.[0-9]*\|[1-9][0-9]*\).*/\1/
 
 # `make -j test` too runs one thing after the other: cargo uses every core anyway.
 .NOTPARALLEL:
-.PHONY: help run test peers test-rust test-peers test-python doc-python test-c bench fuzz header install install-c-files lint doc
+.PHONY: help run test peers test-rust test-peers test-python wheel doc-python test-c bench fuzz header install install-c-files lint doc
 
 help: ## list the targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -69,6 +69,9 @@ test-python: peers ## the wheel, installed by itself, and its tests
 	CARGO_TARGET_DIR=$(TARGET) PYTHONPATH=$$($(PEERS)/bin/python -c \
 	    'import sysconfig; print(sysconfig.get_path("purelib"))') \
 	    $(TARGET)/python/bin/python -B -m pytest python/tests $(PYTEST)
+
+wheel: ## the wheel for Python with the program, for release, in target/wheels; takes maturin
+	CARGO_TARGET_DIR=$(TARGET) CARGO=$(CARGO) python/build.sh release $(TARGET)/wheels
 
 doc-python: test-python ## the reference for Python, in target/python/doc
 	PYTHONPATH=$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \

@@ -27,8 +27,8 @@ pub mod timestamp;
 #[cfg(all(unix, feature = "children"))]
 pub use context::{Child, Signal, Signals};
 pub use context::{
-    Clock, Context, Echo, Env, FileFacts, FileLock, Fs, PathKind, Process, ProcessOutput, Prompt,
-    Random, Replacement, Waited,
+    Clock, Context, Echo, Env, FileFacts, FileLock, Fs, Interrupted, PathKind, Process,
+    ProcessOutput, Prompt, Random, Replacement, Waited,
 };
 pub use credentials::Credentials;
 pub use error::{CredentialsError, ErrorKind, Result};

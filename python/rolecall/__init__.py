@@ -9,6 +9,7 @@ Whatever fails raises a `RolecallError` that says what failed, where, and what t
 """
 
 from ._rolecall import (
+    CachedCredentials,
     Chain,
     Credentials,
     DeniedError,
@@ -22,6 +23,9 @@ from ._rolecall import (
     TimedOutError,
     UnavailableError,
     __version__,
+    cached_credentials,
+    clear_cached_credentials,
+    configure,
     doctor,
     doctor_async,
     eks,
@@ -33,6 +37,7 @@ from ._rolecall import (
 )
 
 __all__ = [
+    "CachedCredentials",
     "Chain",
     "Credentials",
     "DeniedError",
@@ -46,6 +51,9 @@ __all__ = [
     "TimedOutError",
     "UnavailableError",
     "__version__",
+    "cached_credentials",
+    "clear_cached_credentials",
+    "configure",
     "doctor",
     "doctor_async",
     "eks",

@@ -3,9 +3,10 @@ from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any, Protocol, SupportsFloat, Union, final
 
-from . import eks as eks, identity as identity, secrets as secrets, sts as sts
+from . import configure as configure, eks as eks, identity as identity, secrets as secrets, sts as sts
 
 __all__ = [
+    "CachedCredentials",
     "Chain",
     "Credentials",
     "DeniedError",
@@ -19,6 +20,9 @@ __all__ = [
     "TimedOutError",
     "UnavailableError",
     "__version__",
+    "cached_credentials",
+    "clear_cached_credentials",
+    "configure",
     "doctor",
     "doctor_async",
     "eks",
@@ -49,7 +53,8 @@ class RolecallError(Exception):
     provider: str | None
     place: str | None
     help: str | None
-    causes: list[str]
+    causes: tuple[str, ...]
+    partial: Any
 
 class NotConfiguredError(RolecallError): ...
 class InvalidConfigurationError(RolecallError): ...
@@ -82,6 +87,8 @@ class Credentials:
     def account_id(self) -> str | None: ...
     @property
     def provider(self) -> str: ...
+    def export(self, format: str) -> str: ...
+    def environment(self, *, region: str | None = None) -> dict[str, str | None]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __copy__(self) -> Credentials: ...
@@ -135,16 +142,65 @@ class RolesAnywhere:
         endpoint_url: str | None = None,
         pkcs11_module: str | PathLike[str] | None = None,
         reuse_pin: bool = False,
+        selector: str | None = None,
+        use_latest_expiring: bool = False,
+        no_proxy: bool = False,
+        no_verify_ssl: bool = False,
     ) -> RolesAnywhere: ...
     def session(self, *, disk_cache: bool = True) -> Session: ...
 
 def explain(
-    profile: str | None = None, *, region: str | None = None, endpoint_url: str | None = None
+    profile: str | None = None,
+    *,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    mfa_code: str | None = None,
+    prompt: Callable[[str], _Text] | None = None,
+    process_timeout: _Length | None = None,
+    disk_cache: bool = True,
+    provider: _Provider | None = None,
+    roles_anywhere: RolesAnywhere | None = None,
 ) -> dict[str, Any]: ...
 def doctor(
-    profile: str | None = None, *, region: str | None = None, endpoint_url: str | None = None
+    profile: str | None = None,
+    *,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    mfa_code: str | None = None,
+    prompt: Callable[[str], _Text] | None = None,
+    process_timeout: _Length | None = None,
+    disk_cache: bool = True,
+    provider: _Provider | None = None,
+    roles_anywhere: RolesAnywhere | None = None,
 ) -> dict[str, Any]: ...
 def doctor_async(
-    profile: str | None = None, *, region: str | None = None, endpoint_url: str | None = None
+    profile: str | None = None,
+    *,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    mfa_code: str | None = None,
+    prompt: Callable[[str], _Text] | None = None,
+    process_timeout: _Length | None = None,
+    disk_cache: bool = True,
+    provider: _Provider | None = None,
+    roles_anywhere: RolesAnywhere | None = None,
 ) -> Awaitable[dict[str, Any]]: ...
 def profiles() -> dict[str, Any]: ...
+
+@final
+class CachedCredentials:
+    @property
+    def name(self) -> str: ...
+    @property
+    def about(self) -> str | None: ...
+    @property
+    def access_key_id(self) -> str: ...
+    @property
+    def account_id(self) -> str | None: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+    def __copy__(self) -> CachedCredentials: ...
+    def __deepcopy__(self, _memo: Any) -> CachedCredentials: ...
+
+def cached_credentials() -> list[CachedCredentials]: ...
+def clear_cached_credentials() -> int: ...

@@ -53,8 +53,9 @@ class _Credentials(botocore.credentials.Credentials):  # type: ignore[misc]
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         now = self._provider.credentials()
-        return ReadOnlyCredentials(
-            now.access_key_id, now.secret_access_key, now.session_token, now.account_id)
+        fields = (now.access_key_id, now.secret_access_key, now.session_token, now.account_id)
+        # Versions of botocore before 1.35 know no account.
+        return ReadOnlyCredentials(*fields[: len(ReadOnlyCredentials._fields)])
 
     def get_deferred_property(self, property_name: str) -> Any:
         return lambda: getattr(self, property_name)
@@ -106,13 +107,21 @@ def install(
     `rolecall.Session`, or anything with a method `credentials` that gives `rolecall.Credentials`.
 
     It must come before the session's first client. Raises `InvalidConfigurationError` if the session
-    has credentials already.
+    has credentials already, of its own or of another provider: its clients would go on with those.
     """
     # boto3 has no public name for the session of botocore that it wraps.
     inner = getattr(session, "_session", session)
+    # Nor botocore for the credentials that a session has; `get_credentials` would look for some.
+    known = getattr(inner, "_credentials", None)
+    if isinstance(known, _Credentials) and known._provider is provider:
+        return
+    if known is not None:
+        raise InvalidConfigurationError(
+            "the session has credentials already; install one provider, before they are used, and do "
+            "not give the session keys of its own")
     resolver = CredentialResolver([_Source(provider)])
     inner.register_component("credential_provider", resolver)
-    if not isinstance(inner.get_credentials(), _Credentials):
-        raise InvalidConfigurationError(
-            "the session has credentials already; install the provider before they are used, and do "
-            "not give the session keys of its own")
+    installed = inner.get_credentials()
+    if not isinstance(installed, _Credentials) or installed._provider is not provider:
+        # Somebody else was faster.
+        raise InvalidConfigurationError("the session got credentials of another provider meanwhile")

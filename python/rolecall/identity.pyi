@@ -4,6 +4,7 @@ from os import PathLike
 from typing import Any, Literal, final
 
 from . import Session, _Length
+from .secrets import SecretStore
 
 __all__ = [
     "Challenges",
@@ -13,6 +14,7 @@ __all__ = [
     "TokenSource",
     "Verifier",
     "inspect",
+    "save_access_id",
     "verify_web_identity_token",
 ]
 
@@ -47,8 +49,16 @@ class TokenSource:
 
 def inspect(token: str) -> dict[str, Any]: ...
 def verify_web_identity_token(
-    token: str, *, jwks: str | PathLike[str], issuer: str, audience: str
+    token: str,
+    *,
+    jwks: str | bytes | PathLike[str] | dict[str, Any],
+    issuer: str,
+    audience: str,
 ) -> dict[str, Any]: ...
+
+def save_access_id(
+    access_id: str, *, profile: str | None = None, access_type: str = "aws_iam"
+) -> None: ...
 
 @final
 class Challenges:
@@ -89,6 +99,7 @@ class Verifier:
         mode: Literal["single-use", "cached"] = "single-use",
         max_age: _Length | None = None,
         time_limit: _Length | None = None,
+        guard: SecretStore | None = None,
     ) -> Verifier: ...
     def verify(self, token: str, policy: Policy) -> Decision: ...
     def verify_async(self, token: str, policy: Policy) -> Awaitable[Decision]: ...

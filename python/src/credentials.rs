@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use rolecall::Secret;
+use rolecall::{Context, Secret, exec, export};
 
+use crate::errors::to_python;
 use crate::record::Shown;
 use crate::values::{Convert, Text};
 
@@ -71,6 +73,25 @@ impl Credentials {
     #[getter]
     fn provider(&self) -> &str {
         self.0.provider()
+    }
+
+    /// The credentials as text for other programs: `process`, the JSON of a `credential_process`; or
+    /// assignments, `env`, `env-no-export`, `fish`, `powershell` or `windows-cmd`. **It holds the
+    /// secrets**.
+    ///
+    /// Raises `InvalidConfigurationError` for another format, and if the format cannot express them.
+    fn export(&self, py: Python<'_>, format: &str) -> PyResult<String> {
+        let text = format.parse().and_then(|format| export::format(&self.0, format));
+        text.map(|text| text.to_string()).map_err(|error| to_python(py, error))
+    }
+
+    /// What to change in the environment of a program that is to use them: a dictionary of values to
+    /// set, **which are secret**, and of `None` for variables to remove, as they would compete.
+    ///
+    /// - `region`: the program's region.
+    #[pyo3(signature = (*, region=None))]
+    fn environment(&self, region: Option<&str>) -> BTreeMap<String, Option<String>> {
+        exec::environment(&Context::real(), &self.0, region).into_iter().collect()
     }
 
     fn __repr__(&self) -> String {

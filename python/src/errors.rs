@@ -4,10 +4,11 @@ use std::error::Error;
 use std::ffi::CString;
 use std::fmt;
 
-use pyo3::exceptions::{PyException, PyRuntimeError};
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
+use rolecall::core::Interrupted;
 use rolecall::{CredentialsError, ErrorKind};
 
 static CLASSES: PyOnceLock<Vec<(ErrorKind, Py<PyType>)>> = PyOnceLock::new();
@@ -21,8 +22,9 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         "What rolecall says when something fails. Subclasses say what kind of failure it is.\n\n\
          Attributes: `kind`, its name; `exit_code`, of the program rolecall; `message`, what \
          failed; `provider`, which provider; `place`, where it is configured; `help`, what to do \
-         next; `causes`, the messages of the errors underneath. All but `message` and `causes` \
-         may be `None`.",
+         next; `causes`, the messages of the errors underneath; `partial`, what was done before \
+         it failed, where a function says that it tells. All but `message` and `causes` may be \
+         `None`.",
         &py.get_type::<PyException>(),
         None,
     )?;
@@ -54,10 +56,10 @@ fn class(
     let fields = class.bind(py);
     fields.setattr("kind", kind.map(ErrorKind::name))?;
     fields.setattr("exit_code", kind.map(ErrorKind::exit_code))?;
-    for field in ["message", "provider", "place", "help"] {
+    for field in ["message", "provider", "place", "help", "partial"] {
         fields.setattr(field, py.None())?;
     }
-    fields.setattr("causes", Vec::<String>::new())?;
+    fields.setattr("causes", PyTuple::empty(py))?;
     Ok(class)
 }
 
@@ -81,8 +83,12 @@ fn meaning(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// An error as the exception of its kind. What a provider in Python raised is its cause.
+/// An error as the exception of its kind. What a provider in Python raised is its cause. Ctrl-C at a
+/// question is what it is elsewhere.
 pub(crate) fn to_python(py: Python<'_>, error: CredentialsError) -> PyErr {
+    if Interrupted::is_cause_of(&error) {
+        return PyKeyboardInterrupt::new_err(());
+    }
     let classes = CLASSES.get(py).map(Vec::as_slice).unwrap_or_default();
     let Some((_, class)) = classes.iter().find(|(kind, _)| *kind == error.kind()) else {
         return PyRuntimeError::new_err(error.to_string());
@@ -99,7 +105,7 @@ pub(crate) fn to_python(py: Python<'_>, error: CredentialsError) -> PyErr {
         // An exception takes any attribute.
         _ = value.setattr(name, field);
     }
-    _ = value.setattr("causes", error.causes());
+    _ = PyTuple::new(py, error.causes()).and_then(|causes| value.setattr("causes", causes));
     if let Some(Raised(raised)) = error.source().and_then(|source| source.downcast_ref()) {
         exception.set_cause(py, Some(raised.clone_ref(py)));
     }

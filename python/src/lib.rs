@@ -1,5 +1,7 @@
 //! rolecall for Python: the classes of the package `rolecall`. All that they do is done by the facade.
 
+mod cached;
+mod configure;
 mod credentials;
 mod eks;
 mod errors;
@@ -18,12 +20,13 @@ mod values;
 use pyo3::prelude::*;
 
 /// The native part of the package `rolecall`.
-#[pymodule]
+#[pymodule(gil_used = true)]
 mod _rolecall {
     use pyo3::prelude::*;
 
     #[pymodule_export]
     use crate::{
+        cached::{CachedCredentials, cached_credentials, clear_cached_credentials},
         credentials::Credentials,
         provider::Chain,
         report::{doctor, doctor_async, explain, profiles},
@@ -32,7 +35,7 @@ mod _rolecall {
     };
 
     #[pymodule_export]
-    use crate::{eks::eks, identity::identity, secrets::secrets, sts::sts};
+    use crate::{configure::configure, eks::eks, identity::identity, secrets::secrets, sts::sts};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -45,7 +48,7 @@ mod _rolecall {
 /// Makes `import rolecall.sts` find what is native.
 fn add_submodules(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let modules = module.py().import("sys")?.getattr("modules")?;
-    for name in ["eks", "identity", "secrets", "sts"] {
+    for name in ["configure", "eks", "identity", "secrets", "sts"] {
         let (part, name) = (module.getattr(name)?, format!("rolecall.{name}"));
         part.setattr("__name__", &name)?;
         modules.set_item(name, part)?;

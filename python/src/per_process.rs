@@ -1,61 +1,59 @@
-use std::fmt;
-use std::mem;
-use std::sync::{Mutex, PoisonError};
+//! What is made anew in the child of a fork.
 
-use crate::runtime::process;
+use std::future::Future;
+use std::sync::Arc;
 
-/// What holds locks, tasks and connections of one process, and is made anew in the child of a fork.
-///
-/// It is taken only while the interpreter is held, which is not given up meanwhile: a fork finds it
-/// free.
-pub(crate) struct PerProcess<T>(Mutex<Option<(u64, T)>>);
+use pyo3::prelude::*;
+use rolecall::{PerProcess, Result};
 
-impl<T: Clone> PerProcess<T> {
-    pub(crate) fn new(made: Option<T>) -> Self {
-        Self(Mutex::new(made.map(|made| (process(), made))))
+use crate::runtime::{apart, wait};
+
+/// From which something is made, in each process that needs it.
+pub(crate) trait Make: Send + Sync + 'static {
+    type Made: Clone + Send + Sync + 'static;
+
+    /// Makes it. It may block for long: files are read, and they may be pipes.
+    fn make(&self) -> Result<Self::Made>;
+}
+
+/// Something of this process, and from what it is made.
+pub(crate) struct Maker<M: Make> {
+    pub(crate) from: M,
+    made: PerProcess<M::Made>,
+}
+
+impl<M: Make> Maker<M> {
+    pub(crate) fn new(from: M) -> Arc<Self> {
+        Arc::new(Self { from, made: PerProcess::empty() })
     }
 
-    /// What was made in this process.
-    pub(crate) fn look(&self) -> Option<T> {
-        let made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        made.as_ref().filter(|(of, _)| *of == process()).map(|(_, made)| made.clone())
+    /// It, if it was made in this process.
+    pub(crate) fn look(&self) -> Option<M::Made> {
+        self.made.look(Clone::clone)
     }
 
-    pub(crate) fn keep(&self, made: T) -> T {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        forget_foreign(kept.replace((process(), made.clone())));
-        made
+    /// It, and makes it if it must. It may block.
+    pub(crate) fn make(&self) -> Result<M::Made> {
+        let made = self.made.get_or_try_make(|| self.from.make())?;
+        Ok(M::Made::clone(&made))
     }
 
-    /// What was made in this process, or is made now.
-    ///
-    /// # Errors
-    /// Those of `make`.
-    pub(crate) fn or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        match self.look() {
-            Some(made) => Ok(made),
-            None => Ok(self.keep(make()?)),
+    /// It, once it is there.
+    pub(crate) fn ready(self: &Arc<Self>) -> impl Future<Output = Result<M::Made>> + Send + use<M> {
+        let maker = self.clone();
+        async move {
+            match maker.look() {
+                Some(made) => Ok(made),
+                None => apart(move || maker.make()).await,
+            }
         }
     }
-}
 
-impl<T> Drop for PerProcess<T> {
-    fn drop(&mut self) {
-        forget_foreign(self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-    }
-}
-
-/// Whatever ends the parent's would wait for threads that are not here.
-fn forget_foreign<T>(made: Option<(u64, T)>) {
-    if let Some((of, made)) = made
-        && of != process()
-    {
-        mem::forget(made);
-    }
-}
-
-impl<T> fmt::Debug for PerProcess<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PerProcess")
+    /// Waits until it is there.
+    pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>) -> PyResult<M::Made> {
+        match self.look() {
+            Some(made) => Ok(made),
+            None => wait(py, self.ready()),
+        }
     }
 }

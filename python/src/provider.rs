@@ -2,21 +2,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use rolecall::{CredentialsError, ErrorKind, ProvideCredentials, Result, SharedProvider};
 
 use crate::credentials::Credentials;
-use crate::errors::{from_python, to_python};
-use crate::per_process::PerProcess;
+use crate::errors::from_python;
+use crate::per_process::{Make, Maker};
 use crate::record::methods;
-use crate::session::Session;
+use crate::session::{Options, Session};
 
 /// Whatever gives credentials: a session, a chain, or something in Python.
 #[derive(Clone)]
 pub(crate) enum Provider {
-    Session(Arc<Py<Session>>),
-    Chain(Arc<Py<Chain>>),
+    Session(Arc<Maker<Options>>),
+    Chain(Arc<Maker<Links>>),
     Python(Arc<PythonProvider>),
 }
 
@@ -25,10 +25,10 @@ impl<'py> FromPyObject<'_, 'py> for Provider {
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(session) = value.cast::<Session>() {
-            return Ok(Self::Session(Arc::new(session.to_owned().unbind())));
+            return Ok(Self::Session(session.get().0.clone()));
         }
         if let Ok(chain) = value.cast::<Chain>() {
-            return Ok(Self::Chain(Arc::new(chain.to_owned().unbind())));
+            return Ok(Self::Chain(chain.get().0.clone()));
         }
         let method = value.getattr_opt("credentials")?.filter(|method| method.is_callable());
         let call = match method {
@@ -49,17 +49,18 @@ impl<'py> FromPyObject<'_, 'py> for Provider {
 }
 
 impl Provider {
-    /// The provider in this process.
+    /// The provider in this process. It may block.
     pub(crate) fn resolve(&self) -> Result<SharedProvider> {
         match self {
-            Self::Session(session) => Ok(session.get().native()?.provider()),
-            Self::Chain(chain) => chain.get().native(),
+            Self::Session(session) => Ok(session.make()?.provider()),
+            Self::Chain(chain) => chain.make(),
             Self::Python(provider) => Ok(provider.clone()),
         }
     }
 }
 
-/// A function that gives credentials; one that gives an awaitable runs in an event loop of its own.
+/// A function that gives credentials. What it gives is awaited, if it is to be, in an event loop of
+/// its own.
 #[derive(Clone)]
 pub(crate) struct PythonProvider {
     name: String,
@@ -74,10 +75,13 @@ impl fmt::Debug for PythonProvider {
 
 impl PythonProvider {
     fn call(&self, py: Python<'_>) -> PyResult<Result<rolecall::Credentials>> {
-        let mut answer = self.call.bind(py).call0()?;
-        if answer.hasattr("__await__")? {
-            answer = py.import("asyncio")?.call_method1("run", (answer,))?;
-        }
+        let call = self.call.bind(py);
+        let answer = match call.call0() {
+            Ok(answer) if answer.hasattr("__await__")? => in_a_loop(py, "of", &answer)?,
+            // A function that makes a future needs a loop that runs already, as ours do.
+            Err(raised) if lacks_a_loop(py, &raised) => in_a_loop(py, "of_call", call)?,
+            answer => answer?,
+        };
         match answer.cast::<Credentials>() {
             Ok(credentials) => Ok(Ok(credentials.get().0.clone())),
             Err(_) => {
@@ -87,6 +91,22 @@ impl PythonProvider {
             }
         }
     }
+}
+
+/// Runs a coroutine of `rolecall._awaited` to its end.
+fn in_a_loop<'py>(
+    py: Python<'py>,
+    coroutine: &str,
+    of: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let coroutine = py.import("rolecall._awaited")?.call_method1(coroutine, (of,))?;
+    py.import("asyncio")?.call_method1("run", (coroutine,))
+}
+
+fn lacks_a_loop(py: Python<'_>, raised: &PyErr) -> bool {
+    let said = raised.value(py).to_string();
+    raised.is_instance_of::<PyRuntimeError>(py)
+        && (said == "no running event loop" || said.starts_with("There is no current event loop"))
 }
 
 #[async_trait]
@@ -113,18 +133,17 @@ impl ProvideCredentials for PythonProvider {
 /// Asks one provider after the other until one is configured. Only `NotConfiguredError` lets it go
 /// on: a provider that is configured and fails is an answer.
 #[pyclass(frozen, module = "rolecall")]
-pub(crate) struct Chain {
-    links: Vec<(String, Provider)>,
-    made: PerProcess<SharedProvider>,
-}
+pub(crate) struct Chain(Arc<Maker<Links>>);
 
-impl Chain {
-    fn native(&self) -> Result<SharedProvider> {
-        self.made.or_make(|| {
-            let links = self.links.iter();
-            let links = links.map(|(name, provider)| Ok((name.clone(), provider.resolve()?)));
-            Ok(Arc::new(rolecall::Chain::new(links.collect::<Result<_>>()?)) as SharedProvider)
-        })
+pub(crate) struct Links(Vec<(String, Provider)>);
+
+impl Make for Links {
+    type Made = SharedProvider;
+
+    fn make(&self) -> Result<SharedProvider> {
+        let links = self.0.iter();
+        let links = links.map(|(name, provider)| Ok((name.clone(), provider.resolve()?)));
+        Ok(Arc::new(rolecall::Chain::new(links.collect::<Result<_>>()?)))
     }
 }
 
@@ -135,11 +154,11 @@ methods! {
         /// Functions may also be coroutines. They raise `NotConfiguredError` to be passed over.
         #[new]
         fn new(links: Vec<(String, Provider)>) -> Self {
-            Self { links, made: PerProcess::new(None) }
+            Self(Maker::new(Links(links)))
         }
 
         fn __repr__(&self) -> String {
-            let names: Vec<_> = self.links.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<_> = self.0.from.0.iter().map(|(name, _)| name.as_str()).collect();
             format!("Chain({})", names.join(", "))
         }
     }
@@ -149,7 +168,7 @@ methods! {
     /// Raises the error of the first provider that is configured and fails; `NotConfiguredError` if
     /// none is.
     fn credentials / credentials_async [] (py, &self) -> Credentials {
-        let provider = self.native().map_err(|error| to_python(py, error))?;
-        async move { Ok(provider.provide_credentials().await?.into()) }
+        let provider = self.0.ready();
+        async move { Ok(provider.await?.provide_credentials().await?.into()) }
     }
 }

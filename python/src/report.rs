@@ -1,63 +1,43 @@
 //! What is said about a machine's settings, as data.
 
 use pyo3::prelude::*;
-use rolecall::{Explanation, ProfileSet, SessionOptions};
+use rolecall::{Context, Explanation, ProfileSet};
 
-use crate::errors::to_python;
-use crate::runtime::{promise, wait};
+use crate::runtime::{apart, promise, wait};
+use crate::session::{Options, of_a_session};
 use crate::values::Json;
 
-fn session(
-    profile: Option<String>,
-    region: Option<String>,
-    endpoint_url: Option<String>,
-) -> SessionOptions {
-    SessionOptions { profile, region, endpoint_url, ..SessionOptions::default() }
+of_a_session! {
+    /// Says what a session would do for its credentials and what is wrong with that: a dictionary
+    /// like that of `rolecall explain --json`, with `source`, `hops`, `problems` and more. Nobody is
+    /// asked, and no secret is shown. The arguments are those of `Session`.
+    ///
+    /// Raises `InvalidConfigurationError` only if the profile files cannot be read at all.
+    fn explain(py, options) -> Json {
+        let explain = move || Explanation::new(options.resolve()?).map(|found| Json(found.to_json()));
+        wait(py, apart(explain))
+    }
 }
 
-/// Says what a session would do for its credentials and what is wrong with that: a dictionary like
-/// that of `rolecall explain --json`, with `source`, `hops`, `problems` and more. Nobody is asked,
-/// and no secret is shown.
-///
-/// Raises `InvalidConfigurationError` only if the profile files cannot be read at all.
-#[pyfunction]
-#[pyo3(signature = (profile=None, *, region=None, endpoint_url=None))]
-pub(crate) fn explain(
-    py: Python<'_>,
-    profile: Option<String>,
-    region: Option<String>,
-    endpoint_url: Option<String>,
-) -> PyResult<Json> {
-    let options = session(profile, region, endpoint_url);
-    let explained = py.detach(|| Explanation::new(options).map(|found| found.to_json()));
-    explained.map(Json).map_err(|error| to_python(py, error))
+async fn diagnosis(options: Options) -> rolecall::Result<Json> {
+    let options = apart(move || options.resolve()).await?;
+    Ok(Json(rolecall::diagnose(options).await.to_json()))
 }
 
-/// Looks for what is wrong on this machine with getting credentials, in less than three seconds: a
-/// dictionary like that of `rolecall doctor --json`, with `errors`, `warnings` and `findings`.
-#[pyfunction]
-#[pyo3(signature = (profile=None, *, region=None, endpoint_url=None))]
-pub(crate) fn doctor(
-    py: Python<'_>,
-    profile: Option<String>,
-    region: Option<String>,
-    endpoint_url: Option<String>,
-) -> PyResult<Json> {
-    let options = session(profile, region, endpoint_url);
-    wait(py, async move { Ok(Json(rolecall::diagnose(options).await.to_json())) })
+of_a_session! {
+    /// Looks for what is wrong on this machine with getting credentials, in less than three seconds:
+    /// a dictionary like that of `rolecall doctor --json`, with `errors`, `warnings` and `findings`.
+    /// The arguments are those of `Session`.
+    fn doctor(py, options) -> Json {
+        wait(py, diagnosis(options))
+    }
 }
 
-/// `doctor` for asyncio: an awaitable of what that gives.
-#[pyfunction]
-#[pyo3(signature = (profile=None, *, region=None, endpoint_url=None))]
-pub(crate) fn doctor_async(
-    py: Python<'_>,
-    profile: Option<String>,
-    region: Option<String>,
-    endpoint_url: Option<String>,
-) -> PyResult<Bound<'_, PyAny>> {
-    let options = session(profile, region, endpoint_url);
-    promise(py, async move { Ok(Json(rolecall::diagnose(options).await.to_json())) })
+of_a_session! {
+    /// `doctor` for asyncio: an awaitable of what that gives.
+    fn doctor_async(py, options) -> Bound<'py, PyAny> {
+        promise(py, diagnosis(options))
+    }
 }
 
 /// The profile files as a dictionary: `profiles`, `sso_sessions` and `services` by name, and
@@ -66,7 +46,10 @@ pub(crate) fn doctor_async(
 /// Raises `InvalidConfigurationError` if the files cannot be read.
 #[pyfunction]
 pub(crate) fn profiles(py: Python<'_>) -> PyResult<Json> {
-    let context = rolecall::Context::real();
-    let set = py.detach(|| ProfileSet::load(&context.env, &context.fs));
-    set.map(|set| Json(rolecall::profiles_json(&set))).map_err(|error| to_python(py, error))
+    let read = || {
+        let context = Context::real();
+        let set = ProfileSet::load(&context.env, &context.fs)?;
+        Ok(Json(rolecall::profiles_json(&set)))
+    };
+    wait(py, apart(read))
 }

@@ -24,10 +24,16 @@ use crate::values::{Length, Material, Text};
 /// - `instance_properties`: names and values that AWS keeps with the session.
 /// - `endpoint_url`: above `AWS_ENDPOINT_URL_ROLESANYWHERE` and the profile's.
 /// - `pkcs11_module`: the module of a token; `reuse_pin` uses its PIN for the key as well.
+/// - `selector`: which certificate is meant, where there are several, as `--cert-selector` of AWS's
+///   helper has it: `Key=x509Subject,Value=CN=host`. The one that belongs to the key unless given.
+/// - `use_latest_expiring`: of several that the selector matches, takes the one that ends last.
+/// - `no_proxy`: passes over the proxies of the environment.
+/// - `no_verify_ssl`: takes any certificate of the other side. **Whoever is in between gets the
+///   credentials**.
 ///
 /// Files are read when they are needed, and again when they change. Raises `ValueError` or
-/// `TypeError` for arguments that make no sense; what is wrong with the rest is said when
-/// credentials are asked for.
+/// `TypeError` for arguments that make no sense, `InvalidConfigurationError` for a selector that does
+/// not; what is wrong with the rest is said when credentials are asked for.
 #[pyclass(frozen, module = "rolecall")]
 pub(crate) struct RolesAnywhere {
     pub(crate) options: RolesAnywhereOptions,
@@ -40,10 +46,12 @@ impl RolesAnywhere {
         *, trust_anchor_arn, profile_arn, role_arn, certificate, private_key=None,
         intermediates=None, password=None, region=None, duration=None, role_session_name=None,
         instance_properties=BTreeMap::new(), endpoint_url=None, pkcs11_module=None,
-        reuse_pin=false,
+        reuse_pin=false, selector=None, use_latest_expiring=false, no_proxy=false,
+        no_verify_ssl=false,
     ))]
     #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
+        py: Python<'_>,
         trust_anchor_arn: String,
         profile_arn: String,
         role_arn: String,
@@ -58,7 +66,12 @@ impl RolesAnywhere {
         endpoint_url: Option<String>,
         pkcs11_module: Option<PathBuf>,
         reuse_pin: bool,
+        selector: Option<&str>,
+        use_latest_expiring: bool,
+        no_proxy: bool,
+        no_verify_ssl: bool,
     ) -> PyResult<Self> {
+        let selector = selector.map(str::parse).transpose();
         let seconds = duration.map(|length| u32::try_from(length.0.as_secs())).transpose();
         let request = rolesanywhere::RolesAnywhere {
             trust_anchor_arn,
@@ -76,13 +89,15 @@ impl RolesAnywhere {
             password: password.map(|text| secret_input(&text.0)),
             pkcs11_module,
             reuse_pin,
-            ..IdentitySource::default()
+            selector: selector.map_err(|error| to_python(py, error))?,
+            use_latest_expiring,
         };
         let options = RolesAnywhereOptions {
             request,
             identity: identity.into(),
             endpoint_url,
-            ..RolesAnywhereOptions::default()
+            no_proxy,
+            no_verify_ssl,
         };
         Ok(Self { options })
     }
@@ -93,7 +108,7 @@ impl RolesAnywhere {
         let mut options = Options::default();
         options.options.roles_anywhere = Some(self.options.clone());
         options.options.no_disk_cache = !disk_cache;
-        Session::make(options).map_err(|error| to_python(py, error))
+        Session::make(py, options)
     }
 
     fn __repr__(&self) -> String {

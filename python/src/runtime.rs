@@ -3,16 +3,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 use pyo3_async_runtimes::generic::{self, ContextExt};
-use rolecall::{CredentialsError, ErrorKind, Result};
+use rolecall::{CredentialsError, ErrorKind, PerProcess, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -22,22 +22,32 @@ use crate::errors::to_python;
 const TICK: Duration = Duration::from_millis(50);
 /// How long the renewal of an SSO token is waited for at the end of the process.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// As a main thread has: futures of a build without optimization are deep.
+const STACK: usize = 8 * 1024 * 1024;
+/// How long threads that block are waited for at the end of the process.
+const LAST_WAIT: Duration = Duration::from_millis(250);
 /// It waits for sockets and timers; whatever blocks runs in threads of its own.
 const THREADS: usize = 2;
 
-// Taken only while the interpreter is held, and never kept across a wait: a fork finds it free.
-static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
-/// How many forks lie between this process and the one that imported the package.
-static FORKS: AtomicU64 = AtomicU64::new(0);
+/// Whether the interpreter comes to its end: only daemon threads are left then.
+static ENDED: AtomicBool = AtomicBool::new(false);
+static RUNTIME: PerProcess<Mutex<Option<Runtime>>> = PerProcess::empty();
+
+/// What is there later. Boxed, as each future that waits for another is as large as that again.
+pub(crate) type Later<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// Hears of forks and of the end.
 pub(crate) fn register(py: Python<'_>) -> PyResult<()> {
     let module = PyModule::new(py, "_rolecall.runtime")?;
+    module.add_function(wrap_pyfunction!(before_fork, &module)?)?;
+    module.add_function(wrap_pyfunction!(after_fork, &module)?)?;
     module.add_function(wrap_pyfunction!(forked, &module)?)?;
     module.add_function(wrap_pyfunction!(end, &module)?)?;
     let os = py.import("os")?;
     if let Some(register) = os.getattr_opt("register_at_fork")? {
         let options = PyDict::new(py);
+        options.set_item("before", module.getattr("before_fork")?)?;
+        options.set_item("after_in_parent", module.getattr("after_fork")?)?;
         options.set_item("after_in_child", module.getattr("forked")?)?;
         register.call((), Some(&options))?;
     }
@@ -45,38 +55,49 @@ pub(crate) fn register(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Which process this is: another number in each child.
-pub(crate) fn process() -> u64 {
-    FORKS.load(Ordering::Relaxed)
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    // It waits for work that the child must not find half done.
+    py.detach(rolecall::before_fork);
+}
+
+#[pyfunction]
+fn after_fork() {
+    rolecall::after_fork();
 }
 
 #[pyfunction]
 fn forked() {
-    FORKS.fetch_add(1, Ordering::Relaxed);
-    // Its threads are the parent's: ending it would wait for them.
-    std::mem::forget(RUNTIME.lock().unwrap_or_else(PoisonError::into_inner).take());
+    rolecall::forked();
 }
 
 #[pyfunction]
 fn end(py: Python<'_>) {
-    let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(runtime) = runtime {
+    let take = |runtime: &Mutex<Option<Runtime>>| lock(runtime).take();
+    ENDED.store(true, Ordering::SeqCst);
+    if let Some(runtime) = RUNTIME.look(take).flatten() {
         py.detach(move || {
             runtime.block_on(rolecall::sts::finish_renewals(PATIENCE));
-            // A question to a person or a provider may still hold a thread.
-            runtime.shutdown_background();
+            // A question to a person leaves the terminal as it was; a provider may hold its thread.
+            runtime.shutdown_timeout(LAST_WAIT);
         });
     }
 }
 
+fn lock(runtime: &Mutex<Option<Runtime>>) -> MutexGuard<'_, Option<Runtime>> {
+    runtime.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn handle() -> Result<Handle> {
-    let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = RUNTIME.get_or_make(Mutex::default);
+    let mut runtime = lock(&runtime);
     if let Some(runtime) = &*runtime {
         return Ok(runtime.handle().clone());
     }
     let made = Builder::new_multi_thread()
         .worker_threads(THREADS)
         .thread_name("rolecall")
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| internal(format!("cannot start: {error}")).with_source(error))?;
@@ -114,6 +135,14 @@ pub(crate) fn wait_or<T: Send + 'static>(
         match (answer, broken_off.take()) {
             (Ok(_) | Err(RecvTimeoutError::Disconnected), Some(signal)) => return Err(signal),
             (Ok(answer), None) => return answer.map_err(|error| to_python(py, error)),
+            // A daemon thread: it must not say anything any more, as standard error is closed.
+            (Err(RecvTimeoutError::Disconnected), None) if ENDED.load(Ordering::SeqCst) => {
+                py.detach(|| {
+                    loop {
+                        std::thread::park();
+                    }
+                });
+            }
             (Err(RecvTimeoutError::Disconnected), None) => {
                 return Err(to_python(py, internal("the work was broken off by a fault")));
             }
@@ -130,6 +159,16 @@ pub(crate) fn wait_or<T: Send + 'static>(
             },
         }
     }
+}
+
+/// What `work` gives, which may block for long: it is done in a thread of its own.
+pub(crate) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        Err(internal("the work was broken off by a fault").with_source(error))
+    })
 }
 
 /// `future` as an awaitable of the running event loop. Cancelling it drops the future.

@@ -1,11 +1,13 @@
 use std::fmt;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
+use rolecall::eks::{self, Role};
 use rolecall::{CredentialsError, ErrorKind, Prompt, Result, Secret, SecretInput, SessionOptions};
 
 use crate::credentials::Credentials;
-use crate::errors::{from_python, to_python};
-use crate::per_process::PerProcess;
+use crate::errors::from_python;
+use crate::per_process::{Make, Maker};
 use crate::provider::Provider;
 use crate::roles_anywhere::RolesAnywhere;
 use crate::runtime::{promise, wait};
@@ -17,6 +19,8 @@ use crate::values::{Length, Text};
 pub(crate) struct Options {
     pub(crate) options: SessionOptions,
     pub(crate) provider: Option<Provider>,
+    /// A role that is assumed with the credentials.
+    pub(crate) role: Option<Role>,
 }
 
 impl Options {
@@ -69,8 +73,58 @@ pub(crate) fn options(
         roles_anywhere: roles_anywhere.map(|asked| asked.options.clone()),
         ..SessionOptions::default()
     };
-    Options { options, provider }
+    Options { options, provider, role: None }
 }
+
+/// A function of the arguments of `Session`; some of its own may stand before them, others among the
+/// keywords.
+macro_rules! of_a_session {
+    (
+        $(#[$meta:meta])*
+        fn $name:ident(
+            $py:ident, $options:ident
+            $(, $first:ident: $first_type:ty)*
+            $(; $($own:ident: $type:ty = $default:tt,)*)?
+        ) -> $output:ty
+        $body:block
+    ) => {
+        $(#[$meta])*
+        #[pyo3::pyfunction]
+        #[pyo3(signature = (
+            $($first,)* profile=None, *, $($($own=$default,)*)? region=None, endpoint_url=None, mfa_code=None, prompt=None,
+            process_timeout=None, disk_cache=true, provider=None, roles_anywhere=None,
+        ))]
+        #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
+        pub(crate) fn $name<'py>(
+            $py: pyo3::Python<'py>,
+            $($first: $first_type,)*
+            profile: Option<String>,
+            $($($own: $type,)*)?
+            region: Option<String>,
+            endpoint_url: Option<String>,
+            mfa_code: Option<&str>,
+            prompt: Option<pyo3::Py<pyo3::PyAny>>,
+            process_timeout: Option<$crate::values::Length>,
+            disk_cache: bool,
+            provider: Option<$crate::provider::Provider>,
+            roles_anywhere: Option<pyo3::PyRef<'py, $crate::roles_anywhere::RolesAnywhere>>,
+        ) -> pyo3::PyResult<$output> {
+            let $options = $crate::session::options(
+                profile,
+                region,
+                endpoint_url,
+                mfa_code,
+                prompt,
+                process_timeout,
+                disk_cache,
+                provider,
+                roles_anywhere.as_deref(),
+            );
+            $body
+        }
+    };
+}
+pub(crate) use of_a_session;
 
 /// Credentials of one profile, or of the default chain, kept in memory and renewed in time.
 ///
@@ -94,33 +148,29 @@ pub(crate) fn options(
 /// Raises `InvalidConfigurationError` for what is wrong in files, variables or arguments, and
 /// `NotConfiguredError` if nothing is set up.
 #[pyclass(frozen, module = "rolecall")]
-pub(crate) struct Session {
-    options: Options,
-    made: PerProcess<rolecall::Session>,
+pub(crate) struct Session(pub(crate) Arc<Maker<Options>>);
+
+impl Make for Options {
+    type Made = rolecall::Session;
+
+    fn make(&self) -> Result<rolecall::Session> {
+        eks::session(self.resolve()?, self.role.as_ref())
+    }
 }
 
 impl Session {
-    pub(crate) fn make(options: Options) -> Result<Self> {
-        let session = Self { options, made: PerProcess::new(None) };
-        session.native()?;
-        Ok(session)
+    pub(crate) fn make(py: Python<'_>, options: Options) -> PyResult<Self> {
+        let maker = Maker::new(options);
+        maker.wait(py)?;
+        Ok(Self(maker))
     }
 
-    /// The session in this process.
-    pub(crate) fn native(&self) -> Result<rolecall::Session> {
-        self.made.or_make(|| {
-            let options = self.options.resolve()?;
-            // A file may be a pipe that is silent.
-            Python::attach(|py| py.detach(|| rolecall::Session::new(options)))
-        })
+    fn options(&self) -> &Options {
+        &self.0.from
     }
 
     pub(crate) fn profile_name(&self) -> Option<String> {
-        self.options.options.profile.clone()
-    }
-
-    fn of(&self, py: Python<'_>) -> PyResult<rolecall::Session> {
-        self.native().map_err(|error| to_python(py, error))
+        self.options().options.profile.clone()
     }
 }
 
@@ -155,7 +205,7 @@ impl Session {
             provider,
             roles_anywhere.as_deref(),
         );
-        Self::make(options).map_err(|error| to_python(py, error))
+        Self::make(py, options)
     }
 
     /// Credentials that are good now. What is in memory is given at once; else it waits for the
@@ -163,38 +213,39 @@ impl Session {
     ///
     /// Raises whatever the source or AWS says, as a `RolecallError`.
     fn credentials(&self, py: Python<'_>) -> PyResult<Credentials> {
-        let session = self.of(py)?;
-        if let Some(credentials) = session.credentials_in_memory() {
+        let in_memory = self.0.look().and_then(|session| session.credentials_in_memory());
+        if let Some(credentials) = in_memory {
             return Ok(credentials.into());
         }
-        let credentials = wait(py, async move { session.credentials().await })?;
+        let session = self.0.ready();
+        let credentials = wait(py, async move { session.await?.credentials().await })?;
         Ok(credentials.into())
     }
 
     /// `credentials` for asyncio: an awaitable of `Credentials`.
     fn credentials_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let session = self.of(py)?;
-        promise(py, async move { Ok(Credentials(session.credentials().await?)) })
+        let session = self.0.ready();
+        promise(py, async move { Ok(Credentials(session.await?.credentials().await?)) })
     }
 
     /// A client of STS with this session's credentials, region and endpoint.
     ///
     /// Raises `InvalidConfigurationError` without a region, or with one or an endpoint that makes
     /// no sense.
-    fn sts(slf: &Bound<'_, Self>) -> PyResult<Client> {
-        Client::of_session(slf)
+    fn sts(&self, py: Python<'_>) -> PyResult<Client> {
+        Client::of_session(py, &self.0)
     }
 
     /// The region, if one is set.
     #[getter]
     fn region(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        Ok(self.of(py)?.region().map(|region| region.as_str().to_owned()))
+        Ok(self.0.wait(py)?.region().map(|region| region.as_str().to_owned()))
     }
 
     /// The profile, if one was named.
     #[getter]
     fn profile(&self) -> Option<&str> {
-        self.options.options.profile.as_deref()
+        self.options().options.profile.as_deref()
     }
 
     fn __repr__(&self) -> String {
@@ -208,8 +259,9 @@ impl Session {
 
 impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SessionOptions { profile, roles_anywhere, .. } = &self.options.options;
-        match (profile, roles_anywhere, &self.options.provider) {
+        let Options { options: SessionOptions { profile, roles_anywhere, .. }, provider, .. } =
+            self.options();
+        match (profile, roles_anywhere, provider) {
             (_, Some(asked), _) => {
                 write!(f, "Session(roles_anywhere={:?})", asked.request.role_arn)
             }

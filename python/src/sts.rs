@@ -1,6 +1,7 @@
 //! Every operation of STS.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use pyo3::prelude::*;
@@ -9,9 +10,9 @@ use rolecall::{Result, SessionOptions, anonymous_sts};
 
 use crate::credentials::Credentials;
 use crate::errors::to_python;
-use crate::per_process::PerProcess;
+use crate::per_process::{Make, Maker};
 use crate::record::{methods, record};
-use crate::session::Session;
+use crate::session::Options;
 use crate::values::{Convert, Text, tags};
 
 /// AWS STS. A `Client` has a method for each operation, and each has a twin for asyncio.
@@ -194,27 +195,36 @@ pub(crate) struct Client {
 }
 
 /// Whose signature the calls have.
+#[derive(Clone)]
 enum Signer {
-    Session(Py<Session>),
-    Nobody(Box<(SessionOptions, PerProcess<StsClient>)>),
+    Session(Arc<Maker<Options>>),
+    Nobody(Arc<Maker<Nobody>>),
+}
+
+struct Nobody(SessionOptions);
+
+impl Make for Nobody {
+    type Made = StsClient;
+
+    fn make(&self) -> Result<StsClient> {
+        anonymous_sts(self.0.clone())
+    }
 }
 
 impl Client {
-    pub(crate) fn of_session(session: &Bound<'_, Session>) -> PyResult<Self> {
-        let client = Self { signer: Signer::Session(session.clone().unbind()) };
-        client.native(session.py())?;
-        Ok(client)
+    pub(crate) fn of_session(py: Python<'_>, session: &Arc<Maker<Options>>) -> PyResult<Self> {
+        session.wait(py)?.sts().map_err(|error| to_python(py, error))?;
+        Ok(Self { signer: Signer::Session(session.clone()) })
     }
 
-    fn native(&self, py: Python<'_>) -> PyResult<StsClient> {
-        let client: Result<_> = match &self.signer {
-            Signer::Session(session) => session.get().native().and_then(|session| session.sts()),
-            Signer::Nobody(nobody) => {
-                let (options, made) = &**nobody;
-                made.or_make(|| anonymous_sts(options.clone()))
+    fn native(&self) -> impl Future<Output = Result<StsClient>> + Send + use<> {
+        let signer = self.signer.clone();
+        async move {
+            match signer {
+                Signer::Session(session) => session.ready().await?.sts(),
+                Signer::Nobody(nobody) => nobody.ready().await,
             }
-        };
-        client.map_err(|error| to_python(py, error))
+        }
     }
 }
 
@@ -230,10 +240,9 @@ methods! {
             endpoint_url: Option<String>,
         ) -> PyResult<Self> {
             let options = SessionOptions { region, endpoint_url, ..SessionOptions::default() };
-            let nobody = Box::new((options, PerProcess::new(None)));
-            let client = Self { signer: Signer::Nobody(nobody) };
-            client.native(py)?;
-            Ok(client)
+            let nobody = Maker::new(Nobody(options));
+            nobody.wait(py)?;
+            Ok(Self { signer: Signer::Nobody(nobody) })
         }
 
         fn __repr__(&self) -> &'static str {
@@ -246,8 +255,8 @@ methods! {
 
     /// Says whose credentials these are. No permission is needed for it.
     fn get_caller_identity / get_caller_identity_async [] (py, &self) -> GetCallerIdentityOutput {
-        let client = self.native(py)?;
-        async move { Ok(client.get_caller_identity().await?.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.get_caller_identity().await?.into()) }
     }
 
     /// Assumes a role.
@@ -294,8 +303,8 @@ methods! {
             source_identity,
             provided_contexts: contexts.collect(),
         };
-        let client = self.native(py)?;
-        async move { Ok(client.assume_role(&input).await?.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.assume_role(&input).await?.into()) }
     }
 
     /// Assumes a role with a SAML response of an identity provider, in base64. Unsigned.
@@ -320,8 +329,8 @@ methods! {
             duration_seconds,
             ..ops::AssumeRoleWithSaml::new(role_arn, principal_arn, saml_assertion.0)
         };
-        let client = self.native(py)?;
-        async move { Ok(client.assume_role_with_saml(&input).await?.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.assume_role_with_saml(&input).await?.into()) }
     }
 
     /// Assumes a role with a token of an identity provider. Unsigned.
@@ -350,8 +359,8 @@ methods! {
             duration_seconds,
             ..ops::AssumeRoleWithWebIdentity::new(role_arn, role_session_name, token)
         };
-        let client = self.native(py)?;
-        async move { Ok(client.assume_role_with_web_identity(&input).await?.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.assume_role_with_web_identity(&input).await?.into()) }
     }
 
     /// Gets a session of a member account's root user, for one task. Works at regional endpoints
@@ -370,8 +379,8 @@ methods! {
         duration_seconds: Option<u32>
     ) -> AssumeRootOutput {
         let input = ops::AssumeRoot { target_principal, task_policy_arn, duration_seconds };
-        let client = self.native(py)?;
-        async move { Ok(client.assume_root(&input).await?.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.assume_root(&input).await?.into()) }
     }
 
     /// Decodes why a service refused a request; gives JSON. Needs `sts:DecodeAuthorizationMessage`.
@@ -381,8 +390,8 @@ methods! {
         encoded_message: String
     ) -> String {
         let input = ops::DecodeAuthorizationMessage { encoded_message };
-        let client = self.native(py)?;
-        async move { Ok(client.decode_authorization_message(&input).await?.decoded_message) }
+        let client = self.native();
+        async move { Ok(client.await?.decode_authorization_message(&input).await?.decoded_message) }
     }
 
     /// Says which account an access key belongs to: 12 digits.
@@ -392,8 +401,8 @@ methods! {
         access_key_id: String
     ) -> String {
         let input = ops::GetAccessKeyInfo { access_key_id };
-        let client = self.native(py)?;
-        async move { Ok(client.get_access_key_info(&input).await?.account) }
+        let client = self.native();
+        async move { Ok(client.await?.get_access_key_info(&input).await?.account) }
     }
 
     /// Trades in a token for temporary access to a customer's account.
@@ -403,8 +412,8 @@ methods! {
         trade_in_token: Text
     ) -> GetDelegatedAccessTokenOutput {
         let input = ops::GetDelegatedAccessToken { trade_in_token: trade_in_token.0 };
-        let client = self.native(py)?;
-        async move { Ok(client.get_delegated_access_token(&input).await?.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.get_delegated_access_token(&input).await?.into()) }
     }
 
     /// Gets a session of a federated user, with what both the caller and the policies allow: nothing
@@ -425,8 +434,8 @@ methods! {
     ) -> GetFederationTokenOutput {
         let tags = self::tags(tags);
         let input = ops::GetFederationToken { name, policy, policy_arns, duration_seconds, tags };
-        let client = self.native(py)?;
-        async move { Ok(client.get_federation_token(&input).await?.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.get_federation_token(&input).await?.into()) }
     }
 
     /// Gets a session of the calling user, as policies that ask for MFA want it.
@@ -444,8 +453,8 @@ methods! {
     ) -> Credentials {
         let token_code = token_code.map(|code| code.0);
         let input = ops::GetSessionToken { duration_seconds, serial_number, token_code };
-        let client = self.native(py)?;
-        async move { Ok(client.get_session_token(&input).await?.credentials.into()) }
+        let client = self.native();
+        async move { Ok(client.await?.get_session_token(&input).await?.credentials.into()) }
     }
 
     /// Gets a JWT by which others than AWS can tell who the caller is. Works at regional endpoints
@@ -468,9 +477,9 @@ methods! {
     ) -> GetWebIdentityTokenOutput {
         let tags = self::tags(tags);
         let input = ops::GetWebIdentityToken { audience, signing_algorithm, duration_seconds, tags };
-        let client = self.native(py)?;
+        let client = self.native();
         async move {
-            let output = client.get_web_identity_token(&input).await?;
+            let output = client.await?.get_web_identity_token(&input).await?;
             Ok(GetWebIdentityTokenOutput {
                 web_identity_token: output.web_identity_token.expose().to_owned(),
                 expiration: output.expiration,

@@ -130,28 +130,16 @@ impl<'py> FromPyObject<'_, 'py> for Material {
             return Ok(Self(IdentitySource::locate(&text)));
         }
         if let Ok(bytes) = value.extract::<Vec<u8>>() {
-            return Ok(Self(SecretInput::Literal(pem_or_base64(bytes))));
+            let material = IdentitySource::at_hand(&bytes);
+            // Taken over and wiped.
+            drop(Secret::from_utf8(bytes));
+            return Ok(Self(material));
         }
         match value.extract::<PathBuf>() {
             Ok(path) => Ok(Self(SecretInput::File(path))),
             Err(_) => Err(PyTypeError::new_err("a key or certificate is a path, text or bytes")),
         }
     }
-}
-
-/// PEM as it is, and DER as base64, which is taken for both.
-fn pem_or_base64(bytes: Vec<u8>) -> Secret {
-    use base64::Engine;
-    let is_pem = bytes.windows(11).any(|part| part == b"-----BEGIN ");
-    let text = std::str::from_utf8(&bytes).ok().filter(|_| is_pem).map(Secret::from);
-    let secret = text.unwrap_or_else(|| {
-        let mut encoded = String::with_capacity(bytes.len().div_ceil(3) * 4);
-        base64::prelude::BASE64_STANDARD.encode_string(&bytes, &mut encoded);
-        encoded.into()
-    });
-    // Taken over and wiped.
-    drop(Secret::from_utf8(bytes));
-    secret
 }
 
 /// Tags, from a dictionary.

@@ -1,5 +1,6 @@
 """boto3 with rolecall's credentials."""
 
+import collections
 import datetime
 import json
 import threading
@@ -141,6 +142,34 @@ def test_botocore_alone_will_do_and_errors_are_ours(home):
         session.create_client("s3", region_name="us-east-1").list_buckets()
     with pytest.raises(rolecall.InvalidConfigurationError, match="nowhere"):
         rolecall.boto3.session("nowhere")
+
+
+def test_another_provider_is_refused_and_the_same_is_not(home):
+    made = lambda key: rolecall.Session(provider=lambda: rolecall.Credentials(key, "s"))
+    first, second = made("AKIDFIRST"), made("AKIDSECOND")
+    session = boto3.Session()
+    rolecall.boto3.install(session, first)
+    rolecall.boto3.install(session, first)
+    with pytest.raises(rolecall.InvalidConfigurationError, match="already"):
+        rolecall.boto3.install(session, second)
+    assert session.get_credentials().get_frozen_credentials().access_key == "AKIDFIRST"
+
+    # Nor is it changed behind a session that has used what it found.
+    home.static_profile("default", "AKIDFILE", "s")
+    used = boto3.Session()
+    assert used.get_credentials().access_key == "AKIDFILE"
+    with pytest.raises(rolecall.InvalidConfigurationError, match="already"):
+        rolecall.boto3.install(used, first)
+    assert used._session.get_component("credential_provider").load_credentials().method != "rolecall"
+
+
+def test_older_versions_of_botocore_know_no_account(home, monkeypatch):
+    old = collections.namedtuple("ReadOnlyCredentials", ["access_key", "secret_key", "token"])
+    monkeypatch.setattr(rolecall.boto3, "ReadOnlyCredentials", old)
+    keys = rolecall.Credentials("AKID", "s", "t", account_id="123456789012")
+    session = boto3.Session()
+    rolecall.boto3.install(session, rolecall.Session(provider=lambda: keys))
+    assert session.get_credentials().get_frozen_credentials() == ("AKID", "s", "t")
 
 
 def test_a_session_with_keys_of_its_own_is_refused(home):

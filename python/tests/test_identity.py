@@ -9,6 +9,7 @@ import pytest
 
 import rolecall
 from rolecall import eks, identity
+from rolecall.secrets import SecretStore
 
 ACCOUNT = "111111111111"
 
@@ -49,6 +50,19 @@ def test_tokens_of_every_dialect_are_verified_once(session, bounds, dialect):
     assert not again.accepted and again.refused_by == "replay"
     with pytest.raises(rolecall.DeniedError):
         again.caller()
+
+
+def test_a_store_remembers_for_all_who_check(session, bounds, kit_home):
+    policy = identity.Policy(formats=["akeyless"], **bounds)
+    store = SecretStore(str(kit_home.path / "leases.db"))
+    token = identity.TokenSource(session).token().text
+    # Each for itself lets it in.
+    assert all(identity.Verifier().verify(token, policy).accepted for _ in range(2))
+    assert identity.Verifier(guard=store).verify(token, policy).accepted
+    again = identity.Verifier(guard=SecretStore(str(kit_home.path / "leases.db")))
+    assert again.verify(token, policy).refused_by in ("replay", "spend")
+    with pytest.raises(TypeError):
+        identity.Verifier(guard="leases.db")
 
 
 def test_asyncio_makes_and_checks_them_too(session, bounds):
@@ -120,10 +134,44 @@ def test_web_identity_tokens_are_checked_offline(kit_home, kit, session):
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     keys = kit_home.write("jwks.json", json.dumps(kit.get("oidc/.well-known/jwks.json")))
     rules = {"jwks": keys, "issuer": claims["iss"], "audience": "api.example"}
-    found = identity.verify_web_identity_token(token, **rules)
-    assert found["subject"] == claims["sub"]
+    text = keys.read_text()
+    for jwks in [keys, str(keys), text, text.encode(), json.loads(text)]:
+        found = identity.verify_web_identity_token(token, **{**rules, "jwks": jwks})
+        assert found["subject"] == claims["sub"]
+    for jwks in ["{}", b"\xff", {"keys": []}, "/nowhere.json", keys.parent]:
+        with pytest.raises(rolecall.InvalidConfigurationError):
+            identity.verify_web_identity_token(token, **{**rules, "jwks": jwks})
     with pytest.raises(rolecall.DeniedError):
         identity.verify_web_identity_token(token, **{**rules, "audience": "other.example"})
+
+
+def test_eks_has_roles_of_its_own_and_writes_what_kubectl_reads(kit_home, kit, session):
+    role = eks.session(kit.roles["Hop"], "user", role_session_name="kube", disk_cache=False)
+    assert role.sts().get_caller_identity().arn.endswith(":assumed-role/Hop/kube")
+    token = eks.token(role, "prod")
+    told = json.loads(eks.exec_credential(token))
+    assert told["kind"] == "ExecCredential" and told["status"]["token"] == token.text
+    with pytest.raises(rolecall.InvalidConfigurationError, match="none of a cluster"):
+        eks.exec_credential(identity.TokenSource(session).token())
+    with pytest.raises(rolecall.InvalidConfigurationError):
+        eks.session("role/Hop", "user").credentials()
+
+
+def test_a_cluster_is_put_into_a_kubeconfig(kit_home, kit):
+    file = kit_home.path / "kubeconfig"
+    how = {"kubeconfig": file, "alias": "here", "command": "rolecall", "eks_endpoint_url": kit.url}
+    told = eks.update_kubeconfig("prod", "user", dry_run=True, **how)
+    assert not file.exists() and "current-context: here" in told["text"]
+    told = eks.update_kubeconfig("prod", "user", **how)
+    assert (told["kubeconfig"], told["context"], told["updated"]) == (str(file), "here", False)
+    assert "current-context: here" in file.read_text() and "text" not in told
+    assert told["changed"] and not eks.update_kubeconfig("prod", "user", **how)["changed"]
+    with pytest.raises(rolecall.InvalidConfigurationError, match="command"):
+        eks.update_kubeconfig("prod", "user", **{**how, "command": "kubectl"})
+    with pytest.raises(rolecall.InvalidConfigurationError):
+        eks.update_kubeconfig("absent", "user", **how)
+    with pytest.raises(rolecall.UnavailableError, match="CREATING"):
+        eks.update_kubeconfig("new", "user", **how)
 
 
 def test_eks_gives_tokens_of_fourteen_minutes(session):

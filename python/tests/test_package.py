@@ -40,6 +40,8 @@ def test_it_brings_the_program_and_needs_nothing_else(wheel, home):
     names = zipfile.ZipFile(wheel).namelist()
     assert not [name for name in names if "test" in name or name.endswith(".pyc")]
     assert {"rolecall/py.typed", "rolecall/__init__.pyi", "rolecall/boto3.py"} <= set(names)
+    licences = {name.split("/")[-1] for name in names if "/licenses/" in name}
+    assert licences == {"LICENSE-APACHE", "LICENSE-MIT"}
     [metadata] = [name for name in names if name.endswith("METADATA")]
     assert "Requires-Dist" not in zipfile.ZipFile(wheel).read(metadata).decode()
 
@@ -65,8 +67,8 @@ def test_everything_is_documented(tmp_path):
     """The reference is built, and nothing public is without a text."""
     tool("pdoc", "rolecall", "rolecall.boto3", "--output-directory", tmp_path)
     pages = {page.stem for page in (tmp_path / "rolecall").glob("*.html")}
-    assert {"sts", "identity", "eks", "secrets", "boto3"} <= pages
-    for module in [rolecall, rolecall.sts, rolecall.identity, rolecall.eks, rolecall.secrets]:
+    assert {"configure", "sts", "identity", "eks", "secrets", "boto3"} <= pages
+    for module in [rolecall, rolecall.configure, rolecall.sts, rolecall.identity, rolecall.eks, rolecall.secrets]:
         assert module.__doc__
         for name in module.__all__:
             thing = getattr(module, name)

@@ -32,8 +32,18 @@ def test_functions_objects_and_coroutines_are_providers(home):
         await asyncio.sleep(0)
         return KEYS
 
-    for provider in [lambda: KEYS, Vault(KEYS), later, rolecall.Session(provider=lambda: KEYS),
-                     rolecall.Chain([("only", lambda: KEYS)])]:
+    class Later:
+        def __await__(self):
+            return later().__await__()
+
+    def soon():
+        asyncio.get_running_loop()
+        return asyncio.ensure_future(later())
+
+    other = rolecall.Session(provider=lambda: KEYS)
+    chain = rolecall.Chain([("only", lambda: KEYS)])
+    for provider in [lambda: KEYS, Vault(KEYS), later, other, chain, Later, soon,
+                     other.credentials_async, chain.credentials_async, lambda: asyncio.run(later())]:
         assert rolecall.Session(provider=provider).credentials() == KEYS
     for nothing in [7, "x", object()]:
         with pytest.raises(TypeError, match="provider"):
@@ -73,6 +83,13 @@ def test_what_it_raises_is_the_cause(home):
     assert raised.value.message == "not you" and raised.value.provider == "Vault"
     with pytest.raises(rolecall.MalformedError, match="no rolecall.Credentials, but dict"):
         rolecall.Session(provider=dict).credentials()
+
+
+def test_what_has_nothing_to_do_with_a_loop_is_asked_once(home):
+    failing = Vault(RuntimeError("no running engine"))
+    with pytest.raises(rolecall.InternalError, match="RuntimeError: no running engine"):
+        rolecall.Session(provider=failing).credentials()
+    assert failing.calls == 1
 
 
 def test_a_chain_goes_on_only_past_what_is_not_configured(home, kit_home):

@@ -55,6 +55,30 @@ def test_a_session_takes_it_as_its_source(kit_home, kit, issued):
     assert session.credentials().account_id == kit.roles["Workload"].split(":")[4]
 
 
+def test_of_several_certificates_one_is_selected(kit_home, kit, issued):
+    other = kit.post("certificate", common_name="other.example")
+    bundle = issued["certificate"] + other["certificate"]
+    how = {"private_key": issued["private_key"], "intermediates": issued["chain"] or None}
+    serial = issued["serial_hex"]
+    selected = asked(kit, certificate=bundle, selector=f"Key=x509Serial,Value={serial}",
+                     use_latest_expiring=True, no_proxy=True, **how)
+    assert ":assumed-role/Workload/" in arn(selected)
+    with pytest.raises(rolecall.InvalidConfigurationError):
+        arn(asked(kit, certificate=bundle, selector="Key=x509Serial,Value=01", **how))
+    with pytest.raises(rolecall.InvalidConfigurationError):
+        asked(kit, certificate=bundle, selector="colour=red")
+
+
+def test_proxies_are_passed_over_only_if_that_is_asked_for(kit_home, kit, issued, monkeypatch):
+    # Nobody listens there.
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    how = {"certificate": issued["certificate"], "private_key": issued["private_key"],
+           "intermediates": issued["chain"] or None}
+    assert asked(kit, no_proxy=True, **how).session(disk_cache=False).credentials()
+    with pytest.raises(rolecall.UnavailableError):
+        asked(kit, **how).session(disk_cache=False).credentials()
+
+
 def test_nothing_of_the_key_is_shown(kit_home, kit, issued):
     how = asked(kit, certificate=issued["certificate"], private_key=issued["private_key"],
                 password="hunter2")

@@ -65,6 +65,13 @@ pub struct Principal {
     pub nonce: String,
 }
 
+impl Principal {
+    /// Whether it can be taken back before its end, as users can; sessions end by themselves.
+    pub fn is_revocable(&self) -> bool {
+        self.kind == "iam-user"
+    }
+}
+
 /// Where a lease is in its life.
 ///
 /// ```text

@@ -5,26 +5,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result, SecretInput, json};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{
     Binding, Bounds, Challenges, Dialect, Mode, Policy, SubClaim, TokenFormat, TokenOptions,
     VerifierOptions,
 };
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokenInput {
-    format: Option<String>,
-    role: Option<String>,
-    server_id: Option<String>,
-    identity_id: Option<String>,
-    cluster_name: Option<String>,
-    audience: Option<String>,
-    challenge: Option<String>,
-    lifetime_seconds: Option<u32>,
-    region: Option<String>,
-    sts_url: Option<String>,
+/// What a token is for, in parts: those of its format, and for any format the STS that is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenParts {
+    /// `vault`, `infisical`, `eks`, `rolecall` or `akeyless`, which is the default.
+    pub format: Option<String>,
+    /// The role to log in as, in Vault.
+    pub role: Option<String>,
+    /// The server of Vault's that it is bound to.
+    pub server_id: Option<String>,
+    /// The identity to log in as, in Infisical.
+    pub identity_id: Option<String>,
+    /// The cluster of EKS.
+    #[serde(rename = "cluster_name")]
+    pub cluster: Option<String>,
+    /// The server that rolecall's own tokens are for.
+    pub audience: Option<String>,
+    /// What that server gave to be signed.
+    pub challenge: Option<String>,
+    /// How long it is good, if it is rolecall's own.
+    #[serde(rename = "lifetime_seconds", deserialize_with = "seconds")]
+    pub lifetime: Option<Duration>,
+    /// The region of the STS that the verifier asks.
+    pub region: Option<String>,
+    /// Its URL.
+    pub sts_url: Option<String>,
+}
+
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let seconds: Option<u32> = Option::deserialize(from)?;
+    Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
 }
 
 /// Reads what a token is for: `{"format": "vault", "role", "server_id"}`, `{"format": "infisical",
@@ -33,44 +51,54 @@ struct TokenInput {
 /// of them `region` and `sts_url`.
 ///
 /// # Errors
-/// `InvalidConfiguration` if it is none, lacks what its format needs, or has what is for another.
+/// `InvalidConfiguration` if it is none; as [`TokenParts::options`].
 pub fn read_token_options(text: &str) -> Result<TokenOptions> {
-    let input: TokenInput = json::read(TOKEN, text)?;
-    let format = match input.format.as_deref() {
-        None => TokenFormat::Akeyless,
-        Some(name) => format(name)?,
-    };
-    for (field, of, is_given) in [
-        ("role", TokenFormat::Vault, input.role.is_some()),
-        ("server_id", TokenFormat::Vault, input.server_id.is_some()),
-        ("identity_id", TokenFormat::Infisical, input.identity_id.is_some()),
-        ("cluster_name", TokenFormat::Eks, input.cluster_name.is_some()),
-        ("audience", TokenFormat::Rolecall, input.audience.is_some()),
-        ("challenge", TokenFormat::Rolecall, input.challenge.is_some()),
-        ("lifetime_seconds", TokenFormat::Rolecall, input.lifetime_seconds.is_some()),
-    ] {
-        if is_given && of != format {
-            return Err(wrong(format!("{field} is for tokens of {of}, and this is of {format}")));
+    json::read::<TokenParts>(TOKEN, text)?.options()
+}
+
+impl TokenParts {
+    /// The whole.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration` if there is no such format, or the parts lack what it needs or have what
+    /// is for another.
+    pub fn options(self) -> Result<TokenOptions> {
+        let format = match self.format.as_deref() {
+            None => TokenFormat::Akeyless,
+            Some(name) => format(name)?,
+        };
+        for (part, of, is_given) in [
+            ("role", TokenFormat::Vault, self.role.is_some()),
+            ("server id", TokenFormat::Vault, self.server_id.is_some()),
+            ("identity id", TokenFormat::Infisical, self.identity_id.is_some()),
+            ("cluster", TokenFormat::Eks, self.cluster.is_some()),
+            ("audience", TokenFormat::Rolecall, self.audience.is_some()),
+            ("challenge", TokenFormat::Rolecall, self.challenge.is_some()),
+            ("lifetime", TokenFormat::Rolecall, self.lifetime.is_some()),
+        ] {
+            if is_given && of != format {
+                let message = format!("tokens of {format} have no {part}: it is for those of {of}");
+                return Err(wrong(message));
+            }
         }
+        let needed = |part: &str, value: Option<String>| {
+            value.ok_or_else(|| wrong(format!("tokens of {format} need the {part}")))
+        };
+        let dialect = match format {
+            TokenFormat::Akeyless => Dialect::Akeyless,
+            TokenFormat::Vault => Dialect::Vault { role: self.role, server_id: self.server_id },
+            TokenFormat::Infisical => {
+                Dialect::Infisical { identity_id: needed("identity id", self.identity_id)? }
+            }
+            TokenFormat::Eks => Dialect::Eks { cluster: needed("cluster", self.cluster)? },
+            _ => Dialect::Rolecall {
+                audience: needed("audience", self.audience)?,
+                challenge: self.challenge,
+                lifetime: self.lifetime.unwrap_or(Dialect::LIFETIME),
+            },
+        };
+        Ok(TokenOptions { dialect, region: self.region, sts_url: self.sts_url })
     }
-    let needed = |field: &str, value: Option<String>| {
-        value.ok_or_else(|| wrong(format!("tokens of {format} need {field}")))
-    };
-    let lifetime = input.lifetime_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    let dialect = match format {
-        TokenFormat::Akeyless => Dialect::Akeyless,
-        TokenFormat::Vault => Dialect::Vault { role: input.role, server_id: input.server_id },
-        TokenFormat::Infisical => {
-            Dialect::Infisical { identity_id: needed("identity_id", input.identity_id)? }
-        }
-        TokenFormat::Eks => Dialect::Eks { cluster: needed("cluster_name", input.cluster_name)? },
-        _ => Dialect::Rolecall {
-            audience: needed("audience", input.audience)?,
-            challenge: input.challenge,
-            lifetime: lifetime.unwrap_or(Dialect::LIFETIME),
-        },
-    };
-    Ok(TokenOptions { dialect, region: input.region, sts_url: input.sts_url })
 }
 
 #[derive(Deserialize)]
@@ -268,8 +296,8 @@ mod tests {
         }
         for (text, part) in [
             (r#"{"format": "jwt"}"#, "no format"),
-            (r#"{"format": "eks"}"#, "need cluster_name"),
-            (r#"{"format": "eks", "cluster_name": "c", "audience": "a"}"#, "audience is for"),
+            (r#"{"format": "eks"}"#, "need the cluster"),
+            (r#"{"format": "eks", "cluster_name": "c", "audience": "a"}"#, "have no audience"),
             (r#"{"form": "eks"}"#, "unknown field"),
         ] {
             let error = read_token_options(text).unwrap_err();

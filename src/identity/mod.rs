@@ -55,7 +55,7 @@ pub use self::edit::BoundsEdit;
 pub use self::edit::MethodEdit;
 #[cfg(all(unix, feature = "leases"))]
 pub use self::input::read_method;
-pub use self::input::{Checking, new_challenge, read_checking, read_token_options};
+pub use self::input::{Checking, TokenParts, new_challenge, read_checking, read_token_options};
 #[cfg(all(unix, feature = "leases"))]
 pub use self::login::{LoginOptions, log_in, method_to_json, save_access_id, session_to_json};
 pub use self::tokens::{TokenOptions, TokenSource};

@@ -1,9 +1,9 @@
-//! What is done with many leases at once.
+//! What is done with many leases at once, and how one is ended.
 
 use rolecall_core::{CredentialsError, ErrorKind, Result};
 use rolecall_secrets::{
-    DynamicSecret, Fate, LeaseFilter, LeaseId, LeaseState, Leases, ReapOptions, Reaped, SecretKind,
-    StoredSecret,
+    Conflict, DynamicSecret, Fate, LeaseFilter, LeaseId, LeaseState, Leases, ReapOptions, Reaped,
+    SecretKind, StoredSecret,
 };
 use tokio::task::JoinSet;
 
@@ -75,6 +75,24 @@ pub async fn revoke_all(
     }
     failures.sort_by_key(|(id, _)| *id);
     failures
+}
+
+/// Ends a lease that nobody needs any more: takes a user back, and leaves a session to its end. One
+/// that is over is done.
+///
+/// # Errors
+/// `Unavailable` as long as the user is not gone: whoever works on leases goes on with it;
+/// `InvalidConfiguration` if there is no such lease; the store's.
+pub async fn end(leases: &Leases, id: LeaseId) -> Result<()> {
+    let lease = leases.lease(id).await?;
+    if lease.state.is_over() || !lease.principal.is_revocable() {
+        return Ok(());
+    }
+    match revoke(leases, id).await {
+        // Somebody else was faster.
+        Err(error) if Conflict::of(&error) == Some(Conflict::WrongState) => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Takes one back; an error as long as it is not gone.

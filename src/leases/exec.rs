@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result, Secret, Signal, Signals};
-use rolecall_secrets::{Issued, Lease, LeaseRequest, LeaseState, Leases};
+use rolecall_secrets::{Issued, Lease, LeaseRequest, Leases};
 use rustix::process::Signal as Number;
 
 use super::connect;
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         report: &mut impl FnMut(LeaseNews<'_>),
     ) -> Result<u8> {
         let context: &Context = self.leases.context();
-        let is_user = self.lease.principal.kind == "iam-user";
+        let is_user = self.lease.principal.is_revocable();
         self.time().await?;
         if is_user {
             tokio::select! {
@@ -207,16 +207,12 @@ impl<'a> Run<'a> {
 
     /// Takes the lease back. Another signal leaves it to whoever works on leases.
     async fn end(&mut self, signals: &mut Signals, report: &mut impl FnMut(LeaseNews<'_>)) {
-        if self.lease.principal.kind != "iam-user" {
-            return;
-        }
         // Those that came while the command ended.
         while let Some(_old) = signals.arrived() {}
         let why = tokio::select! {
-            outcome = self.revoke() => match outcome {
-                Ok(lease) if lease.state == LeaseState::Revoked => return,
-                Ok(lease) => lease.failure.unwrap_or_default(),
-                Err(error) => error.to_string(),
+            outcome = self.take_back() => match outcome {
+                Ok(()) => return,
+                Err(error) => error.message().to_owned(),
             },
             number = asked_to_stop(signals) => format!("signal {number} broke it off"),
         };
@@ -224,14 +220,14 @@ impl<'a> Run<'a> {
     }
 
     /// Once no renewal has the lease claimed.
-    async fn revoke(&mut self) -> Result<Lease> {
+    async fn take_back(&mut self) -> Result<()> {
         if self.renewal.is_some()
             && let Ok(lease) = finished(&mut self.renewal).await
         {
             self.lease = lease;
         }
         self.renewal = None;
-        self.leases.revoke(self.lease.id).await
+        super::end(self.leases, self.lease.id).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use rolecall_core::timestamp;
-use rolecall_secrets::{AuditEntry, Fate, Lease, Orphan, Probe, StoredSecret};
+use rolecall_core::{CredentialsError, timestamp};
+use rolecall_secrets::{AuditEntry, Fate, Lease, LeaseId, Orphan, Probe, StoreInfo, StoredSecret};
 use serde_json::{Value, json};
 
 /// A definition: its own fields, with its version and when that was written.
@@ -33,7 +33,7 @@ pub fn lease_to_json(lease: &Lease) -> Value {
         "created_at": time(lease.created_at),
         "expires_at": time(lease.expires_at),
         "max_expires_at": time(lease.max_expires_at),
-        "revocable": principal.kind == "iam-user",
+        "revocable": principal.is_revocable(),
         "kept": lease.sealed.is_some(),
         "attempts": lease.attempts,
         "failure": lease.failure,
@@ -58,6 +58,23 @@ pub fn entry_to_json(entry: &AuditEntry) -> Value {
 fn time_of(entry: &AuditEntry) -> SystemTime {
     let since = Duration::from_millis(u64::try_from(entry.at_millis).unwrap_or_default());
     SystemTime::UNIX_EPOCH + since
+}
+
+/// Which store it is, and why it may be a copy from the past, if it may.
+pub fn store_to_json(info: &StoreInfo) -> Value {
+    json!({
+        "id": info.id,
+        "epoch": info.epoch,
+        "doubt": info.doubt.map(|doubt| doubt.to_string()),
+    })
+}
+
+/// What came of taking back `all` leases, when those of `failures` could not be.
+pub fn revoked_to_json(all: usize, failures: &[(LeaseId, CredentialsError)]) -> Value {
+    let told = failures.iter().map(|(id, error)| {
+        json!({"lease": id.to_string(), "message": error.message(), "help": error.help()})
+    });
+    json!({"revoked": all - failures.len(), "failures": told.collect::<Vec<_>>()})
 }
 
 /// What trying a definition has shown.

@@ -56,14 +56,17 @@ use rolecall_core::{Clock, Context, Result, SecretInput, SharedProvider};
 use self::connect::Machine;
 use crate::SessionOptions;
 
-pub use self::bulk::{Progress, definitions, reap_all, revoke_all, running};
+pub use self::bulk::{Progress, definitions, end, reap_all, revoke_all, running};
 pub use self::duration::{format_duration, parse_duration};
 pub use self::edit::{DefinitionEdit, read_definition};
 pub use self::exec::{LeaseNews, run_command};
 pub use self::input::{
     Listing, PAGE, live_states, read_lease_id, read_listing, read_reap, read_request, whom,
 };
-pub use self::json::{entry_to_json, lease_to_json, orphan_to_json, probe_to_json, secret_to_json};
+pub use self::json::{
+    entry_to_json, lease_to_json, orphan_to_json, probe_to_json, revoked_to_json, secret_to_json,
+    store_to_json,
+};
 pub use self::place::StorePlace;
 pub use crate::serve::MetricsServer;
 pub use rolecall_secrets::{

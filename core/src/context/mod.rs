@@ -31,7 +31,7 @@ pub use facts::{FileFacts, PathKind};
 pub use fs::{Fs, Replacement};
 pub use lock::{FileLock, Waited};
 pub use process::{Process, ProcessOutput};
-pub use prompt::{Echo, Prompt};
+pub use prompt::{Echo, Interrupted, Prompt};
 pub use random::Random;
 #[cfg(all(unix, feature = "children"))]
 pub use signals::{Signal, Signals};

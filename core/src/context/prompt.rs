@@ -122,11 +122,13 @@ impl Prompt {
             Asked::Terminal => None,
         };
         let (is_taken, question) = (self.terminal_is_taken.clone(), question.to_owned());
+        // A question that nobody waits for any more is taken off the terminal.
+        let (_awaited, abandoned) = Abandoned::tell()?;
         let answer = tokio::task::spawn_blocking(move || match function {
             Some(answer) => answer(&question),
             None => alone(|| match is_taken.load(Ordering::SeqCst) {
                 true => Err(taken(&question)),
-                false => ask_terminal(&question, echo, before),
+                false => ask_terminal(&question, echo, before, &abandoned),
             }),
         });
         let answer = answer.await.map_err(|error| {
@@ -145,6 +147,53 @@ fn alone<T>(ask: impl FnOnce() -> T) -> T {
     let _turn = terminal.lock().unwrap_or_else(PoisonError::into_inner);
     ask()
 }
+
+/// Says that nobody waits for an answer any more: the other end of its pair was dropped.
+#[cfg(unix)]
+struct Abandoned(std::os::unix::net::UnixStream);
+
+#[cfg(unix)]
+impl Abandoned {
+    /// What is held while somebody waits, and what tells of its end.
+    fn tell() -> Result<(std::os::unix::net::UnixStream, Self)> {
+        let pair = std::os::unix::net::UnixStream::pair().map_err(|error| {
+            let message = format!("no question can be asked: {error}");
+            CredentialsError::new(ErrorKind::Internal, "prompt", message).with_source(error)
+        });
+        pair.map(|(awaited, abandoned)| (awaited, Self(abandoned)))
+    }
+}
+
+#[cfg(not(unix))]
+struct Abandoned;
+
+#[cfg(not(unix))]
+impl Abandoned {
+    fn tell() -> Result<((), Self)> {
+        Ok(((), Self))
+    }
+}
+
+/// A person has pressed Ctrl-C at a question: the source of its error, for runtimes where that is
+/// more than a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
+impl Interrupted {
+    /// Whether that is underneath `error`.
+    pub fn is_cause_of(error: &CredentialsError) -> bool {
+        let first = std::error::Error::source(error);
+        std::iter::successors(first, |&error| error.source()).any(|error| error.is::<Self>())
+    }
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ctrl-C was pressed")
+    }
+}
+
+impl std::error::Error for Interrupted {}
 
 /// What to do with what was typed before a question.
 #[derive(Clone, Copy)]
@@ -175,12 +224,17 @@ fn nobody(question: &str) -> CredentialsError {
 }
 
 #[cfg(not(unix))]
-fn ask_terminal(question: &str, _: Echo, _: Before) -> Result<Secret> {
+fn ask_terminal(question: &str, _: Echo, _: Before, _: &Abandoned) -> Result<Secret> {
     Err(nobody(question))
 }
 
 #[cfg(unix)]
-fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
+fn ask_terminal(
+    question: &str,
+    echo: Echo,
+    before: Before,
+    Abandoned(abandoned): &Abandoned,
+) -> Result<Secret> {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::Errno;
 
@@ -197,8 +251,9 @@ fn ask_terminal(question: &str, echo: Echo, before: Before) -> Result<Secret> {
         Echo::On => (None, None),
     };
     let asked = rustix::io::write(&tty, question.as_bytes()).map_err(broken);
-    let answer = asked
-        .and_then(|_| read_line(&tty, interruption.as_ref().map(Interruption::wake), PATIENCE));
+    let stops: Vec<_> =
+        interruption.as_ref().map(Interruption::wake).into_iter().chain([abandoned]).collect();
+    let answer = asked.and_then(|_| read_line(&tty, &stops, PATIENCE));
     let ended = if quiet.is_some() || answer.is_err() {
         drop(quiet);
         rustix::io::write(&tty, b"\n").map_err(broken)
@@ -219,11 +274,11 @@ fn interruption() -> Option<Interruption> {
 }
 
 /// Reads up to the end of line, waiting at most `patience` for each byte, and no longer than until
-/// something can be read from `stop`.
+/// something can be read from one of `stops` or that is closed.
 #[cfg(unix)]
 fn read_line(
     tty: &impl std::os::fd::AsFd,
-    stop: Option<&std::os::unix::net::UnixStream>,
+    stops: &[&std::os::unix::net::UnixStream],
     patience: Duration,
 ) -> Result<Secret> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -238,11 +293,11 @@ fn read_line(
     loop {
         let limit = Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: 0 };
         let tty_ready = PollFd::new(tty, PollFlags::IN);
-        let stop_ready = stop.map(|stop| PollFd::new(stop, PollFlags::IN));
-        let mut awaited: Vec<_> = std::iter::once(tty_ready).chain(stop_ready).collect();
+        let stops_ready = stops.iter().map(|stop| PollFd::new(*stop, PollFlags::IN));
+        let mut awaited: Vec<_> = std::iter::once(tty_ready).chain(stops_ready).collect();
         match poll(&mut awaited, Some(&limit)) {
             Ok(0) => return fail(ErrorKind::TimedOut, "no answer within two minutes"),
-            Ok(_) if awaited.get(1).is_some_and(|stop| !stop.revents().is_empty()) => {
+            Ok(_) if awaited.iter().skip(1).any(|stop| !stop.revents().is_empty()) => {
                 return fail(ErrorKind::Denied, "the question was broken off");
             }
             Ok(_) => {}
@@ -254,8 +309,13 @@ fn read_line(
                 b'\n' | b'\r' => break,
                 // Backspace.
                 0x7f | 0x08 => _ = line.pop(),
-                // Ctrl-C, Ctrl-D, Ctrl-Z, Ctrl-\.
-                0x03 | 0x04 | 0x1a | 0x1c => {
+                // Ctrl-C.
+                0x03 => {
+                    let refused = fail(ErrorKind::Denied, "the question was refused");
+                    return refused.map_err(|error| error.with_source(Interrupted));
+                }
+                // Ctrl-D, Ctrl-Z, Ctrl-\.
+                0x04 | 0x1a | 0x1c => {
                     return fail(ErrorKind::Denied, "the question was refused");
                 }
                 typed if line.len() < LONGEST => line.push(typed),
@@ -408,29 +468,37 @@ mod tests {
 
     #[test]
     fn control_c_refuses_and_backspace_corrects() {
-        for typed in [b"12\x03".as_slice(), b""] {
+        for (typed, is_interrupted) in
+            [(b"12\x03".as_slice(), true), (b"12\x04", false), (b"", false)]
+        {
             let (reader, writer) = std::io::pipe().unwrap();
             rustix::io::write(&writer, typed).unwrap();
             drop(writer);
-            assert_eq!(read_line(&reader, None, PATIENCE).unwrap_err().kind(), ErrorKind::Denied);
+            let error = read_line(&reader, &[], PATIENCE).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            assert_eq!(Interrupted::is_cause_of(&error), is_interrupted, "{typed:?}");
         }
         let (reader, writer) = std::io::pipe().unwrap();
         rustix::io::write(&writer, b"129\x7f3\n").unwrap();
-        assert_eq!(read_line(&reader, None, PATIENCE).unwrap().expose(), "123");
+        assert_eq!(read_line(&reader, &[], PATIENCE).unwrap().expose(), "123");
     }
 
     #[test]
     fn reads_one_line_and_gives_up_when_none_comes() {
         let (reader, writer) = std::io::pipe().unwrap();
         rustix::io::write(&writer, b"123456\nmore").unwrap();
-        assert_eq!(read_line(&reader, None, PATIENCE).unwrap().expose(), "123456");
+        assert_eq!(read_line(&reader, &[], PATIENCE).unwrap().expose(), "123456");
         let (reader, _writer) = std::io::pipe().unwrap();
         let (stop, mut stopper) = std::os::unix::net::UnixStream::pair().unwrap();
         std::io::Write::write_all(&mut stopper, b"x").unwrap();
-        let error = read_line(&reader, Some(&stop), PATIENCE).unwrap_err();
+        let error = read_line(&reader, &[&stop], PATIENCE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied);
+        let (awaited, Abandoned(abandoned)) = Abandoned::tell().unwrap();
+        drop(awaited);
+        let error = read_line(&reader, &[&abandoned], PATIENCE).unwrap_err();
+        assert_eq!(error.message(), "the question was broken off");
         assert_eq!(
-            read_line(&reader, None, Duration::ZERO).unwrap_err().kind(),
+            read_line(&reader, &[], Duration::ZERO).unwrap_err().kind(),
             ErrorKind::TimedOut
         );
     }

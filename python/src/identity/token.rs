@@ -2,14 +2,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use pyo3::prelude::*;
-use rolecall::identity::{self as facade, Dialect, TokenFormat, TokenOptions};
-use rolecall::{CredentialsError, Result, Secret};
+use rolecall::identity::{self as facade, TokenFormat, TokenOptions, TokenParts};
+use rolecall::{Result, Secret};
 
 use crate::credentials::no_pickle;
 use crate::errors::{to_python, wrong};
-use crate::per_process::PerProcess;
+use crate::per_process::{Make, Maker};
 use crate::record::{Shown, methods};
-use crate::session::Session;
+use crate::runtime::{promise, wait};
+use crate::session::{Options, Session};
 use crate::values::Length;
 
 /// A token: whoever has it can be its maker until it ends.
@@ -70,64 +71,20 @@ impl From<facade::Token> for Token {
 ///
 /// Raises `InvalidConfigurationError` if something is missing or makes no sense.
 #[pyclass(frozen, module = "rolecall.identity")]
-pub(crate) struct TokenSource {
-    session: Py<Session>,
+pub(crate) struct TokenSource(Arc<Maker<Signing>>);
+
+/// Who signs, and what.
+struct Signing {
+    session: Arc<Maker<Options>>,
     options: TokenOptions,
-    made: PerProcess<Arc<facade::TokenSource>>,
 }
 
-impl TokenSource {
-    fn native(&self, py: Python<'_>) -> PyResult<Arc<facade::TokenSource>> {
-        let made = self.made.or_make(|| {
-            let session = self.session.get().native()?;
-            Ok(Arc::new(facade::TokenSource::new(&session, self.options.clone())?))
-        });
-        made.map_err(|error: CredentialsError| to_python(py, error))
-    }
-}
+impl Make for Signing {
+    type Made = Arc<facade::TokenSource>;
 
-/// What goes into a dialect.
-struct For {
-    role: Option<String>,
-    server_id: Option<String>,
-    identity_id: Option<String>,
-    cluster: Option<String>,
-    audience: Option<String>,
-    challenge: Option<String>,
-    lifetime: Option<Length>,
-}
-
-impl For {
-    fn dialect(self, format: &str) -> Result<Dialect> {
-        let given = [
-            ("role", self.role.is_some(), TokenFormat::Vault),
-            ("server_id", self.server_id.is_some(), TokenFormat::Vault),
-            ("identity_id", self.identity_id.is_some(), TokenFormat::Infisical),
-            ("cluster", self.cluster.is_some(), TokenFormat::Eks),
-            ("audience", self.audience.is_some(), TokenFormat::Rolecall),
-            ("challenge", self.challenge.is_some(), TokenFormat::Rolecall),
-            ("lifetime", self.lifetime.is_some(), TokenFormat::Rolecall),
-        ];
-        let format = token_format(format)?;
-        if let Some((name, ..)) = given.iter().find(|(_, is, of)| *is && *of != format) {
-            return Err(wrong(TOKEN, format!("tokens of {format} have no {name}")));
-        }
-        let needed = |name: &str, value: Option<String>| {
-            value.ok_or_else(|| wrong(TOKEN, format!("tokens of {format} need {name}")))
-        };
-        Ok(match format {
-            TokenFormat::Akeyless => Dialect::Akeyless,
-            TokenFormat::Vault => Dialect::Vault { role: self.role, server_id: self.server_id },
-            TokenFormat::Infisical => {
-                Dialect::Infisical { identity_id: needed("identity_id", self.identity_id)? }
-            }
-            TokenFormat::Eks => Dialect::Eks { cluster: needed("cluster", self.cluster)? },
-            _ => Dialect::Rolecall {
-                audience: needed("audience", self.audience)?,
-                challenge: self.challenge,
-                lifetime: self.lifetime.map_or(Dialect::LIFETIME, |length| length.0),
-            },
-        })
+    fn make(&self) -> Result<Arc<facade::TokenSource>> {
+        let source = facade::TokenSource::new(&self.session.make()?, self.options.clone())?;
+        Ok(Arc::new(source))
     }
 }
 
@@ -150,7 +107,7 @@ methods! {
         #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
         fn new(
             py: Python<'_>,
-            session: Option<Py<Session>>,
+            session: Option<PyRef<'_, Session>>,
             format: &str,
             role: Option<String>,
             server_id: Option<String>,
@@ -162,42 +119,49 @@ methods! {
             region: Option<String>,
             sts_url: Option<String>,
         ) -> PyResult<Self> {
-            let parts =
-                For { role, server_id, identity_id, cluster, audience, challenge, lifetime };
-            let dialect = parts.dialect(format).map_err(|error| to_python(py, error))?;
-            let session = match session {
-                Some(session) => session,
-                None => {
-                    let made = Session::make(Default::default());
-                    Py::new(py, made.map_err(|error| to_python(py, error))?)?
-                }
+            let parts = TokenParts {
+                format: Some(format.to_owned()),
+                role,
+                server_id,
+                identity_id,
+                cluster,
+                audience,
+                challenge,
+                lifetime: lifetime.map(|length| length.0),
+                region,
+                sts_url,
             };
-            let options = TokenOptions { dialect, region, sts_url };
-            let source = Self { session, options, made: PerProcess::new(None) };
-            source.native(py)?;
-            Ok(source)
+            let options = parts.options().map_err(|error| to_python(py, error))?;
+            let session = match session {
+                Some(session) => session.0.clone(),
+                None => Maker::new(Options::default()),
+            };
+            let source = Maker::new(Signing { session, options });
+            source.wait(py)?;
+            Ok(Self(source))
         }
 
         /// A token that is signed now.
         ///
         /// Raises what `Session.credentials` does.
         fn token(&self, py: Python<'_>) -> PyResult<Token> {
-            let source = self.native(py)?;
-            let token = match source.token_from_memory() {
+            let at_once = self.0.look().and_then(|source| source.token_from_memory());
+            let source = self.0.ready();
+            let token = match at_once {
                 Some(token) => token.map_err(|error| to_python(py, error))?,
-                None => crate::runtime::wait(py, async move { source.token().await })?,
+                None => wait(py, async move { source.await?.token().await })?,
             };
             Ok(token.into())
         }
 
         /// `token` for asyncio: an awaitable of what that gives.
         fn token_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-            let source = self.native(py)?;
-            crate::runtime::promise(py, async move { Ok(Token::from(source.token().await?)) })
+            let source = self.0.ready();
+            promise(py, async move { Ok(Token::from(source.await?.token().await?)) })
         }
 
         fn __repr__(&self) -> String {
-            format!("TokenSource(format={:?})", self.options.dialect.format().name())
+            format!("TokenSource(format={:?})", self.0.from.options.dialect.format().name())
         }
     }
 }

@@ -1,14 +1,18 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use rolecall::identity::{self as facade, Binding, Bounds, Mode, SubClaim, VerifierOptions};
-use rolecall::{Context, Result, Secret};
+use rolecall::identity::{
+    self as facade, Binding, Bounds, Mode, SubClaim, VerifierOptions, replay_guard,
+};
+use rolecall::{Context, PerProcess, Result, Secret};
+use tokio::sync::OnceCell;
 
 use super::token::token_format;
 use crate::credentials::no_pickle;
 use crate::errors::{to_python, wrong};
-use crate::per_process::PerProcess;
 use crate::record::{Shown, methods};
+use crate::runtime::Later;
+use crate::secrets::{Opening, SecretStore};
 use crate::values::{Json, Length};
 
 /// Gives out challenges that `rolecall` tokens answer, and knows its own again without keeping them.
@@ -134,32 +138,46 @@ impl Policy {
 /// - `max_age`: seconds that a token may be old: 900 at most, 300 unless given.
 /// - `time_limit`: seconds that STS may take; 5 unless given.
 ///
-/// What was used is remembered in this process. The child of a fork begins anew: several processes
-/// that take the same tokens let each of them in once.
+/// - `guard`: the `SecretStore` that remembers what was used. **Several processes that take the same
+///   tokens need one**, as the workers of a web server do: without it what was used is remembered in
+///   this process alone, the child of a fork begins anew, and each of them lets a token in once.
+///
+/// Raises `InvalidConfigurationError` for a mode that there is not.
 #[pyclass(frozen, module = "rolecall.identity")]
 pub(crate) struct Verifier {
     options: VerifierOptions,
-    made: PerProcess<Arc<facade::Verifier>>,
+    guard: Option<Arc<Opening>>,
+    made: PerProcess<OnceCell<Arc<facade::Verifier>>>,
 }
 
 impl Verifier {
-    fn native(&self) -> Arc<facade::Verifier> {
-        match self.made.look() {
-            Some(made) => made,
-            None => self.made.keep(Arc::new(facade::verifier(self.options.clone()))),
-        }
+    /// The verifier of this process.
+    fn native(&self) -> Later<Arc<facade::Verifier>> {
+        let made = self.made.get_or_make(OnceCell::new);
+        let (options, guard) = (self.options.clone(), self.guard.clone());
+        Box::pin(async move {
+            let make = || async {
+                let guard = match guard {
+                    Some(store) => Some(replay_guard(store.leases().await?.store().clone())?),
+                    None => None,
+                };
+                Ok(Arc::new(facade::verifier(VerifierOptions { guard, ..options })))
+            };
+            made.get_or_try_init(make).await.cloned()
+        })
     }
 }
 
 methods! {
     Verifier {
         #[new]
-        #[pyo3(signature = (*, mode="single-use", max_age=None, time_limit=None))]
+        #[pyo3(signature = (*, mode="single-use", max_age=None, time_limit=None, guard=None))]
         fn new(
             py: Python<'_>,
             mode: &str,
             max_age: Option<Length>,
             time_limit: Option<Length>,
+            guard: Option<PyRef<'_, SecretStore>>,
         ) -> PyResult<Self> {
             let mode = match mode {
                 "single-use" => Mode::SingleUse,
@@ -175,7 +193,8 @@ methods! {
                 time_limit: time_limit.map(|length| length.0),
                 ..VerifierOptions::default()
             };
-            Ok(Self { options, made: PerProcess::new(None) })
+            let guard = guard.map(|store| store.opening.clone());
+            Ok(Self { options, guard, made: PerProcess::empty() })
         }
 
         fn __repr__(&self) -> &'static str {
@@ -183,12 +202,15 @@ methods! {
         }
     }
 
-    /// Checks a token against a policy. Whatever is wrong with the token is in the decision.
+    /// Checks a token against a policy. Whatever is wrong with the token is in the decision, and what
+    /// keeps it from being checked too, as STS or the guard that cannot be reached.
+    ///
+    /// Raises what the guard's store does if it cannot be opened in this process.
     fn verify / verify_async [token, policy] (py, &self, token: String, policy: PyRef<'_, Policy>)
         -> Decision
     {
         let (verifier, policy, token) = (self.native(), policy.0.clone(), Secret::from(token));
-        async move { Ok(Decision(verifier.verify(token.expose(), &policy).await)) }
+        async move { Ok(Decision(verifier.await?.verify(token.expose(), &policy).await)) }
     }
 }
 

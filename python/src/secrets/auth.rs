@@ -1,6 +1,7 @@
 //! Auth methods of a store, and logins by them.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -12,8 +13,7 @@ use super::opening::Opening;
 use crate::credentials::no_pickle;
 use crate::errors::to_python;
 use crate::identity::token_format;
-use crate::per_process::PerProcess;
-use crate::record::methods;
+use crate::record::{Shown, methods};
 use crate::session::Session;
 use crate::values::{Json, Length, Text};
 
@@ -21,20 +21,90 @@ use crate::values::{Json, Length, Text};
 /// once, by whichever process of the store sees it first.
 #[pyclass(frozen, module = "rolecall.secrets")]
 pub(crate) struct Auth {
-    opening: Arc<Opening>,
-    made: PerProcess<Arc<facade::Auth>>,
+    pub(super) opening: Arc<Opening>,
 }
 
-impl Auth {
-    pub(super) fn new(opening: Arc<Opening>) -> Self {
-        Self { opening, made: PerProcess::new(None) }
+/// A session of an auth method, as `Auth.authenticate` and `Auth.log_in` begin it: whoever has its
+/// token is who it names, until it ends. Leases that ask for a session take it as it is.
+#[pyclass(frozen, module = "rolecall.secrets")]
+pub(crate) struct AuthSession(facade::AuthSession);
+
+#[pymethods]
+impl AuthSession {
+    /// The session itself, a JWT. **It is a secret**.
+    #[getter]
+    fn token(&self) -> &str {
+        self.0.token.expose()
     }
 
-    fn native(&self, py: Python<'_>) -> PyResult<Arc<facade::Auth>> {
-        self.made.or_make(|| {
-            let auth = self.opening.leases(py)?.auth();
-            auth.map_err(|error| to_python(py, error))
-        })
+    /// The value of the method's unique identifier, or the identity's ARN.
+    #[getter]
+    fn subject(&self) -> &str {
+        &self.0.claims.subject
+    }
+
+    /// The method's name.
+    #[getter]
+    fn method(&self) -> &str {
+        &self.0.claims.method
+    }
+
+    /// The method's access id.
+    #[getter]
+    fn access_id(&self) -> &str {
+        &self.0.claims.access_id
+    }
+
+    /// Its own id. Not a secret.
+    #[getter]
+    fn session_id(&self) -> &str {
+        &self.0.claims.session_id
+    }
+
+    /// When it began: a `datetime` in UTC.
+    #[getter]
+    fn issued_at(&self) -> SystemTime {
+        self.0.claims.issued_at
+    }
+
+    /// When it ends: a `datetime` in UTC.
+    #[getter]
+    fn expires_at(&self) -> SystemTime {
+        self.0.claims.expires_at
+    }
+
+    /// What it says, as a dictionary like that of `Auth.session`: the `identity` too, as STS said it.
+    /// The token is not in it.
+    fn to_dict(&self) -> Json {
+        Json(self.0.claims.to_json())
+    }
+
+    fn __repr__(&self) -> String {
+        let claims = &self.0.claims;
+        format!(
+            "AuthSession(method={:?}, subject={:?}, token=[redacted], expires_at={})",
+            claims.method,
+            claims.subject,
+            claims.expires_at.shown(),
+        )
+    }
+
+    fn __reduce_ex__(&self, _protocol: u32) -> PyResult<()> {
+        Err(no_pickle("AuthSession"))
+    }
+}
+
+/// A session of an auth method, or its token.
+pub(super) struct SessionToken(pub(super) Secret);
+
+impl<'py> FromPyObject<'_, 'py> for SessionToken {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.cast::<AuthSession>() {
+            Ok(session) => Ok(Self(session.get().0.token.clone())),
+            Err(_) => value.extract::<Text>().map(|text| Self(text.0)),
+        }
     }
 }
 
@@ -105,8 +175,9 @@ methods! {
         parts: Option<&Bound<'_, PyDict>>
     ) -> Json {
         let edit = edit(parts)?;
-        let auth = self.native(py)?;
+        let auth = self.opening.auth();
         async move {
+            let auth = auth.await?;
             let mut method = AuthMethod::new(auth.context(), name);
             edit.apply(&mut method)?;
             auth.create(&method).await?;
@@ -115,22 +186,24 @@ methods! {
     }
 
     /// Changes parts of a method, for new logins and for the sessions there are. Empty texts and
-    /// lists clear a part.
+    /// lists clear a part. `version` is the one that was read, if only that is to be changed.
     ///
-    /// Raises what `create_method` does, and `UnavailableError` if somebody else changes it meanwhile.
-    fn update_method / update_method_async [name, **parts] (
+    /// Raises what `create_method` does, and `UnavailableError` if somebody else has changed it since.
+    fn update_method / update_method_async [name, *, version=None, **parts] (
         py,
         &self,
         name: String,
+        version: Option<u32>,
         parts: Option<&Bound<'_, PyDict>>
     ) -> Json {
         let edit = edit(parts)?;
-        let auth = self.native(py)?;
+        let auth = self.opening.auth();
         async move {
+            let auth = auth.await?;
             let stored = auth.method(&name).await?;
             let mut method = stored.method;
             edit.apply(&mut method)?;
-            auth.update(&method, stored.version).await?;
+            auth.update(&method, version.unwrap_or(stored.version)).await?;
             Ok(Json(facade::method_to_json(&auth.method(&method.access_id).await?)))
         }
     }
@@ -140,16 +213,16 @@ methods! {
     /// Raises `InvalidConfigurationError` if there is none of that name, `DeniedError` if it is
     /// protected.
     fn delete_method / delete_method_async [name] (py, &self, name: String) -> () {
-        let auth = self.native(py)?;
-        async move { auth.delete(&name).await }
+        let auth = self.opening.auth();
+        async move { auth.await?.delete(&name).await }
     }
 
     /// The method of this name or access id, as a dictionary.
     ///
     /// Raises `InvalidConfigurationError` if there is none.
     fn method / method_async [name] (py, &self, name: String) -> Json {
-        let auth = self.native(py)?;
-        async move { Ok(Json(facade::method_to_json(&auth.method(&name).await?))) }
+        let auth = self.opening.auth();
+        async move { Ok(Json(facade::method_to_json(&auth.await?.method(&name).await?))) }
     }
 
     /// Up to `limit` methods as dictionaries, in the order of their names, those after `after`.
@@ -159,15 +232,15 @@ methods! {
         after: Option<String>,
         limit: u32
     ) -> Vec<Json> {
-        let auth = self.native(py)?;
+        let auth = self.opening.auth();
         async move {
+            let auth = auth.await?;
             let found = auth.methods(after.as_deref(), limit).await?;
             Ok(found.iter().map(facade::method_to_json).map(Json).collect())
         }
     }
 
-    /// Checks somebody's token by a method, its access id or name, and begins a session: a dictionary
-    /// with its `token`, **which is a secret**, and what it says.
+    /// Checks somebody's token by a method, its access id or name, and begins a session.
     ///
     /// Raises the refusal, as `DeniedError` mostly; `InvalidConfigurationError` if there is no such
     /// method.
@@ -176,15 +249,12 @@ methods! {
         &self,
         method: String,
         token: Text
-    ) -> Json {
-        let auth = self.native(py)?;
+    ) -> AuthSession {
+        let auth = self.opening.auth();
         async move {
+            let auth = auth.await?;
             let login = auth.authenticate(&method, token.0.expose()).await?;
-            match (login.session, login.decision.accepted()) {
-                (Some(session), _) => Ok(Json(facade::session_to_json(&session))),
-                (None, Err(refusal)) => Err(refusal.clone().into()),
-                (None, Ok(_)) => Err(crate::errors::wrong("auth", "no session was begun")),
-            }
+            Ok(AuthSession(login.into_session()?))
         }
     }
 
@@ -202,30 +272,41 @@ methods! {
         session: Py<Session>,
         access_id: Option<String>,
         cache: bool
-    ) -> Json {
-        let auth = self.native(py)?;
+    ) -> AuthSession {
+        let auth = self.opening.auth();
         let profile = session.get().profile_name();
-        let session = session.get().native().map_err(|error| to_python(py, error))?;
+        let session = session.get().0.ready();
         let options = LoginOptions { access_id, no_cache: !cache };
         async move {
-            let begun = facade::log_in(&auth, &session, profile.as_deref(), &options).await?;
-            Ok(Json(facade::session_to_json(&begun)))
+            let auth = auth.await?;
+            let begun = facade::log_in(&auth, &session.await?, profile.as_deref(), &options).await?;
+            Ok(AuthSession(begun))
         }
     }
 
     /// What a session of this store says, if it still holds: a dictionary.
     ///
     /// Raises `DeniedError` if not.
-    fn session / session_async [token] (py, &self, token: Text) -> Json {
-        let auth = self.native(py)?;
+    fn session / session_async [token] (py, &self, token: SessionToken) -> Json {
+        let auth = self.opening.auth();
         let token: Secret = token.0;
-        async move { Ok(Json(auth.session(token.expose()).await?.to_json())) }
+        async move { Ok(Json(auth.await?.session(token.expose()).await?.to_json())) }
+    }
+
+    /// Drops a signing key for ever, by its `kid` in `jwks`, and with it all sessions that it has
+    /// signed: for one that others may have. The next login makes another. Other processes that have
+    /// the key in memory must open the store anew.
+    ///
+    /// Raises `InvalidConfigurationError` if there is no such key.
+    fn remove_key / remove_key_async [kid] (py, &self, kid: String) -> () {
+        let auth = self.opening.auth();
+        async move { auth.await?.remove_key(&kid).await }
     }
 
     /// The public keys of the sessions, a JSON Web Key Set: others verify them by it. None before the
     /// first login.
     fn jwks / jwks_async [] (py, &self) -> Json {
-        let auth = self.native(py)?;
-        async move { Ok(Json(auth.jwks().await?)) }
+        let auth = self.opening.auth();
+        async move { Ok(Json(auth.await?.jwks().await?)) }
     }
 }

@@ -1,19 +1,28 @@
+use std::ffi::CString;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
-use rolecall::leases::{self, Leases};
+use pyo3::types::PyBool;
+use rolecall::Result;
+use rolecall::leases::{self, LeaseId, Leases};
 
+use super::auth::SessionToken;
 use super::opening::Opening;
 use crate::credentials::{Credentials, no_pickle};
+use crate::errors::to_python;
 use crate::record::{Shown, methods};
-use crate::runtime::promise;
-use crate::values::{Json, Length, Text};
+use crate::runtime::{Later, promise, wait};
+use crate::values::{Json, Length};
 
 /// A lease. It says how it was when it was asked for; `renew`, `revoke` and `refresh` give it as it
 /// is then.
 ///
-/// In a `with` block it is taken back at the end; sessions, which cannot be, end by themselves.
+/// In a `with` block it is ended with the block: a user is taken back, if that was not done before;
+/// sessions, which cannot be, end by themselves. What fails then is raised as by `revoke`, and
+/// `UnavailableError` if the user is not gone yet, which workers go on with. If the block itself
+/// raised, that goes on, and the failure is a note of it and a `RuntimeWarning`.
 #[pyclass(frozen, module = "rolecall.secrets")]
 pub(crate) struct Lease {
     pub(super) opening: Arc<Opening>,
@@ -26,8 +35,53 @@ impl Lease {
         Self { opening: self.opening.clone(), lease, credentials: self.credentials.clone() }
     }
 
-    fn parts(&self, py: Python<'_>) -> PyResult<(Leases, Self)> {
-        Ok((self.opening.leases(py)?, self.now(self.lease.clone())))
+    /// The store, and this lease for what is done later.
+    fn parts(&self) -> (Later<Leases>, Self) {
+        (self.opening.leases(), self.now(self.lease.clone()))
+    }
+
+    /// Ends it, as a block is left.
+    fn end(&self, block: &Bound<'_, PyAny>) -> Later<Left> {
+        let (leases, id) = (self.opening.leases(), self.lease.id);
+        let raised = (!block.is_none()).then(|| block.clone().unbind());
+        Box::pin(async move {
+            let end = async { leases::end(&leases.await?, id).await };
+            Ok(Left { id, raised, ended: end.await })
+        })
+    }
+}
+
+/// How a block was left.
+struct Left {
+    id: LeaseId,
+    /// What the block itself raised.
+    raised: Option<Py<PyAny>>,
+    ended: Result<()>,
+}
+
+impl<'py> IntoPyObject<'py> for Left {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    /// `False`: what the block raised goes on. What fails besides is told with it, and must not take
+    /// its place.
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let goes_on = PyBool::new(py, false).to_owned().into_any();
+        let (error, raised) = match (self.ended, self.raised) {
+            (Ok(()), _) => return Ok(goes_on),
+            (Err(error), None) => return Err(to_python(py, error)),
+            (Err(error), Some(raised)) => (error, raised),
+        };
+        let told = format!("lease {} is not taken back: {error}", self.id);
+        // Python 3.11 and later.
+        if let Ok(Some(add_note)) = raised.bind(py).getattr_opt("add_note") {
+            _ = add_note.call1((&told,));
+        }
+        let category = py.get_type::<PyRuntimeWarning>();
+        // Where warnings are errors, this one is still not the block's.
+        _ = PyErr::warn(py, &category, &CString::new(told).unwrap_or_default(), 1);
+        Ok(goes_on)
     }
 }
 
@@ -131,13 +185,16 @@ methods! {
             &self,
             py: Python<'_>,
             _kind: &Bound<'_, PyAny>,
-            _error: &Bound<'_, PyAny>,
+            error: &Bound<'_, PyAny>,
             _trace: &Bound<'_, PyAny>,
-        ) -> PyResult<bool> {
-            if self.lease.principal.kind == "iam-user" {
-                self.revoke(py)?;
-            }
-            Ok(false)
+        ) -> PyResult<Left> {
+            let left = wait(py, self.end(error));
+            // Ctrl-C: what the block raised is its context, as if Python had raised it here.
+            left.inspect_err(|interrupted| {
+                if !error.is_none() {
+                    _ = interrupted.value(py).setattr("__context__", error);
+                }
+            })
         }
 
         fn __aenter__<'py>(slf: Py<Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -148,16 +205,10 @@ methods! {
             &self,
             py: Python<'py>,
             _kind: &Bound<'_, PyAny>,
-            _error: &Bound<'_, PyAny>,
+            error: &Bound<'_, PyAny>,
             _trace: &Bound<'_, PyAny>,
         ) -> PyResult<Bound<'py, PyAny>> {
-            let (leases, lease) = self.parts(py)?;
-            promise(py, async move {
-                if lease.lease.principal.kind == "iam-user" {
-                    leases.revoke(lease.lease.id).await?;
-                }
-                Ok(false)
-            })
+            promise(py, self.end(error))
         }
 
         fn __repr__(&self) -> String {
@@ -181,16 +232,17 @@ methods! {
     /// definition asks for one.
     ///
     /// Raises `InvalidConfigurationError` beyond the definition's maximum, if it has ended, or if it
-    /// is a session, which AWS cannot prolong.
+    /// is a session, which AWS cannot prolong; `DeniedError` without a session that the definition
+    /// asks for; `UnavailableError` while somebody else works on it.
     fn renew / renew_async [by=None, *, session=None] (
         py,
         &self,
         by: Option<Length>,
-        session: Option<Text>
+        session: Option<SessionToken>
     ) -> Self {
-        let (leases, lease) = self.parts(py)?;
+        let (leases, lease) = self.parts();
         let (by, session) = (by.map(|by| by.0), session.map(|session| session.0));
-        async move { Ok(lease.now(leases.renew(lease.lease.id, by, session.as_ref()).await?)) }
+        async move { Ok(lease.now(leases.await?.renew(lease.lease.id, by, session.as_ref()).await?)) }
     }
 
     /// Takes it back now. If the first try fails the lease is `revoking`, `failure` says why, and
@@ -199,22 +251,22 @@ methods! {
     /// Raises `InvalidConfigurationError` if it is a session, which nobody can take back, or over
     /// already.
     fn revoke / revoke_async [] (py, &self) -> Self {
-        let (leases, lease) = self.parts(py)?;
-        async move { Ok(lease.now(leases.revoke(lease.lease.id).await?)) }
+        let (leases, lease) = self.parts();
+        async move { Ok(lease.now(leases.await?.revoke(lease.lease.id).await?)) }
     }
 
     /// Stops caring for it, whatever AWS still holds of it.
     ///
-    /// Raises `InvalidConfigurationError` if it is over already.
+    /// Raises `DeniedError` if it is over already, `UnavailableError` while somebody works on it.
     fn forget / forget_async [] (py, &self) -> Self {
-        let (leases, lease) = self.parts(py)?;
-        async move { Ok(lease.now(leases.forget(lease.lease.id).await?)) }
+        let (leases, lease) = self.parts();
+        async move { Ok(lease.now(leases.await?.forget(lease.lease.id).await?)) }
     }
 
     /// The lease as it is now.
     fn refresh / refresh_async [] (py, &self) -> Self {
-        let (leases, lease) = self.parts(py)?;
-        async move { Ok(lease.now(leases.lease(lease.lease.id).await?)) }
+        let (leases, lease) = self.parts();
+        async move { Ok(lease.now(leases.await?.lease(lease.lease.id).await?)) }
     }
 
     /// Its credentials, if they were kept. `session` is of an auth method, where the definition asks
@@ -225,10 +277,10 @@ methods! {
     fn reveal / reveal_async [*, session=None] (
         py,
         &self,
-        session: Option<Text>
+        session: Option<SessionToken>
     ) -> Credentials {
-        let (leases, lease) = self.parts(py)?;
+        let (leases, lease) = self.parts();
         let session = session.map(|session| session.0);
-        async move { Ok(leases.reveal(lease.lease.id, session.as_ref()).await?.into()) }
+        async move { Ok(leases.await?.reveal(lease.lease.id, session.as_ref()).await?.into()) }
     }
 }

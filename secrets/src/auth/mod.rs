@@ -18,7 +18,6 @@ use async_trait::async_trait;
 use rolecall_core::{Context, CredentialsError, ErrorKind, Result};
 use rolecall_sts::identity::{Decision, Mode, Policy, ReplayGuard, ReplayKey, Verifier};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 pub use access::Access;
 pub use keys::StoredKey;
@@ -52,7 +51,8 @@ pub struct Auth {
     store: Arc<dyn Store>,
     verifier: Verifier,
     options: AuthOptions,
-    key: OnceCell<SigningKey>,
+    /// The one that this process signs with.
+    key: tokio::sync::Mutex<Option<Arc<SigningKey>>>,
     /// By access id: the version that it is of.
     policies: Mutex<HashMap<String, (u32, Arc<Policy>)>>,
 }
@@ -66,6 +66,19 @@ pub struct Login {
     pub session: Option<AuthSession>,
 }
 
+impl Login {
+    /// The session that was begun.
+    ///
+    /// # Errors
+    /// The refusal, as `Denied` mostly.
+    pub fn into_session(self) -> Result<AuthSession> {
+        self.decision.accepted().map_err(Clone::clone)?;
+        self.session.ok_or_else(|| {
+            CredentialsError::new(ErrorKind::Internal, "auth", "no session was begun")
+        })
+    }
+}
+
 impl Auth {
     /// The methods that `store` keeps.
     ///
@@ -75,7 +88,7 @@ impl Auth {
         let guard = replay_guard(store.clone())?;
         let verifier = Verifier::new(context.clone(), options.mode, guard)
             .with_max_age(options.max_age.unwrap_or(Verifier::MAX_AGE));
-        let (key, policies) = (OnceCell::new(), Mutex::default());
+        let (key, policies) = (Default::default(), Mutex::default());
         Ok(Self { context, store, verifier, options, key, policies })
     }
 
@@ -167,7 +180,7 @@ impl Auth {
             },
         };
         let store_id = self.store.info().await?.id;
-        let token = session::sign(self.key(&store_id).await?, &store_id, &claims)?;
+        let token = session::sign(&*self.key(&store_id).await?, &store_id, &claims)?;
         tracing::info!(method = method.name, arn = identity.arn, "a session was begun");
         Ok(Login { decision, session: Some(AuthSession { token, claims }) })
     }
@@ -222,7 +235,7 @@ impl Auth {
 
     /// Drops a signing key for ever, by its `kid` in [`Self::jwks`], and with it all sessions that
     /// it has signed: for one that others may have. The log of the store tells of it. The next login
-    /// makes another key; an [`Auth`] that has the old one in memory must be made again.
+    /// makes another key; an [`Auth`] of another process that has the old one in memory must be made again.
     ///
     /// # Errors
     /// `InvalidConfiguration` if there is no such key; the store's.
@@ -233,16 +246,21 @@ impl Auth {
             return Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "auth", message)
                 .with_help("`rolecall identity jwks` lists them, each with its kid"));
         }
+        self.key.lock().await.take_if(|key| key.id == id);
         let actor = self.options.actor.clone();
         let record = Record::new(actor, "drop-key", Outcome::Done, format!("signing key {id}"));
         self.store.note(STORE_SUBJECT, &record).await
     }
 
-    async fn key(&self, store_id: &str) -> Result<&SigningKey> {
+    async fn key(&self, store_id: &str) -> Result<Arc<SigningKey>> {
+        let mut key = self.key.lock().await;
+        if let Some(key) = &*key {
+            return Ok(key.clone());
+        }
         let sealing = self.options.sealing_key.as_ref();
-        let load =
-            async || SigningKey::load(&self.context, of(&*self.store)?, store_id, sealing).await;
-        self.key.get_or_try_init(load).await
+        let store = of(&*self.store)?;
+        let loaded = SigningKey::load(&self.context, store, store_id, sealing).await?;
+        Ok(key.insert(Arc::new(loaded)).clone())
     }
 
     /// Made once a version: bounds may be many.

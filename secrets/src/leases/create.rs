@@ -271,7 +271,7 @@ impl Leases {
         unmade: Unmade,
     ) -> CredentialsError {
         let Unmade { error, may_be_left } = unmade;
-        let is_user = lease.principal.kind == "iam-user";
+        let is_user = lease.principal.is_revocable();
         let is_gone = !may_be_left || !is_user || self.is_removed(lease, account, deadline).await;
         let (change, outcome) = if is_gone {
             (Change::Refuse(error.message().to_owned()), Outcome::Refused)

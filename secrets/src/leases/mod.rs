@@ -146,7 +146,7 @@ impl Leases {
     /// Changes a definition, for new leases and renewals.
     ///
     /// # Errors
-    /// As [`Self::define`]; `InvalidConfiguration` if it was changed since `version`.
+    /// As [`Self::define`]; `Unavailable` if it was changed since `version`.
     pub async fn redefine(&self, secret: &DynamicSecret, version: u32) -> Result<()> {
         secret.check()?;
         // A method may have gone since: that is no reason to refuse other changes.
@@ -193,7 +193,7 @@ impl Leases {
     /// Takes a definition out of use.
     ///
     /// # Errors
-    /// `InvalidConfiguration` if there is none of that name, or leases of it run.
+    /// `InvalidConfiguration` if there is none of that name; `Denied` while leases of it run.
     pub async fn undefine(&self, name: &str) -> Result<()> {
         self.store.delete_secret(name, &self.record("delete", Outcome::Done, "")).await
     }

@@ -20,9 +20,9 @@ impl Leases {
     /// definition asks for one now.
     ///
     /// # Errors
-    /// `Denied` without a session that the definition asks for; `InvalidConfiguration` beyond that
-    /// limit, by nothing, if it has ended, or if it is a session, which AWS cannot prolong; nothing
-    /// is changed then. Else AWS's or the store's.
+    /// `Denied` without a session that the definition asks for; `Unavailable` while somebody else
+    /// works on it; `InvalidConfiguration` beyond that limit, by nothing, if it has ended, or if it is
+    /// a session, which AWS cannot prolong. Nothing is changed then. Else AWS's or the store's.
     pub async fn renew(
         &self,
         id: LeaseId,

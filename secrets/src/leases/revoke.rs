@@ -39,7 +39,7 @@ impl Leases {
             return Err(wrong(format!("lease {id} is {} already", lease.state.name()))
                 .with_source(Conflict::WrongState));
         }
-        if lease.principal.kind != "iam-user" {
+        if !lease.principal.is_revocable() {
             return Err(wrong(format!(
                 "lease {id} is a session, which cannot be taken back before its end"
             ))
@@ -55,7 +55,7 @@ impl Leases {
     /// Stops caring for a lease, whatever AWS still holds of it.
     ///
     /// # Errors
-    /// `InvalidConfiguration` if it is over already; else the store's.
+    /// `Denied` if it is over already; `Unavailable` while somebody works on it; else the store's.
     pub async fn forget(&self, id: LeaseId) -> Result<Lease> {
         let lease = self.claimed(id).await?;
         let detail = format!("AWS may still hold {}", lease.principal.name);
@@ -66,7 +66,7 @@ impl Leases {
     /// Does what is due for a lease that was claimed.
     pub(crate) async fn work_on(&self, lease: Lease) -> Result<Worked> {
         let deadline = self.deadline();
-        let is_session = lease.principal.kind != "iam-user";
+        let is_session = !lease.principal.is_revocable();
         let (change, record) = match lease.state {
             LeaseState::Active if is_session => {
                 (Change::Expire, self.record("expire", Outcome::Done, ""))

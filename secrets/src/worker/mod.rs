@@ -178,7 +178,7 @@ impl Worker {
     async fn work_on(&self, lease: Lease, pauses: &Pauses) {
         let (id, account_id) = (lease.id, lease.principal.account_id.clone());
         // Sessions end without AWS: they say nothing of the account.
-        let asks_aws = lease.principal.kind == "iam-user";
+        let asks_aws = lease.principal.is_revocable();
         match self.leases.work_on(lease).await {
             Ok(Worked { failure: Some(error), is_held: true, .. }) => {
                 tracing::warn!(lease = %id, %error, "held");
@@ -261,7 +261,7 @@ struct Place {
 impl Place {
     fn take(accounts: &Arc<InAccounts>, lease: &Lease) -> Option<Self> {
         let account_id = lease.principal.account_id.clone();
-        if lease.principal.kind != "iam-user" {
+        if !lease.principal.is_revocable() {
             return None;
         }
         let mut counts = accounts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -269,7 +269,7 @@ async fn create(global: &Global, leases: &Leases, args: &CreateArgs) -> Result<E
         let (kind, name) = (&lease.principal.kind, &lease.principal.name);
         let end = timestamp::format(lease.expires_at);
         warn(&format!("lease {}: {kind} {name} until {end}", lease.id));
-        if kind != "iam-user" {
+        if !lease.principal.is_revocable() {
             warn("it cannot be taken back before its end");
         }
     }
