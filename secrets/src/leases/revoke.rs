@@ -57,6 +57,14 @@ impl Leases {
     /// # Errors
     /// `Denied` if it is over already; `Unavailable` while somebody works on it; else the store's.
     pub async fn forget(&self, id: LeaseId) -> Result<Lease> {
+        // Before it is claimed: a claim on what is over would only run out.
+        let state = self.lease(id).await?.state;
+        if state.is_over() {
+            let message = format!("lease {id} is {} already", state.name());
+            return Err(CredentialsError::new(ErrorKind::Denied, "leases", message)
+                .with_source(Conflict::WrongState)
+                .with_help("there is nothing to forget"));
+        }
         let lease = self.claimed(id).await?;
         let detail = format!("AWS may still hold {}", lease.principal.name);
         let record = self.record("forget", Outcome::Done, detail);

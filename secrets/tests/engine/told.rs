@@ -40,6 +40,11 @@ async fn what_was_reaped_is_in_the_log_and_told_though_the_rest_failed() {
     let leases = bed.leases("one").await;
     let known = take(&leases, MINUTE * 10).await;
     leases.forget(known.id).await.unwrap();
+    for _ in 0..2 {
+        // And it is not claimed in vain.
+        let error = leases.forget(known.id).await.unwrap_err();
+        assert!(error.message().contains("forgotten already"), "{error}");
+    }
     let lost = bed.leases("lost").await;
     let unknown = take(&lost, MINUTE * 10).await;
     bed.pass(MINUTE * 40);
