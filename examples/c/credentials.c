@@ -32,8 +32,10 @@ int main(int count, char **arguments)
     if (status != ROLECALL_OK) {
         return fail(error);
     }
+    /* Of keys that do not end, the account is often not known. */
+    const char *account = rolecall_credentials_account_id(credentials);
     printf("%s of account %s until %lld\n", rolecall_credentials_access_key_id(credentials),
-           rolecall_credentials_account_id(credentials),
+           account == NULL ? "unknown" : account,
            (long long)rolecall_credentials_expires_at(credentials));
     rolecall_credentials_free(credentials);
     return 0;

@@ -8,12 +8,13 @@
 static const char REQUEST[] = "{\"secret\": \"example/reader\", \"ttl_seconds\": 3600, \"wait\": true,"
                               " \"identity\": {\"name\": \"example\"}}";
 
-/* The definition, unless it is there from last time. */
+/* The definition, unless it is there from last time: then it stays as it is. */
 static rolecall_status define(rolecall_leases *leases, const char *profile, rolecall_error **error)
 {
     rolecall_answer *there = NULL;
     if (rolecall_leases_definition(leases, "example/reader", &there, NULL) == ROLECALL_OK) {
         rolecall_answer_free(there);
+        fprintf(stderr, "example/reader is defined already, and stays as it is\n");
         return ROLECALL_OK;
     }
     char definition[1024];
@@ -34,7 +35,8 @@ static void id_of(const rolecall_answer *lease, char id[27])
 
 int main(int count, char **arguments)
 {
-    if (count != 2) {
+    /* It goes into JSON as it is. */
+    if (count != 2 || strlen(arguments[1]) > 256 || strpbrk(arguments[1], "\"\\") != NULL) {
         fprintf(stderr, "usage: %s ADMIN_PROFILE\n", arguments[0]);
         return 2;
     }

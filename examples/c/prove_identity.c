@@ -3,6 +3,7 @@
 
 #include <rolecall.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The workload: a token for this server, which answers its challenge. */
 static rolecall_status prove(const char *challenge, const char *sts_url, rolecall_answer **token,
@@ -29,6 +30,12 @@ static rolecall_status prove(const char *challenge, const char *sts_url, rolecal
 
 int main(int count, char **arguments)
 {
+    /* They go into JSON as they are. */
+    for (int i = 1; i < count; i++) {
+        if (strlen(arguments[i]) > 256 || strpbrk(arguments[i], "\"\\") != NULL) {
+            count = 0;
+        }
+    }
     if (count < 2) {
         fprintf(stderr, "usage: %s ACCOUNT_ID [STS_URL]\n", arguments[0]);
         return 2;

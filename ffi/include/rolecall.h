@@ -8,8 +8,10 @@
  * - Texts are UTF-8 and end in NUL. What a function is given it copies: it may be freed or changed
  *   once the function has returned.
  * - A function that can fail gives a `rolecall_status`: `ROLECALL_OK`, or why not. Then what it should
- *   have put elsewhere is untouched, and `error` has an error to free. `error` may be NULL for callers
- *   to whom the status is enough.
+ *   have put elsewhere is untouched, and `error` has an error to free, whatever it held before. `error`
+ *   may be NULL for callers to whom the status is enough.
+ * - JSON that makes no sense, and a profile, definition or lease that is not there or is there already,
+ *   are `ROLECALL_INVALID_CONFIGURATION`; the message says which.
  * - NULL where its comment does not allow it is `ROLECALL_INVALID_ARGUMENT`; a function without a
  *   status gives NULL or 0 then. Anything else that is no handle of the right type, or was freed, is
  *   undefined.
@@ -547,8 +549,8 @@ rolecall_status rolecall_profiles(rolecall_answer **answer,
 /**
  * Says what tokens are for, and asks nobody yet. `options` is JSON: `{"format": "vault", "role",
  * "server_id"}`, `{"format": "infisical", "identity_id"}`, `{"format": "eks", "cluster_name"}`,
- * `{"format": "rolecall", "audience", "challenge", "lifetime_seconds": 60}` or `{"format":
- * "akeyless"}`; with any of them `region` and `sts_url`, those of the STS that the verifier asks. The
+ * `{"format": "rolecall", "audience", "challenge", "lifetime_seconds": 60}` (1 to 300) or `{"format":
+ * "akeyless"}`, which also holds where no format is named; with any of them `region` and `sts_url`, those of the STS that the verifier asks. The
  * session may be freed before the source.
  */
 rolecall_status rolecall_token_source_new(const rolecall_session *session,
@@ -580,9 +582,10 @@ rolecall_status rolecall_token_inspect(const char *token,
  * Makes a verifier. `options` is JSON that says whom to let in: `account_ids`, at least one, and
  * as wanted `arns`, `role_names`, `role_ids`, `user_names`, `user_ids`, `session_names`: of each
  * kind that is given one must fit, and all kinds must; `unique_identifier` (`role_id`,
- * `user_name`, …), `sts_url`, `partition`. What tokens are taken: `formats`, `server_id` (Vault),
- * `cluster_name` (EKS), `audience` (rolecall's own) and `"challenges": true`, if they must answer
- * one, or `{"key": "file://PATH", "life_seconds": 120}` for servers that take each other's: the
+ * `user_name`, …): what the decision gives as the token's `subject`; `sts_url`, `partition`. What
+ * tokens are taken: `formats` (left out: akeyless, vault, infisical, and eks and rolecall where the
+ * cluster and the audience are named), `server_id` (Vault), `cluster_name` (EKS), `audience`
+ * (rolecall's own) and `"challenges": true`, if they must answer one, or `{"key": "file://PATH", "life_seconds": 120}` for servers that take each other's: the
  * key is 64 hexadecimal digits, `env:NAME` or `file://PATH`. How: `cached` (a token may be used
  * again while it is fresh), `max_age_seconds` (300), `time_limit_seconds` (5).
  */
@@ -617,8 +620,9 @@ rolecall_status rolecall_verifier_challenge(const rolecall_verifier *verifier,
 
 /**
  * Checks a token, and asks STS whose it is. `ROLECALL_OK` means that it is who may come in, and
- * nothing else does; the answer is the decision: `{"accepted": true, "identity": {"arn",
- * "account_id", …}, "subject", "checks": […]}`. A token that is refused is an error that says why.
+ * nothing else does; the answer is the decision: `{"accepted": true, "format", "identity":
+ * {"account", "arn", "user_id", …}, "checks": […]}`, and `"subject"` where the verifier has a
+ * `unique_identifier`. A token that is refused is an error that says why.
  */
 rolecall_status rolecall_verifier_verify(const rolecall_verifier *verifier,
                                          const char *token,
@@ -750,8 +754,8 @@ rolecall_status rolecall_leases_open(const rolecall_leases_options *options,
                                      rolecall_error **error);
 
 /**
- * Adds a definition of a dynamic secret, after checking it: JSON as `rolecall secret show --json`
- * prints it, such as `{"name": "ci/reader", "connection": {"profile": "admin"}, "kind": "iam-user",
+ * Adds a definition of a dynamic secret, after checking that it makes sense; `rolecall_leases_probe`
+ * tries it. JSON as `rolecall secret show --json` prints it and docs/leases.md tells, such as `{"name": "ci/reader", "connection": {"profile": "admin"}, "kind": "iam-user",
  * "policy_arns": ["arn:…"], "default_ttl_seconds": 3600, "max_ttl_seconds": 86400}`.
  */
 rolecall_status rolecall_leases_define(const rolecall_leases *leases,
@@ -847,7 +851,8 @@ rolecall_status rolecall_leases_renew(const rolecall_leases *leases,
 
 /**
  * Takes a lease back now. The answer is the lease, whose `state` is `revoking` if AWS could not be
- * brought to it yet: whoever works on leases goes on with it.
+ * brought to it yet: whoever works on leases goes on with it. One that is over already is
+ * `ROLECALL_INVALID_CONFIGURATION`.
  */
 rolecall_status rolecall_leases_revoke(const rolecall_leases *leases,
                                        const char *id,

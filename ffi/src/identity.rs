@@ -31,8 +31,8 @@ pub struct rolecall_token_source {
 
 /// Says what tokens are for, and asks nobody yet. `options` is JSON: `{"format": "vault", "role",
 /// "server_id"}`, `{"format": "infisical", "identity_id"}`, `{"format": "eks", "cluster_name"}`,
-/// `{"format": "rolecall", "audience", "challenge", "lifetime_seconds": 60}` or `{"format":
-/// "akeyless"}`; with any of them `region` and `sts_url`, those of the STS that the verifier asks. The
+/// `{"format": "rolecall", "audience", "challenge", "lifetime_seconds": 60}` (1 to 300) or `{"format":
+/// "akeyless"}`, which also holds where no format is named; with any of them `region` and `sts_url`, those of the STS that the verifier asks. The
 /// session may be freed before the source.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_token_source_new(
@@ -110,9 +110,10 @@ pub struct rolecall_verifier {
 /// Makes a verifier. `options` is JSON that says whom to let in: `account_ids`, at least one, and
 /// as wanted `arns`, `role_names`, `role_ids`, `user_names`, `user_ids`, `session_names`: of each
 /// kind that is given one must fit, and all kinds must; `unique_identifier` (`role_id`,
-/// `user_name`, …), `sts_url`, `partition`. What tokens are taken: `formats`, `server_id` (Vault),
-/// `cluster_name` (EKS), `audience` (rolecall's own) and `"challenges": true`, if they must answer
-/// one, or `{"key": "file://PATH", "life_seconds": 120}` for servers that take each other's: the
+/// `user_name`, …): what the decision gives as the token's `subject`; `sts_url`, `partition`. What
+/// tokens are taken: `formats` (left out: akeyless, vault, infisical, and eks and rolecall where the
+/// cluster and the audience are named), `server_id` (Vault), `cluster_name` (EKS), `audience`
+/// (rolecall's own) and `"challenges": true`, if they must answer one, or `{"key": "file://PATH", "life_seconds": 120}` for servers that take each other's: the
 /// key is 64 hexadecimal digits, `env:NAME` or `file://PATH`. How: `cached` (a token may be used
 /// again while it is fresh), `max_age_seconds` (300), `time_limit_seconds` (5).
 #[unsafe(no_mangle)]
@@ -210,8 +211,9 @@ fn decide(verifier: *const rolecall_verifier, token: *const c_char) -> Outcome<D
 }
 
 /// Checks a token, and asks STS whose it is. `ROLECALL_OK` means that it is who may come in, and
-/// nothing else does; the answer is the decision: `{"accepted": true, "identity": {"arn",
-/// "account_id", …}, "subject", "checks": […]}`. A token that is refused is an error that says why.
+/// nothing else does; the answer is the decision: `{"accepted": true, "format", "identity":
+/// {"account", "arn", "user_id", …}, "checks": […]}`, and `"subject"` where the verifier has a
+/// `unique_identifier`. A token that is refused is an error that says why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_verifier_verify(
     verifier: *const rolecall_verifier,

@@ -190,8 +190,8 @@ where
     })
 }
 
-/// Adds a definition of a dynamic secret, after checking it: JSON as `rolecall secret show --json`
-/// prints it, such as `{"name": "ci/reader", "connection": {"profile": "admin"}, "kind": "iam-user",
+/// Adds a definition of a dynamic secret, after checking that it makes sense; `rolecall_leases_probe`
+/// tries it. JSON as `rolecall secret show --json` prints it and docs/leases.md tells, such as `{"name": "ci/reader", "connection": {"profile": "admin"}, "kind": "iam-user",
 /// "policy_arns": ["arn:…"], "default_ttl_seconds": 3600, "max_ttl_seconds": 86400}`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_define(
@@ -364,7 +364,8 @@ pub unsafe extern "C" fn rolecall_leases_renew(
 }
 
 /// Takes a lease back now. The answer is the lease, whose `state` is `revoking` if AWS could not be
-/// brought to it yet: whoever works on leases goes on with it.
+/// brought to it yet: whoever works on leases goes on with it. One that is over already is
+/// `ROLECALL_INVALID_CONFIGURATION`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rolecall_leases_revoke(
     leases: *const rolecall_leases,

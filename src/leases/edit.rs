@@ -1,14 +1,15 @@
 //! Definitions from parts, and from JSON.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
-use rolecall_core::{CredentialsError, ErrorKind, Result};
+use rolecall_core::{CredentialsError, ErrorKind, Result, json};
 use rolecall_secrets::{
     Access, AssumedRole, Connection, DynamicSecret, FederationToken, IamUser, SecretKind,
     SessionToken,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -156,29 +157,30 @@ impl DefinitionEdit {
 /// # Errors
 /// `InvalidConfiguration` if it is none, or has another name.
 pub fn read_definition(text: &str, name: Option<&str>) -> Result<DynamicSecret> {
-    let flaw = |error: serde_json::Error| wrong(format!("the definition makes no sense: {error}"));
-    let mut value: Value = serde_json::from_str(text).map_err(flaw)?;
-    if let Value::Object(fields) = &mut value {
-        for of_the_store in ["version", "changed_at"] {
-            fields.remove(of_the_store);
-        }
-        match (name, fields.get("name").and_then(Value::as_str)) {
-            (Some(name), Some(other)) if name != other => {
-                return Err(wrong(format!("the definition is of {other:?}, not of {name:?}"))
-                    .with_help("leave the name out of the file"));
-            }
-            (Some(name), _) => {
-                fields.insert("name".to_owned(), name.into());
-            }
-            (None, _) => {}
-        }
-        if let Some(document) = fields.get_mut("policy_document")
-            && document.is_object()
-        {
-            *document = document.to_string().into();
-        }
+    let flaw = |flaw: &dyn Display| wrong(format!("the definition makes no sense: {flaw}"));
+    let mut fields: Map<String, Value> = match json::read("dynamic secret", text)? {
+        Value::Object(fields) => fields,
+        _ => return Err(flaw(&"it is no JSON object")),
+    };
+    for of_the_store in ["version", "changed_at"] {
+        fields.remove(of_the_store);
     }
-    serde_json::from_value(value).map_err(flaw)
+    match (name, fields.get("name").and_then(Value::as_str)) {
+        (Some(name), Some(other)) if name != other => {
+            return Err(wrong(format!("the definition is of {other:?}, not of {name:?}"))
+                .with_help("leave the name out of the file"));
+        }
+        (Some(name), _) => {
+            fields.insert("name".to_owned(), name.into());
+        }
+        (None, _) => {}
+    }
+    if let Some(document) = fields.get_mut("policy_document")
+        && document.is_object()
+    {
+        *document = document.to_string().into();
+    }
+    serde_json::from_value(Value::Object(fields)).map_err(|error| flaw(&error))
 }
 
 fn put<T>(place: &mut T, value: Option<T>) {
@@ -261,8 +263,8 @@ mod tests {
         let SecretKind::IamUser(user) = &secret.kind else { panic!("{secret:?}") };
         assert_eq!(user.policy_document.as_deref(), Some(r#"{"Statement":[]}"#));
         for (json, part) in [
-            ("{", "EOF"),
-            ("[]", "struct"),
+            ("{", "no JSON at line 1, column 1"),
+            ("[]", "no JSON object"),
             (&json.replace("kind", "knd"), "kind"),
             (&json.replace("\"kind\"", "\"tgas\": {}, \"kind\""), "tgas"),
             (&json.replace("\"kind\"", "\"name\": \"other\", \"kind\""), "other"),
