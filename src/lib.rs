@@ -28,6 +28,7 @@ pub mod eks;
 pub mod exec;
 mod explain;
 pub mod export;
+mod given;
 pub mod identity;
 #[cfg(all(unix, feature = "leases"))]
 pub mod leases;

@@ -24,9 +24,10 @@ use rolecall_sts::{
     WebIdentity, WebIdentityProvider,
 };
 
+#[cfg(feature = "roles-anywhere")]
+use crate::given::Given;
 use crate::mfa;
 use crate::not_yet::{NotYet, missing_source};
-#[cfg(feature = "roles-anywhere")]
 use crate::roles_anywhere;
 use crate::setup::{Setup, StsSettings};
 use crate::sso;
@@ -39,7 +40,9 @@ const TOKEN_LIMIT: u64 = 64 * 1024;
 /// The provider that runs `plan`, and keeps its credentials in memory.
 pub(crate) fn provider(setup: &Setup, plan: &Plan) -> Result<Arc<MemoryCache>> {
     let given = matches!(plan.source, Source::Given);
-    provider_on(setup, plan, setup.given_provider.clone().filter(|_| given))
+    let provider = setup.given_provider.clone().filter(|_| given);
+    let clock = setup.context.clock.clone();
+    provider_on(setup, plan, provider.map(|provider| Arc::new(Given { provider, clock }) as _))
 }
 
 /// [`provider`] with what stands in for the plan's source.

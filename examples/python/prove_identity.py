@@ -33,5 +33,7 @@ token = source.token()
 
 # The server again.
 decision = verifier.verify(token.text, policy)
-print(decision.caller()["arn"], "is in" if decision.accepted else "is not")
+if not decision.accepted:
+    raise SystemExit(f"stay out: {decision.reason}")
+print(decision.caller()["arn"], "is in")
 print("the same token again:", verifier.verify(token.text, policy).reason)

@@ -214,7 +214,7 @@ methods! {
     }
 }
 
-/// What became of a token.
+/// What became of a token. It is true if its maker may come in, and only then.
 #[pyclass(frozen, module = "rolecall.identity")]
 pub(crate) struct Decision(facade::Decision);
 
@@ -224,6 +224,10 @@ impl Decision {
     #[getter]
     fn accepted(&self) -> bool {
         self.0.accepted().is_ok()
+    }
+
+    fn __bool__(&self) -> bool {
+        self.accepted()
     }
 
     /// Who comes in, as a dictionary with `arn`, `account` and more.

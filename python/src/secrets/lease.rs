@@ -32,7 +32,13 @@ pub(crate) struct Lease {
 
 impl Lease {
     fn now(&self, lease: leases::Lease) -> Self {
-        Self { opening: self.opening.clone(), lease, credentials: self.credentials.clone() }
+        // A user's key ends with its lease.
+        let credentials =
+            self.credentials.clone().map(|held| match lease.principal.is_revocable() {
+                true => held.0.with_expires_at(Some(lease.expires_at)).into(),
+                false => held,
+            });
+        Self { opening: self.opening.clone(), lease, credentials }
     }
 
     /// The store, and this lease for what is done later.

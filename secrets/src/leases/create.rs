@@ -66,7 +66,9 @@ impl Leases {
     /// Makes a user or a session, and hands it out.
     ///
     /// Whatever happens on the way, nothing is left behind: the lease is written down before AWS is
-    /// asked, and what cannot be cleared up at once is tried again by whoever works on leases.
+    /// asked, and what cannot be cleared up at once is tried again by whoever works on leases. A lease
+    /// that is not waited for any more, as the future is dropped, is taken back by a task of the
+    /// runtime.
     ///
     /// # Errors
     /// `Denied` without a session that the definition asks for; `InvalidConfiguration` for a TTL
@@ -123,7 +125,10 @@ impl Leases {
         };
         let credentials = credentials.with_expires_at(Some(lease.expires_at));
         if request.wait {
+            let is_revocable = lease.principal.is_revocable();
+            let nobodys = is_revocable.then(|| Nobodys { leases: self, id: lease.id });
             self.wait_until_usable(&account, &credentials).await;
+            std::mem::forget(nobodys);
         }
         Ok(Issued { lease, credentials })
     }
@@ -321,6 +326,25 @@ impl Leases {
             tracing::warn!("the new key does not work everywhere yet");
         }
         successes >= SUCCESSES
+    }
+}
+
+/// A user that was made for somebody who has not got it yet: who does not wait for it any more never
+/// will, and it is taken back.
+struct Nobodys<'a> {
+    leases: &'a Leases,
+    id: LeaseId,
+}
+
+impl Drop for Nobodys<'_> {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (leases, id) = (self.leases.clone(), self.id);
+        runtime.spawn(async move {
+            if let Err(error) = leases.revoke(id).await {
+                tracing::warn!(lease = %id, %error, "nobody waits for it, and it is not taken back");
+            }
+        });
     }
 }
 

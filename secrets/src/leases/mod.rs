@@ -20,7 +20,9 @@ use crate::definition::DynamicSecret;
 use crate::lease::{Lease, LeaseId};
 use crate::make::{Deadline, UserMaker};
 use crate::seal::SealingKey;
-use crate::store::{Claimant, Conflict, LeaseFilter, Store, StoreInfo, StoredSecret};
+use crate::store::{
+    Claimant, Conflict, LeaseFilter, STORE_SUBJECT, Store, StoreInfo, StoredSecret,
+};
 
 pub use create::{Identity, Issued, LeaseRequest};
 pub use probe::Probe;
@@ -127,9 +129,15 @@ impl Leases {
     /// What is wrong with the audit log of a lease or a definition, if anything is.
     ///
     /// # Errors
-    /// The store's.
+    /// `InvalidConfiguration` if there is no log of that name; the store's.
     pub async fn verify(&self, subject: &str) -> Result<Option<TrailFlaw>> {
-        self.store.verify(subject).await
+        let flaw = self.store.verify(subject).await?;
+        if flaw.is_none() && subject != STORE_SUBJECT && self.trail(subject).await?.is_empty() {
+            let message = format!("there is no log of {subject:?}");
+            return Err(CredentialsError::new(ErrorKind::InvalidConfiguration, "leases", message)
+                .with_help("name a lease, a definition, @method/NAME or @store"));
+        }
+        Ok(flaw)
     }
 
     /// Adds a definition, after checking it.

@@ -3,7 +3,8 @@
 use rolecall_core::Secret;
 use rolecall_kit::{Fault, FaultRule};
 use rolecall_secrets::{
-    Fate, LeaseOptions, LeaseRequest, Leases, Outcome, ReapOptions, STORE_SUBJECT, SealingKey,
+    Fate, LeaseFilter, LeaseOptions, LeaseRequest, LeaseState, Leases, Outcome, ReapOptions,
+    STORE_SUBJECT, SealingKey,
 };
 
 use crate::bed::{Bed, MINUTE, admin, connect, options, reap, request, secret, take};
@@ -74,5 +75,32 @@ async fn what_was_reaped_is_in_the_log_and_told_though_the_rest_failed() {
     assert!(reaped.failure.is_some());
     let fates: Vec<_> = reaped.orphans.iter().map(|orphan| &orphan.fate).collect();
     assert_eq!(fates, [&Fate::Removed]);
+    assert_eq!(bed.users().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_nobody_waits_for_any_more_is_taken_back() {
+    let bed = Bed::new();
+    let leases = bed.leases("one").await;
+    take(&leases, MINUTE * 10).await;
+    bed.kit.inject(FaultRule::always("GetCallerIdentity", Fault::Hold { gate: "key".to_owned() }));
+    let asked = bed.kit.count("GetCallerIdentity");
+    let waiting = LeaseRequest { wait: true, ..request(MINUTE * 10) };
+    tokio::select! {
+        given = leases.create(&waiting) => panic!("it did not wait: {given:?}"),
+        () = async {
+            while bed.kit.count("GetCallerIdentity") == asked {
+                tokio::task::yield_now().await;
+            }
+        } => {}
+    }
+    bed.kit.clear_faults();
+    bed.kit.open("key");
+    let revoked = LeaseFilter { states: vec![LeaseState::Revoked], ..LeaseFilter::default() };
+    let began = std::time::Instant::now();
+    while leases.leases(&revoked, None, 9).await.unwrap().is_empty() {
+        assert!(began.elapsed().as_secs() < 60, "it is not taken back");
+        tokio::task::yield_now().await;
+    }
     assert_eq!(bed.users().len(), 1);
 }
