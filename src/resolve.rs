@@ -26,6 +26,7 @@ use rolecall_sts::{
 
 #[cfg(feature = "roles-anywhere")]
 use crate::given::Given;
+use crate::given::Given;
 use crate::mfa;
 use crate::not_yet::{NotYet, missing_source};
 use crate::roles_anywhere;
