@@ -24,11 +24,10 @@ use rolecall_sts::{
     WebIdentity, WebIdentityProvider,
 };
 
-#[cfg(feature = "roles-anywhere")]
-use crate::given::Given;
 use crate::given::Given;
 use crate::mfa;
 use crate::not_yet::{NotYet, missing_source};
+#[cfg(feature = "roles-anywhere")]
 use crate::roles_anywhere;
 use crate::setup::{Setup, StsSettings};
 use crate::sso;
