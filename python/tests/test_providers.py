@@ -113,7 +113,9 @@ async def await_all(*starts):
 def test_they_are_asked_again_when_credentials_end(home):
     ended = Vault(lasting(-1))
     session = rolecall.Session(provider=ended)
-    session.credentials(), session.credentials()
+    for _ in range(2):
+        with pytest.raises(rolecall.DeniedError, match="ended at"):
+            session.credentials()
     assert ended.calls == 2
     good = Vault(lasting(3600))
     session = rolecall.Session(provider=good)
