@@ -549,9 +549,10 @@ rolecall_status rolecall_profiles(rolecall_answer **answer,
 /**
  * Says what tokens are for, and asks nobody yet. `options` is JSON: `{"format": "vault", "role",
  * "server_id"}`, `{"format": "infisical", "identity_id"}`, `{"format": "eks", "cluster_name"}`,
- * `{"format": "rolecall", "audience", "challenge", "lifetime_seconds": 60}` (1 to 300) or `{"format":
- * "akeyless"}`, which also holds where no format is named; with any of them `region` and `sts_url`, those of the STS that the verifier asks. The
- * session may be freed before the source.
+ * `{"format": "rolecall", "audience", "challenge", "lifetime_seconds": 60}` (1 to 300) or
+ * `{"format": "akeyless"}`, which also holds where no format is named; with any of them `region`
+ * and `sts_url`, those of the STS that the verifier asks. The session may be freed before the
+ * source.
  */
 rolecall_status rolecall_token_source_new(const rolecall_session *session,
                                           const char *options,
@@ -583,11 +584,12 @@ rolecall_status rolecall_token_inspect(const char *token,
  * as wanted `arns`, `role_names`, `role_ids`, `user_names`, `user_ids`, `session_names`: of each
  * kind that is given one must fit, and all kinds must; `unique_identifier` (`role_id`,
  * `user_name`, …): what the decision gives as the token's `subject`; `sts_url`, `partition`. What
- * tokens are taken: `formats` (left out: akeyless, vault, infisical, and eks and rolecall where the
- * cluster and the audience are named), `server_id` (Vault), `cluster_name` (EKS), `audience`
- * (rolecall's own) and `"challenges": true`, if they must answer one, or `{"key": "file://PATH", "life_seconds": 120}` for servers that take each other's: the
- * key is 64 hexadecimal digits, `env:NAME` or `file://PATH`. How: `cached` (a token may be used
- * again while it is fresh), `max_age_seconds` (300), `time_limit_seconds` (5).
+ * tokens are taken: `formats` (left out: akeyless, vault, infisical, and eks and rolecall where
+ * the cluster and the audience are named), `server_id` (Vault), `cluster_name` (EKS), `audience`
+ * (rolecall's own) and `"challenges": true`, if they must answer one, or `{"key": "file://PATH",
+ * "life_seconds": 120}` for servers that take each other's: the key is 64 hexadecimal digits,
+ * `env:NAME` or `file://PATH`. How: `cached` (a token may be used again while it is fresh),
+ * `max_age_seconds` (300), `time_limit_seconds` (5).
  */
 rolecall_status rolecall_verifier_new(const char *options,
                                       rolecall_verifier **verifier,

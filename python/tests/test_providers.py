@@ -29,6 +29,7 @@ class Vault:
 
 def test_functions_objects_and_coroutines_are_providers(home):
     async def later():
+        # Gives way once, as what really waits does.
         await asyncio.sleep(0)
         return KEYS
 
@@ -140,6 +141,7 @@ def test_a_cancelled_wait_lets_the_next_one_try(home):
     async def stuck_once():
         calls.append(1)
         if len(calls) == 1:
+            # It never comes: the test cancels it.
             await asyncio.sleep(3600)
         return KEYS
 
@@ -147,6 +149,7 @@ def test_a_cancelled_wait_lets_the_next_one_try(home):
         session = rolecall.Session(provider=stuck_once)
         first = asyncio.ensure_future(session.credentials_async())
         while not calls:
+            # No time passes: the loop goes on to the provider.
             await asyncio.sleep(0)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):

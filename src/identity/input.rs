@@ -183,7 +183,8 @@ pub struct Checking {
 /// required; `formats` (those that can be checked otherwise), `server_id`, `cluster_name`,
 /// `audience`; with `"challenges": true` tokens for the audience must answer a challenge, with
 /// `{"key": "file://…", "life_seconds": 120}` one of any server that has the key, which is 64
-/// hexadecimal digits, `env:NAME` or `file://PATH`; `cached` takes a token as often as wanted while it is fresh; `max_age_seconds`, `time_limit_seconds`.
+/// hexadecimal digits, `env:NAME` or `file://PATH`; `cached` takes a token as often as wanted while
+/// it is fresh; `max_age_seconds`, `time_limit_seconds`.
 ///
 /// # Errors
 /// `InvalidConfiguration` if it is none; as [`Policy::new`] and [`Challenges::random`].

@@ -147,7 +147,8 @@ impl Clock {
         manual.and_then(|m| m.sleeps.lock().ok().map(|s| s.clone())).unwrap_or_default()
     }
 
-    /// Waits.
+    /// Waits: before a retry, a lock's next try, a renewal. A manual clock moves on instead, so no test
+    /// waits.
     pub async fn sleep(&self, duration: Duration) {
         match &self.0.manual {
             None => tokio::time::sleep(duration).await,

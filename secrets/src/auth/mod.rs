@@ -234,8 +234,9 @@ impl Auth {
     }
 
     /// Drops a signing key for ever, by its `kid` in [`Self::jwks`], and with it all sessions that
-    /// it has signed: for one that others may have. The log of the store tells of it. The next login
-    /// makes another key; an [`Auth`] of another process that has the old one in memory must be made again.
+    /// it has signed: for one that others may have. The log of the store tells of it. The next
+    /// login makes another key; an [`Auth`] of another process that has the old one in memory must
+    /// be made again.
     ///
     /// # Errors
     /// `InvalidConfiguration` if there is no such key; the store's.
